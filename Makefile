@@ -1,0 +1,62 @@
+# Every target starts from a bare clone with Python 3.11 and make. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+PROJECTS := proto common fs-service thumbnail-service metadata-service search-service gateway
+PROTOS := fs thumbnail metadata search
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo worker test lint fmt proto proto-check check bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## make the virtual environment (free when nothing changed)
+
+$(STAMP): requirements-dev.txt $(PROJECTS:%=%/pyproject.toml)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+run: $(STAMP) ## run the whole product on this machine
+	@exec $(BIN)/python tools/run_local.py
+
+demo: $(STAMP) ## make a sample library and run on it
+	@exec $(BIN)/python tools/run_local.py --demo
+
+worker: $(STAMP) ## start one more thumbnail worker beside the running product
+	@exec $(BIN)/python tools/run_local.py --worker
+
+test: $(STAMP) ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## format check, ruff, mypy --strict, import-linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	@set -e; for project in common fs-service thumbnail-service metadata-service search-service gateway; do \
+		echo "mypy $$project"; $(BIN)/mypy --no-error-summary $$project/src; done
+	$(BIN)/mypy --no-error-summary tools bench
+	$(BIN)/lint-imports
+
+fmt: $(STAMP) ## format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: $(STAMP) ## generate the stubs from proto/*.proto
+	$(BIN)/python -m grpc_tools.protoc -Imedia_proto=proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
+		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+		--python_out=proto/src --grpc_python_out=proto/src --mypy_out=quiet:proto/src --mypy_grpc_out=quiet:proto/src \
+		$(PROTOS:%=media_proto/%.proto)
+
+proto-check: proto ## fail when the committed stubs are not what the .proto files give
+	git diff --exit-code -- proto/src
+	@test -z "$$(git status --porcelain -- proto/src)" || { git status --short -- proto/src; exit 1; }
+
+check: lint proto-check test ## what CI runs
+
+bench: $(STAMP) ## measure speed and memory, beside a limit in the same run
+	$(BIN)/python -m bench
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What two or more Framewell services need, and no more."""

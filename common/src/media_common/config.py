@@ -1,0 +1,83 @@
+"""The settings that mean the same in `make run`, compose and tests. Each service's own are in its `config.py`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final, Literal, Self, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+S = TypeVar("S", bound=BaseSettings)
+
+PREFIX: Final = "FRAMEWELL_"
+#: Read by the command and the client only, but no mistake in a service's environment.
+_ELSEWHERE: Final = frozenset({"FRAMEWELL_URL", "FRAMEWELL_KEY"})
+
+
+class SettingsError(Exception):
+    """A setting is unknown or out of its range; the text is a sentence for the person who starts the process."""
+
+
+class PublicSettings(BaseSettings):
+    """`FRAMEWELL_*`, and the addresses of outside parts. Read once, in `__main__`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True)
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="address the gateway listens on")
+    port: int = Field(default=8080, ge=1, le=65535, description="port the gateway listens on")
+    state_dir: Path = Field(default=Path("~/.mediareviewer"), description="config, journal, index, logs, keys")
+    admin_key: str = Field(default="", description="preset admin key; empty: one is made at first start")
+    auth: Literal["auto", "required"] = Field(
+        default="auto", description="auto: loopback callers need no key in two dialects; required: everybody needs one"
+    )
+    encoder: str = Field(default="auto", min_length=1, description="auto, offline, off or open_clip:<model>/<weights>")
+    rate_limit: str = Field(
+        default="10000/hour", pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$", description="requests a key"
+    )
+    max_upload_bytes: int = Field(default=10 * 2**30, ge=1, description="largest upload")
+    blob_ttl_s: int = Field(default=3600, ge=1, description="seconds a signed blob address is good for")
+    cors_origins: str = Field(default="", description="origins allowed to call from a browser, comma-separated")
+    search_max_results: int = Field(default=1000, ge=1, le=100_000, description="most results of one search")
+    log_level: Literal["", "DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="", description="empty: as config.yaml says, else INFO"
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="log lines for people or for programs")
+    nats_url: str = Field(default="", validation_alias="NATS_URL", description="empty: the embedded server")
+    qdrant_url: str = Field(default="", validation_alias="QDRANT_URL", description="empty: the embedded store")
+    s3_endpoint: str = Field(default="", validation_alias="S3_ENDPOINT", description="empty: blobs in a folder")
+
+    @property
+    def state_path(self) -> Path:
+        """The state directory, `~` expanded, absolute."""
+        return Path(os.path.abspath(self.state_dir.expanduser()))
+
+    @classmethod
+    def load(cls) -> Self:
+        """Settings from the environment.
+
+        Raises:
+            SettingsError: a `FRAMEWELL_*` variable that does not exist, or a value out of its range.
+        """
+        known = {PREFIX + name.upper() for name in cls.model_fields} | _ELSEWHERE
+        unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name not in known)
+        if unknown:
+            raise SettingsError(f"Unknown setting {', '.join(unknown)}. Known are: {', '.join(sorted(known))}.")
+        return loaded(cls)
+
+
+def loaded(settings: type[S], **given: Any) -> S:
+    """An instance from the environment, its first fault told in one sentence.
+
+    Raises:
+        SettingsError: a value is missing or out of its range.
+    """
+    try:
+        return settings(**given)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = str(fault["loc"][0]) if fault["loc"] else "a setting"
+        prefix = str(settings.model_config.get("env_prefix") or "")
+        variable = name if name.isupper() else (prefix + name).upper()
+        raise SettingsError(f"{variable}={fault.get('input')!r} is not valid: {fault['msg']}.") from error

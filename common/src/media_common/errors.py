@@ -1,0 +1,50 @@
+"""The names of everything that can go wrong on purpose. Pure: `wire.py` says what each becomes in gRPC and HTTP."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """A failure's name, the same from the rule that raised it to the caller who reads it."""
+
+    INVALID_ARGUMENT = "invalid_argument"
+    PATH_MALFORMED = "path_malformed"
+    OUTSIDE_ROOTS = "outside_roots"
+    UNKNOWN_ROOT = "unknown_root"
+    ROOT_NOT_CONFIGURED = "root_not_configured"
+    HIDDEN_PATH = "hidden_path"
+    PATH_MISSING = "path_missing"
+    NOT_MEDIA = "not_media"
+    NAME_TOO_LONG = "name_too_long"
+    ITEM_LOCKED = "item_locked"
+    UNDO_BLOCKED = "undo_blocked"
+    NOTHING_TO_UNDO = "nothing_to_undo"
+    PLAN_CHANGED = "plan_changed"
+    FILE_CHANGED = "file_changed"
+    CONFIG_BROKEN = "config_broken"
+    SETTING_OUT_OF_RANGE = "setting_out_of_range"
+    ROOT_OFFLINE = "root_offline"
+    STORAGE_FAILED = "storage_failed"
+    THUMBNAILS_UNAVAILABLE = "thumbnails_unavailable"
+    QUEUE_UNAVAILABLE = "queue_unavailable"
+    SERVICE_UNAVAILABLE = "service_unavailable"
+    DEADLINE = "deadline"
+    NOT_BUILT = "not_built"
+    INTERNAL = "internal"
+
+
+class ServiceError(Exception):
+    """A failure whose text is written for the caller to read; every other exception is "internal error" outside."""
+
+    code: ErrorCode = ErrorCode.INTERNAL
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidArgument(ServiceError):
+    """A request field is out of its bounds."""
+
+    code = ErrorCode.INVALID_ARGUMENT

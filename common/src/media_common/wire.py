@@ -1,0 +1,46 @@
+"""The one table from an error's name to its gRPC and HTTP status."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from grpc import StatusCode
+
+from media_common.errors import ErrorCode
+
+#: Trailer that carries the error's name; the status alone cannot say which of several it is.
+ERROR_TRAILER: Final = "error-code"
+
+
+class Wire(NamedTuple):
+    grpc: StatusCode
+    http: int
+
+
+WIRE: Final[dict[ErrorCode, Wire]] = {
+    ErrorCode.INVALID_ARGUMENT: Wire(StatusCode.INVALID_ARGUMENT, 400),
+    ErrorCode.PATH_MALFORMED: Wire(StatusCode.INVALID_ARGUMENT, 400),
+    ErrorCode.OUTSIDE_ROOTS: Wire(StatusCode.PERMISSION_DENIED, 403),
+    ErrorCode.UNKNOWN_ROOT: Wire(StatusCode.PERMISSION_DENIED, 403),
+    ErrorCode.ROOT_NOT_CONFIGURED: Wire(StatusCode.NOT_FOUND, 404),
+    ErrorCode.HIDDEN_PATH: Wire(StatusCode.PERMISSION_DENIED, 403),
+    # The dialect answers 400, not 404, for a file that is not there.
+    ErrorCode.PATH_MISSING: Wire(StatusCode.NOT_FOUND, 400),
+    ErrorCode.NOT_MEDIA: Wire(StatusCode.INVALID_ARGUMENT, 400),
+    ErrorCode.NAME_TOO_LONG: Wire(StatusCode.INVALID_ARGUMENT, 400),
+    ErrorCode.ITEM_LOCKED: Wire(StatusCode.FAILED_PRECONDITION, 409),
+    ErrorCode.UNDO_BLOCKED: Wire(StatusCode.FAILED_PRECONDITION, 409),
+    ErrorCode.NOTHING_TO_UNDO: Wire(StatusCode.FAILED_PRECONDITION, 409),
+    ErrorCode.PLAN_CHANGED: Wire(StatusCode.FAILED_PRECONDITION, 412),
+    ErrorCode.FILE_CHANGED: Wire(StatusCode.ABORTED, 409),
+    ErrorCode.CONFIG_BROKEN: Wire(StatusCode.FAILED_PRECONDITION, 409),
+    ErrorCode.SETTING_OUT_OF_RANGE: Wire(StatusCode.OUT_OF_RANGE, 422),
+    ErrorCode.ROOT_OFFLINE: Wire(StatusCode.UNAVAILABLE, 503),
+    ErrorCode.STORAGE_FAILED: Wire(StatusCode.RESOURCE_EXHAUSTED, 507),
+    ErrorCode.THUMBNAILS_UNAVAILABLE: Wire(StatusCode.UNAVAILABLE, 503),
+    ErrorCode.QUEUE_UNAVAILABLE: Wire(StatusCode.UNAVAILABLE, 503),
+    ErrorCode.SERVICE_UNAVAILABLE: Wire(StatusCode.UNAVAILABLE, 503),
+    ErrorCode.DEADLINE: Wire(StatusCode.DEADLINE_EXCEEDED, 504),
+    ErrorCode.NOT_BUILT: Wire(StatusCode.UNIMPLEMENTED, 503),
+    ErrorCode.INTERNAL: Wire(StatusCode.INTERNAL, 500),
+}

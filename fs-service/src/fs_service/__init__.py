@@ -1,0 +1,1 @@
+"""Files, review state, journal and trash."""

@@ -1,0 +1,1 @@
+"""The rules of review: pure, without disk, clock or wire."""

@@ -1,0 +1,112 @@
+"""An item's review state and what each action makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+from fs_service.domain.errors import ItemLocked
+from fs_service.domain.media import Kind
+
+
+class State(IntFlag):
+    """The marks of one file; each is a companion file (or, on a read-only root, a row in the state directory)."""
+
+    NONE = 0
+    LOCKED = 1
+    TRASHED = 2
+    SEEN = 4
+
+
+#: A mark's companion suffix, in the order in which companions are made: `seen` first, so that a cut in the
+#: middle leaves a file that was merely looked at.
+SUFFIXES: dict[State, bytes] = {State.SEEN: b".seen", State.LOCKED: b".lock", State.TRASHED: b".trash"}
+
+
+class Action(IntEnum):
+    """The numbers are those of the contract's `Action`."""
+
+    LOCK = 1
+    UNLOCK = 2
+    TRASH = 3
+    UNTRASH = 4
+    SEEN = 5
+    UNSEEN = 6
+
+
+class StatusFilter(IntEnum):
+    """The numbers are those of the contract's `StatusFilter`. Each names one mark; they may overlap."""
+
+    ALL = 1
+    UNSEEN = 2
+    SEEN = 3
+    LOCKED = 4
+    TRASHED = 5
+
+    def admits(self, state: State) -> bool:
+        match self:
+            case StatusFilter.ALL:
+                return True
+            case StatusFilter.UNSEEN:
+                return not state & State.SEEN
+            case StatusFilter.SEEN:
+                return bool(state & State.SEEN)
+            case StatusFilter.LOCKED:
+                return bool(state & State.LOCKED)
+            case StatusFilter.TRASHED:
+                return bool(state & State.TRASHED)
+
+
+def after(state: State, action: Action) -> State:
+    """The state that the action leads to; doing it twice is doing it once.
+
+    Raises:
+        ItemLocked: `TRASH` of a locked file.
+    """
+    match action:
+        case Action.LOCK:
+            return state | State.LOCKED | State.SEEN
+        case Action.UNLOCK:
+            return state & ~State.LOCKED
+        case Action.TRASH:
+            if state & State.LOCKED:
+                raise ItemLocked
+            return state | State.TRASHED | State.SEEN
+        case Action.UNTRASH:
+            return state & ~State.TRASHED
+        case Action.SEEN:
+            return state | State.SEEN
+        case Action.UNSEEN:
+            return state & ~State.SEEN
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What says that a file is still the same one and has not been changed."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Facts read from inside the file; all None when it cannot be decoded."""
+
+    width_px: int | None = None  # orientation applied
+    height_px: int | None = None
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One media file as a page shows it."""
+
+    path: bytes  # absolute
+    kind: Kind
+    state: State
+    size_bytes: int
+    modified_us: int
+    created_us: int
+    probe: Probe

@@ -1,0 +1,1 @@
+"""The disk and the databases: everything that touches them is here."""

@@ -1,0 +1,1 @@
+"""Framewell's gRPC contract: generated messages and stubs."""
