@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 from fs_service.domain.errors import ItemLocked
-from fs_service.domain.media import Kind
+from fs_service.domain.media import Kind, companion_of
 
 
 class State(IntFlag):
@@ -21,6 +22,27 @@ class State(IntFlag):
 #: A mark's companion suffix, in the order in which companions are made: `seen` first, so that a cut in the
 #: middle leaves a file that was merely looked at.
 SUFFIXES: dict[State, bytes] = {State.SEEN: b".seen", State.LOCKED: b".lock", State.TRASHED: b".trash"}
+
+_MARKS: dict[bytes, State] = {suffix[1:]: state for state, suffix in SUFFIXES.items()}
+
+
+def states_of(names: Iterable[bytes]) -> dict[bytes, State]:
+    """The marks that a folder's companion files say, by media file name; unmarked files are not in it.
+
+    The one rule of what counts as a mark, for listings and for deeds alike: a companion counts by its name when it
+    is a regular file, whatever its size. A link, a folder or anything else in a companion's place is no mark.
+
+    Args:
+        names: the names of the folder's regular files and nothing else (`DirEntry.is_file(follow_symlinks=False)`);
+            other files among them do no harm.
+    """
+    states: dict[bytes, State] = {}
+    for name in names:
+        found = companion_of(name)
+        if found is not None:
+            owner, suffix = found
+            states[owner] = states.get(owner, State.NONE) | _MARKS[suffix]
+    return states
 
 
 class Action(IntEnum):
