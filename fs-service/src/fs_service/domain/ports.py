@@ -5,7 +5,7 @@ Paths are bytes, absolute unless named `relative`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -68,15 +68,24 @@ class Roots(Protocol):
 
 
 class Marks(Protocol):
-    """Marks of files on roots that cannot be written, kept in the state directory and as lasting as the journal."""
+    """Marks of files on roots that cannot be written, kept in the state directory and as lasting as the journal.
 
-    def get(self, path: bytes) -> State: ...
+    An entry is the file's whole state and stands in place of its companions, for as long as it is there, whatever
+    its root's state is: `state = entry if there is one else companions`. Entries of a root that can be written again
+    become companions and are forgotten (`Deeds.settle`).
+    """
 
-    def set(self, path: bytes, state: State) -> None:
-        """Durable when it returns. NONE forgets the path."""
+    def get(self, path: bytes) -> State | None:
+        """The entry; None: there is none, the companions count. NONE is an entry (such as a lock taken back)."""
+
+    def set_all(self, states: Sequence[tuple[bytes, State]]) -> None:
+        """Durable when it returns."""
+
+    def forget(self, paths: Iterable[bytes]) -> None:
+        """The companions count again. Durable when it returns."""
 
     def below(self, root: bytes) -> dict[bytes, State]:
-        """Every marked path below the root."""
+        """Every entry below the root."""
 
 
 class ItemIndex(Protocol):
@@ -84,6 +93,9 @@ class ItemIndex(Protocol):
 
     def set_state(self, path: bytes, state: State) -> None:
         """Record a state that the disk already has, in every root that holds the path, with its events."""
+
+    def set_states(self, states: Sequence[tuple[bytes, State]]) -> None:
+        """`set_state` of many in one transaction: a batch of 500 costs about as much as one."""
 
     def forget(self, paths: Iterable[bytes]) -> None:
         """Record that files are gone because this service deleted them, with their events."""
@@ -97,11 +109,18 @@ class EventLog(Protocol):
 
     def emit(self, kind: str, payload: dict[str, Any]) -> None: ...
 
+    def emit_all(self, events: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """`emit` of many in one transaction, in this order."""
+
 
 class Thumbnails(Protocol):
-    """The stored thumbnails of a file that is gone."""
+    """The stored thumbnails of files that are gone. Failing to remove one is logged, never raised."""
 
-    def drop(self, path: bytes) -> None: ...
+    def drop(self, path: bytes) -> None:
+        """Remove the file's thumbnails, in every size."""
+
+    def prune(self, root: bytes) -> int:
+        """Remove the thumbnails below the root whose source file is gone; how many."""
 
 
 @dataclass(frozen=True, slots=True)
