@@ -1,0 +1,173 @@
+"""The bytes of media files: their facts for a conditional read, and ranges in chunks.
+
+Every file is opened below its root's descriptor without following links, its own link inside the root excepted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from fs_service.domain.errors import FileChanged, NotMedia, OutsideRoots, PathMissing, StorageFailed
+from fs_service.domain.media import kind_of
+from fs_service.domain.ports import Place, Roots
+from fs_service.store.birth import birth_us as birth_us
+from media_common import beneath
+from media_common.errors import InvalidArgument
+
+#: Large enough that the hop to a thread costs nothing beside the read, small enough for a flat memory.
+CHUNK_BYTES: Final = 512 * 1024
+
+_TYPES: Final[dict[bytes, str]] = {
+    b"bmp": "image/bmp",
+    b"gif": "image/gif",
+    b"jpeg": "image/jpeg",
+    b"jpg": "image/jpeg",
+    b"png": "image/png",
+    b"tif": "image/tiff",
+    b"tiff": "image/tiff",
+    b"webp": "image/webp",
+    b"heic": "image/heic",
+    b"heif": "image/heif",
+    b"avif": "image/avif",
+    # RAW: named as shared-mime-info does, by maker and extension.
+    b"3fr": "image/x-hasselblad-3fr",
+    b"arw": "image/x-sony-arw",
+    b"cr2": "image/x-canon-cr2",
+    b"cr3": "image/x-canon-cr3",
+    b"crw": "image/x-canon-crw",
+    b"dcr": "image/x-kodak-dcr",
+    b"dng": "image/x-adobe-dng",
+    b"erf": "image/x-epson-erf",
+    b"kdc": "image/x-kodak-kdc",
+    b"mef": "image/x-mamiya-mef",
+    b"mos": "image/x-leaf-mos",
+    b"mrw": "image/x-minolta-mrw",
+    b"nef": "image/x-nikon-nef",
+    b"nrw": "image/x-nikon-nrw",
+    b"orf": "image/x-olympus-orf",
+    b"pef": "image/x-pentax-pef",
+    b"raf": "image/x-fuji-raf",
+    b"raw": "image/x-panasonic-rw",
+    b"rw2": "image/x-panasonic-rw2",
+    b"rwl": "image/x-leica-rwl",
+    b"sr2": "image/x-sony-sr2",
+    b"srf": "image/x-sony-srf",
+    b"srw": "image/x-samsung-srw",
+    b"x3f": "image/x-sigma-x3f",
+    b"avi": "video/x-msvideo",
+    b"m4v": "video/x-m4v",
+    b"mov": "video/quicktime",
+    b"mp4": "video/mp4",
+    b"mpeg": "video/mpeg",
+    b"mpg": "video/mpeg",
+    b"mts": "video/mp2t",
+    b"m2ts": "video/mp2t",
+    b"wmv": "video/x-ms-wmv",
+    b"mkv": "video/x-matroska",
+    b"webm": "video/webm",
+    b"3gp": "video/3gpp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a conditional or ranged read needs to know."""
+
+    path: bytes  # absolute
+    size_bytes: int
+    modified_us: int
+    etag: str  # no quotes
+    content_type: str
+
+
+def content_type(name: bytes) -> str:
+    """The media type by the extension, in any case."""
+    extension = name.rpartition(b".")[2].lower()
+    return _TYPES.get(extension) or "application/octet-stream"
+
+
+def etag_of(facts: os.stat_result) -> str:
+    """Another value whenever the file is another one or was written to."""
+    return f"{facts.st_ino:x}-{facts.st_size:x}-{facts.st_mtime_ns:x}"
+
+
+class Files:
+    """Reads media files of the review roots."""
+
+    def __init__(self, roots: Roots) -> None:
+        self._roots = roots
+
+    def facts(self, place: Place) -> FileFacts:
+        """The file's facts now.
+
+        Raises:
+            OutsideRoots: a link leads out of the root, or a folder on the way is one.
+            PathMissing: not there, or not to be read.
+            NotMedia: not media by name, or no regular file.
+            RootOffline: the root cannot be reached.
+        """
+        with self._opened(place) as descriptor:
+            stat = os.fstat(descriptor)
+        return FileFacts(
+            path=place.path,
+            size_bytes=stat.st_size,
+            modified_us=stat.st_mtime_ns // 1000,
+            etag=etag_of(stat),
+            content_type=content_type(place.relative),
+        )
+
+    def read(self, place: Place, offset: int, length: int, etag: str) -> Iterator[bytes]:
+        """The bytes [offset, offset + length) in chunks of at most `CHUNK_BYTES`.
+
+        Raises:
+            FileChanged: the etag is not `etag`, or the file grew shorter than the range while it was read.
+            InvalidArgument: the range does not lie inside the file.
+            The errors of `facts`.
+        """
+        if offset < 0 or length < 0:
+            raise InvalidArgument("The range is negative.")
+        with self._opened(place) as descriptor:
+            stat = os.fstat(descriptor)
+            if etag_of(stat) != etag:
+                raise FileChanged
+            if offset + length > stat.st_size:
+                raise InvalidArgument("The range lies outside the file.")
+            end = offset + length
+            while offset < end:
+                chunk = os.pread(descriptor, min(CHUNK_BYTES, end - offset), offset)
+                if not chunk:
+                    raise FileChanged
+                offset += len(chunk)
+                yield chunk
+
+    @contextmanager
+    def _opened(self, place: Place) -> Iterator[int]:
+        if not place.relative or kind_of(place.relative.rpartition(b"/")[2]) is None:
+            raise NotMedia
+        try:
+            with self._roots.opened(place.root) as root_fd:
+                relative = beneath.resolve_file(place.root, root_fd, place.relative)
+                descriptor = beneath.open_file(root_fd, relative)
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)
+        except beneath.Escapes as error:
+            raise OutsideRoots from error
+        except OSError as error:
+            raise _refusal(error) from error
+
+
+def _refusal(error: OSError) -> Exception:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+        return PathMissing()
+    if error.errno == errno.EINVAL:
+        return NotMedia()
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return PathMissing("The file may not be read.")
+    return StorageFailed("The disk could not read the file.")
