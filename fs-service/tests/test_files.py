@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 from fs_service.domain import media
 from fs_service.domain.errors import FileChanged, NotMedia, OutsideRoots, PathMissing
 from fs_service.domain.ports import Place, RootState

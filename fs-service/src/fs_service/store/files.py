@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from media_common import beneath
+from media_common.errors import InvalidArgument
+
 from fs_service.domain.errors import FileChanged, NotMedia, OutsideRoots, PathMissing, StorageFailed
 from fs_service.domain.media import kind_of
 from fs_service.domain.ports import Place, Roots
 from fs_service.store.birth import birth_us as birth_us
-from media_common import beneath
-from media_common.errors import InvalidArgument
 
 #: Large enough that the hop to a thread costs nothing beside the read, small enough for a flat memory.
 CHUNK_BYTES: Final = 512 * 1024
