@@ -1,0 +1,96 @@
+"""Which processes make up the product on one machine, and what each is told. Nothing is started here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from media_common.config import PublicSettings
+
+from runner.nats import Nats
+from runner.process import Spec
+from runner.state import Refused
+
+# Who is asked to stop first: nobody may lose somebody it still needs.
+GATEWAY_STAGE: Final = 0
+WORKER_STAGE: Final = 1
+SERVICE_STAGE: Final = 2
+NATS_STAGE: Final = 3
+
+_WORKERS: Final = "THUMBNAIL_WORKERS"
+_MOST_WORKERS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Every process to run, and how each is reached."""
+
+    specs: list[Spec]
+    #: `unix:/path` of each gRPC server.
+    sockets: dict[str, str]
+    nats_url: str
+
+
+def stack(settings: PublicSettings, runtime: Path, nats: Nats | None, workers: int) -> Stack:
+    """The processes for these settings.
+
+    Args:
+        runtime: the private folder of the sockets.
+        nats: the embedded server; None when `NATS_URL` names one outside.
+    """
+    nats_url = settings.nats_url if nats is None else nats.url
+    sockets = {name: f"unix:{runtime / name}.sock" for name in ("fs", "metadata", "search")}
+    sockets |= {f"thumb-{number}": f"unix:{runtime}/thumb-{number}.sock" for number in range(1, workers + 1)}
+    common = environment(settings, nats_url)
+
+    def service(name: str, module: str, stage: int, **own: str) -> Spec:
+        return Spec(name, (sys.executable, "-m", module), common | own, stage)
+
+    specs = [
+        service("fs", "fs_service", SERVICE_STAGE, FS_LISTEN=sockets["fs"]),
+        service("metadata", "metadata_service", SERVICE_STAGE, METADATA_LISTEN=sockets["metadata"]),
+        service("search", "search_service", SERVICE_STAGE, SEARCH_LISTEN=sockets["search"]),
+        *(
+            service(name, "thumbnail_service", WORKER_STAGE, THUMBNAIL_LISTEN=address)
+            for name, address in sockets.items()
+            if name.startswith("thumb-")
+        ),
+        service(
+            "gateway",
+            "gateway",
+            GATEWAY_STAGE,
+            GATEWAY_FS_TARGET=sockets["fs"],
+            GATEWAY_METADATA_TARGET=sockets["metadata"],
+            GATEWAY_SEARCH_TARGET=sockets["search"],
+        ),
+    ]
+    if nats is not None:
+        # The limit is soft: the server collects more eagerly near it.
+        specs.insert(0, Spec("nats", nats.command, dict(os.environ) | {"GOMEMLIMIT": "96MiB"}, NATS_STAGE))
+    return Stack(specs, sockets, nats_url)
+
+
+def environment(settings: PublicSettings, nats_url: str) -> dict[str, str]:
+    """What every service is told."""
+    return dict(os.environ) | {
+        "FRAMEWELL_STATE_DIR": str(settings.state_path),
+        "NATS_URL": nats_url,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def worker_count() -> int:
+    """How many thumbnail workers to start: `THUMBNAIL_WORKERS`, else one a core and two at most.
+
+    Raises:
+        Refused: it is no number, or out of its range.
+    """
+    text = os.environ.get(_WORKERS, "")
+    if not text:
+        return max(1, min(2, os.cpu_count() or 1))
+    if not (text.isascii() and text.isdigit() and int(text) <= _MOST_WORKERS):
+        raise Refused(f"{_WORKERS}={text!r} is not valid: a whole number from 0 to {_MOST_WORKERS}.")
+    return int(text)
