@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
-from fs_service.domain.items import Identity, State
+from fs_service.domain.items import Identity, Item, Probe, State, StatusFilter
+from fs_service.domain.media import Kind
+from fs_service.domain.views import Counts, FolderInfo, FolderPage, Settings
 
 
 class RootState(IntEnum):
@@ -129,3 +131,139 @@ class Recorded:
 
     identity: Identity
     at_us: int
+
+
+class RootBook(Roots, Protocol):
+    """The roots and the way to change which there are."""
+
+    def add(self, path: bytes) -> None:
+        """Keep the directory as a root and take what stands there now as its identity; again is fine.
+
+        Raises:
+            ConfigBroken, StorageFailed: nothing was changed.
+        """
+
+    def remove(self, path: bytes) -> None:
+        """Raises:
+        RootNotConfigured, ConfigBroken, StorageFailed: nothing was changed.
+        """
+
+
+class SettingsBook(Protocol):
+    """`config.yaml` apart from the roots."""
+
+    def settings(self) -> Settings:
+        """Raises ConfigBroken when the file cannot be read; the text names the line."""
+
+    def set_video_preload_mb(self, value: int) -> None: ...
+
+
+class Picker(Protocol):
+    """Directories anywhere outside the hidden policy."""
+
+    def real(self, path: bytes) -> bytes:
+        """The path with every link resolved, whether it exists or not."""
+
+    def is_folder(self, path: bytes) -> bool: ...
+
+    def below(self, path: bytes) -> list[FolderInfo]:
+        """The child folders, by name; none when the directory cannot be read."""
+
+
+class Prober(Protocol):
+    """Reads sizes and durations from inside files."""
+
+    def probe(self, files: Sequence[tuple[bytes, Kind]]) -> list[Probe]:
+        """One answer a file, in the order given; never raises, whatever the files hold."""
+
+
+class Shelves(ItemIndex, Protocol):
+    """The index as the use cases of looking see it."""
+
+    def stream(
+        self, root: bytes, status: StatusFilter, offset: int, after: bytes | None, limit: int
+    ) -> Iterator[list[Item]]:
+        """At most `limit` items behind the relative path `after` and `offset` more, in (name, path) order, after one
+        revalidation; the first batch is small.
+
+        Raises:
+            RootOffline: at once, or on the way when the root goes.
+        """
+
+    def folder_page(self, place: Place, offset: int, limit: int) -> FolderPage:
+        """Raises PathMissing, OutsideRoots, RootOffline."""
+
+    def item(self, place: Place) -> Item:
+        """One file, its state straight from the disk. Raises as `check`."""
+
+    def check(self, place: Place) -> None:
+        """That a regular file, or a link to one inside the same root, is there.
+
+        Raises:
+            OutsideRoots: the way leads through a link or out of the root.
+            PathMissing, NotMedia, RootOffline.
+        """
+
+    def counts(self, root: bytes) -> Counts:
+        """From counters; waits only for a root's first scan."""
+
+    def scanned(self, root: bytes) -> bool:
+        """Whether the root's first scan is complete."""
+
+    def pending_scans(self) -> int:
+        """Reachable roots whose first scan is not yet kept."""
+
+    def roots_changed(self) -> None:
+        """Look at the list of roots now: scan the new ones, forget the removed ones, in the background."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A message not yet published; `sequence` only grows."""
+
+    sequence: int
+    subject: str
+    root: bytes
+    path: bytes  # absolute
+    inode: int
+
+
+class Outbox(Protocol):
+    """Messages written in the same transaction as the index rows that they speak of."""
+
+    @property
+    def epoch(self) -> str:
+        """Names this index: sequences of another one mean nothing here."""
+
+    def pending(self, limit: int) -> list[OutboxRow]:
+        """The oldest, in order."""
+
+    def sent(self, through_sequence: int) -> None:
+        """Forget everything up to this one."""
+
+    def count(self) -> int: ...
+
+    def wait(self, timeout_s: float) -> bool:
+        """Until something is pending; False when the time is over first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """A public event as it is kept."""
+
+    sequence: int
+    kind: str
+    payload_json: str
+
+
+class EventFeed(EventLog, Protocol):
+    """The log and the way to follow it."""
+
+    def after(self, sequence: int, limit: int) -> list[LoggedEvent]:
+        """The events behind the sequence that are still kept, in order."""
+
+    def last(self) -> int:
+        """The newest sequence; 0 when there never was one."""
+
+    def wait(self, sequence: int, timeout_s: float) -> bool:
+        """Until there is an event behind the sequence; False when the time is over first."""

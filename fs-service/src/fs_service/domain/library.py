@@ -1,0 +1,214 @@
+"""The use cases of looking: which roots and folders there are, what is in them, how much of it is reviewed.
+
+Every path taken is the request's own bytes; the checks are made here, in the order malformed, outside, missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from media_common.errors import InvalidArgument
+
+from fs_service.domain.errors import (
+    HiddenPath,
+    NotMedia,
+    PathMissing,
+    RootNotConfigured,
+    SettingOutOfRange,
+    UnknownRoot,
+)
+from fs_service.domain.items import Item, StatusFilter
+from fs_service.domain.paths import holds_hidden_place, is_hidden_place, is_inside, normalised
+from fs_service.domain.ports import EventLog, Picker, Place, RootBook, RootState, SettingsBook, Shelves
+from fs_service.domain.views import FolderInfo, FolderPage, Settings, Summary
+
+__all__ = ["FolderInfo", "FolderPage", "Library", "RootInfo", "Settings", "Summary"]
+
+PAGE_MAX: Final = 1000
+STREAM_MAX: Final = 10_000
+VIDEO_PRELOAD_MB: Final = range(1, 10_001)
+
+
+@dataclass(frozen=True, slots=True)
+class RootInfo:
+    """A root and how it is now."""
+
+    path: bytes
+    state: RootState
+    scanned: bool  # its first scan is complete
+    reason: str  # why it is not online, a sentence; else empty
+
+
+class Library:
+    """Everything that only looks, and the list of roots."""
+
+    def __init__(
+        self, roots: RootBook, shelves: Shelves, picker: Picker, settings: SettingsBook, events: EventLog
+    ) -> None:
+        self._roots = roots
+        self._shelves = shelves
+        self._picker = picker
+        self._settings = settings
+        self._events = events
+
+    # Roots and settings
+
+    def roots(self) -> list[RootInfo]:
+        """By path."""
+        infos = []
+        for path in self._roots.known():
+            state, reason = self._roots.state(path)
+            infos.append(RootInfo(path, state, self._shelves.scanned(path), reason))
+        return infos
+
+    def add_root(self, path: bytes) -> tuple[bytes, list[bytes]]:
+        """The path as it is kept, and every known one. Its scan starts in the background.
+
+        Raises:
+            PathMalformed, HiddenPath, PathMissing (no directory), ConfigBroken.
+        """
+        clean = normalised(path)
+        real = self._picker.real(clean)
+        if any(is_hidden_place(one) or holds_hidden_place(one) for one in (clean, real)):
+            raise HiddenPath
+        if not self._picker.is_folder(clean):
+            raise PathMissing("Path does not exist or is not a directory.")
+        self._roots.add(clean)
+        self._shelves.roots_changed()
+        return clean, self._roots.known()
+
+    def remove_root(self, path: bytes) -> tuple[bytes, list[bytes]]:
+        """The path taken off the list, and those left; no file is touched.
+
+        Raises:
+            PathMalformed, RootNotConfigured, ConfigBroken.
+        """
+        clean = normalised(path)
+        if clean not in self._roots.known():
+            raise RootNotConfigured
+        self._roots.remove(clean)
+        self._events.emit("root", {"path": _printed(clean), "state": "removed"})
+        self._shelves.roots_changed()
+        return clean, self._roots.known()
+
+    def settings(self) -> Settings:
+        return self._settings.settings()
+
+    def update_settings(self, video_preload_mb: int) -> Settings:
+        """Raises SettingOutOfRange, ConfigBroken."""
+        if video_preload_mb not in VIDEO_PRELOAD_MB:
+            raise SettingOutOfRange("videoPreloadMb must be an integer from 1 to 10000.")
+        self._settings.set_video_preload_mb(video_preload_mb)
+        return self._settings.settings()
+
+    # Folders
+
+    def folders(self, path: bytes) -> tuple[bytes, list[FolderInfo]]:
+        """The picker: child folders of any directory outside the hidden policy, by name.
+
+        Raises:
+            PathMalformed, HiddenPath, PathMissing.
+        """
+        clean = normalised(path)
+        if is_hidden_place(clean) or is_hidden_place(self._picker.real(clean)):
+            raise HiddenPath
+        if not self._picker.is_folder(clean):
+            raise PathMissing("Path does not exist or is not a directory.")
+        return clean, self._picker.below(clean)
+
+    def folder_page(self, path: bytes, offset: int, limit: int) -> FolderPage:
+        """A slice of one folder's media files, by name, fresh from the disk.
+
+        Raises:
+            InvalidArgument, PathMalformed, OutsideRoots, PathMissing, RootOffline.
+        """
+        _check_slice(offset, limit, PAGE_MAX)
+        return self._shelves.folder_page(self._roots.place(normalised(path)), offset, limit)
+
+    # Items
+
+    def stream(
+        self, path: bytes, offset: int, limit: int, status: StatusFilter, after: bytes | None
+    ) -> Iterator[list[Item]]:
+        """Items of a root in (name, path) order, batch by batch; the checks are made before the first one.
+
+        Raises:
+            InvalidArgument, PathMalformed, UnknownRoot, RootOffline.
+        """
+        _check_slice(offset, limit, STREAM_MAX)
+        root = self._known(path)
+        return self._shelves.stream(root, status, offset, _cursor(root, after), limit)
+
+    def summary(self, path: bytes) -> Summary:
+        """Raises PathMalformed, UnknownRoot."""
+        root = self._known(path)
+        counts = self._shelves.counts(root)
+        return Summary(root, counts.all, counts.unseen, counts.seen, counts.locked, counts.trashed)
+
+    def item(self, path: bytes) -> Item:
+        """Raises as `place`."""
+        return self._shelves.item(self._placed(path))
+
+    def place(self, path: bytes) -> Place:
+        """Where an existing media file is.
+
+        Raises:
+            PathMalformed, OutsideRoots, PathMissing, NotMedia, RootOffline.
+        """
+        place = self._placed(path)
+        self._shelves.check(place)
+        return place
+
+    def replay(self, root: bytes | None) -> Iterator[list[Item]]:
+        """Every item of one root, or of all that can be reached, each root by itself.
+
+        Raises:
+            PathMalformed, UnknownRoot, RootOffline: of the one that was asked for.
+        """
+        if root is not None:
+            return self._shelves.stream(self._known(root), StatusFilter.ALL, 0, None, 2**62)
+        return self._replay_all()
+
+    def pending_scans(self) -> int:
+        """Roots whose first scan is not yet kept."""
+        return self._shelves.pending_scans()
+
+    def _replay_all(self) -> Iterator[list[Item]]:
+        for root in self._roots.known():
+            if self._roots.state(root)[0] in (RootState.ONLINE, RootState.READ_ONLY):
+                yield from self._shelves.stream(root, StatusFilter.ALL, 0, None, 2**62)
+
+    def _known(self, path: bytes) -> bytes:
+        clean = normalised(path)
+        if clean not in self._roots.known():
+            raise UnknownRoot
+        return clean
+
+    def _placed(self, path: bytes) -> Place:
+        place = self._roots.place(normalised(path))
+        if not place.relative:
+            raise NotMedia
+        return place
+
+
+def _check_slice(offset: int, limit: int, most: int) -> None:
+    if offset < 0:
+        raise InvalidArgument("offset must be an integer >= 0.")
+    if not 1 <= limit <= most:
+        raise InvalidArgument(f"limit must be an integer from 1 to {most}.")
+
+
+def _cursor(root: bytes, after: bytes | None) -> bytes | None:
+    """The relative path behind which to go on; the file need not exist any more."""
+    if after is None:
+        return None
+    clean = normalised(after)
+    if clean == root or not is_inside(clean, root):
+        raise InvalidArgument("after must be a path inside the review path.")
+    return clean[len(root.rstrip(b"/")) + 1 :]
+
+
+def _printed(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
