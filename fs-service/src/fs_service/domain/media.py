@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
+from media_common.formats import IMAGES, RAWS, VIDEOS
+
 
 class Kind(IntEnum):
     """The numbers are those of the contract's `Kind`."""
@@ -13,10 +15,6 @@ class Kind(IntEnum):
     VIDEO = 2
 
 
-#: RAW formats, shown by their embedded preview.
-_RAW: Final = "3fr arw cr2 cr3 crw dcr dng erf kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f"
-_IMAGES: Final = frozenset(f"bmp gif jpeg jpg png tif tiff webp heic heif avif {_RAW}".encode().split())
-_VIDEOS: Final = frozenset(b"avi m4v mov mp4 mpeg mpg mts m2ts wmv mkv webm 3gp".split())
 _COMPANIONS: Final = frozenset((b"lock", b"trash", b"seen"))
 
 #: The file system's limit on one name, in bytes.
@@ -31,9 +29,9 @@ def kind_of(name: bytes) -> Kind | None:
     if not dot or not stem:
         return None
     extension = extension.lower()
-    if extension in _IMAGES:
+    if extension in IMAGES:
         return Kind.IMAGE
-    if extension in _VIDEOS:
+    if extension in VIDEOS:
         return Kind.VIDEO
     return None
 

@@ -1,0 +1,103 @@
+"""What tests of several services need: a real nats-server with JetStream, which can be killed and started again.
+
+`pytest` and the environment are read here and nowhere else in this package; nothing but tests imports this module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+_START_S: Final = 10.0
+
+
+class NatsServer:
+    """One nats-server process on one loopback port, its streams in `folder`; the port outlives a restart."""
+
+    def __init__(self, binary: Path, folder: Path) -> None:
+        self._binary = binary
+        self._folder = folder
+        self._port = -1  # chosen by the server at its first start
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Returns when it accepts connections."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        config = self._folder / "nats.conf"
+        config.write_text(
+            f'listen: "127.0.0.1:{self._port}"\nmax_payload: 8MB\n'
+            f'jetstream {{ store_dir: "{self._folder / "jetstream"}" }}\n'
+            f'ports_file_dir: "{self._folder}"\n'
+        )
+        for old in self._folder.glob("*.ports"):
+            old.unlink()
+        with (self._folder / "nats.log").open("ab") as log:
+            self._process = subprocess.Popen([self._binary, "-c", config], stdout=log, stderr=log)
+        limit = time.monotonic() + _START_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > limit:
+                raise RuntimeError(f"nats-server did not start:\n{(self._folder / 'nats.log').read_text()[-2000:]}")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.02)
+
+    def _answers(self) -> bool:
+        if self._port < 0:
+            for file in self._folder.glob("*.ports"):
+                with contextlib.suppress(ValueError, KeyError, IndexError):
+                    self._port = int(json.loads(file.read_text())["nats"][0].rpartition(":")[2])
+        if self._port < 0:
+            return False
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=1) as link:
+            return link.recv(5) == b"INFO "
+        return False
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End it; with SIGKILL as a power cut would."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(_START_S)
+            self._process = None
+
+    def restart(self, number: int = signal.SIGKILL) -> None:
+        """End it and start it again on the same port, with the streams it had."""
+        self.stop(number)
+        self.start()
+
+
+def nats_binary() -> Path:
+    """The nats-server program; without it the test is skipped on a laptop and fails in CI."""
+    beside = Path(sys.executable).with_name("nats-server")
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found:
+        return Path(found)
+    import pytest  # only tests get here
+
+    if os.environ.get("CI"):
+        pytest.fail("nats-server is missing; it comes with requirements-dev.txt")
+    pytest.skip("nats-server is missing")
+
+
+@contextmanager
+def nats_server(folder: Path) -> Iterator[NatsServer]:
+    """A running nats-server with JetStream, on a free port; ended behind the body."""
+    server = NatsServer(nats_binary(), folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop(signal.SIGKILL)
