@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from media_common.formats import IMAGES, RAWS, VIDEOS
+from media_common.formats import IMAGES, VIDEOS
 
 
 class Kind(IntEnum):
