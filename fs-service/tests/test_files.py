@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fs_service.domain import media
 from fs_service.domain.errors import FileChanged, NotMedia, OutsideRoots, PathMissing
 from fs_service.domain.ports import Place, RootState
 from fs_service.store.birth import birth_us
 from fs_service.store.files import CHUNK_BYTES, Files, content_type
 from media_common import beneath
 from media_common.errors import InvalidArgument
+from media_common.formats import IMAGES, VIDEOS
 
 
 class PlainRoots:
@@ -166,8 +166,8 @@ def test_a_name_that_is_no_utf8_is_read(files: Files, root: Path) -> None:
 
 
 def test_every_media_extension_has_a_content_type() -> None:
-    for extension in media._IMAGES | media._VIDEOS:
-        kind = "image/" if extension in media._IMAGES else "video/"
+    for extension in IMAGES | VIDEOS:
+        kind = "image/" if extension in IMAGES else "video/"
         assert content_type(b"a." + extension.upper()).startswith(kind), extension
 
 
