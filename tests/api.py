@@ -60,9 +60,7 @@ class Api:
     def close(self) -> None:
         self.client.close()
 
-    def get(
-        self, address: str, headers: Mapping[str, str] | None = None, **parameters: PathLike | int
-    ) -> httpx.Response:
+    def get(self, address: str, *, headers: Mapping[str, str] | None = None, **parameters: Any) -> httpx.Response:
         tail = f"?{query(**parameters)}" if parameters else ""
         return self.client.get(address + tail, headers=headers)
 
@@ -137,6 +135,13 @@ class Api:
         return self.ok(self.get("/api/trash/plan", path=root))
 
     # ---- following
+    def is_ready(self) -> bool:
+        """Whether the product says so; a gateway that is away does not."""
+        try:
+            return self.get("/health/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
     def jobs(self) -> Json:
         return self.ok(self.get("/api/jobs"))
 

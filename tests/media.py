@@ -52,7 +52,7 @@ def video(path: Path, seconds: float = 3.0, size: tuple[int, int] = (64, 48), fr
         stream.pix_fmt = "yuv420p"
         for number in range(round(seconds * frames_a_second)):
             colour = "red" if number < 2 * frames_a_second else "blue"
-            frame = av.VideoFrame.from_image(Image.new("RGB", size, colour))
+            frame = av.VideoFrame.from_image(Image.new("RGB", size, colour))  # type: ignore[no-untyped-call]
             for packet in stream.encode(frame):
                 container.mux(packet)
         for packet in stream.encode():
