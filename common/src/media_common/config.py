@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 S = TypeVar("S", bound=BaseSettings)
@@ -48,10 +48,18 @@ class PublicSettings(BaseSettings):
     qdrant_url: str = Field(default="", validation_alias="QDRANT_URL", description="empty: the embedded store")
     s3_endpoint: str = Field(default="", validation_alias="S3_ENDPOINT", description="empty: blobs in a folder")
 
+    @field_validator("state_dir")
+    @classmethod
+    def _home_is_known(cls, value: Path) -> Path:
+        try:
+            return value.expanduser()
+        except RuntimeError:  # `~somebody` who is not there
+            raise ValueError("there is no such user") from None
+
     @property
     def state_path(self) -> Path:
-        """The state directory, `~` expanded, absolute."""
-        return Path(os.path.abspath(self.state_dir.expanduser()))
+        """The state directory, absolute."""
+        return Path(os.path.abspath(self.state_dir.expanduser()))  # a default is not validated
 
     @classmethod
     def load(cls) -> Self:
@@ -60,7 +68,8 @@ class PublicSettings(BaseSettings):
         Raises:
             SettingsError: a `FRAMEWELL_*` variable that does not exist, or a value out of its range.
         """
-        known = {PREFIX + name.upper() for name in cls.model_fields} | _ELSEWHERE
+        fields = cls.model_fields.items()
+        known = {PREFIX + name.upper() for name, field in fields if field.validation_alias is None} | _ELSEWHERE
         unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name not in known)
         if unknown:
             raise SettingsError(f"Unknown setting {', '.join(unknown)}. Known are: {', '.join(sorted(known))}.")

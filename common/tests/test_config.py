@@ -1,0 +1,79 @@
+"""Settings: what is wrong is said in a sentence, before anything starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from media_common.config import PublicSettings, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("FRAMEWELL_") or name in ("NATS_URL", "QDRANT_URL", "S3_ENDPOINT"):
+            monkeypatch.delenv(name)
+
+
+def test_nothing_has_to_be_set() -> None:
+    settings = PublicSettings.load()
+    assert (settings.host, settings.port, settings.auth) == ("127.0.0.1", 8080, "auto")
+    assert settings.state_path == Path.home() / ".mediareviewer"
+
+
+def test_an_unknown_setting_is_named_with_the_ones_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWELL_PROT", "8081")
+    with pytest.raises(SettingsError, match=r"^Unknown setting FRAMEWELL_PROT\. Known are: .*FRAMEWELL_PORT.*\.$"):
+        PublicSettings.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FRAMEWELL_PORT", "http"),
+        ("FRAMEWELL_PORT", "0"),
+        ("FRAMEWELL_PORT", "65536"),
+        ("FRAMEWELL_AUTH", "off"),
+        ("FRAMEWELL_RATE_LIMIT", "many"),
+        ("FRAMEWELL_RATE_LIMIT", "0/hour"),
+        ("FRAMEWELL_MAX_UPLOAD_BYTES", "-1"),
+        ("FRAMEWELL_BLOB_TTL_S", "soon"),
+        ("FRAMEWELL_LOG_LEVEL", "LOUD"),
+        ("FRAMEWELL_LOG_FORMAT", "xml"),
+        ("FRAMEWELL_HOST", ""),
+        ("FRAMEWELL_STATE_DIR", "~nobody-of-this-name/state"),
+    ],
+)
+def test_a_value_out_of_its_range_is_named_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"^{name}='?{value}'? is not valid: .*\.$"):
+        PublicSettings.load()
+
+
+def test_the_addresses_of_outside_parts_have_their_usual_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NATS_URL", "nats://queue:4222")
+    assert PublicSettings.load().nats_url == "nats://queue:4222"
+
+
+@pytest.mark.parametrize("name", ["FRAMEWELL_NATS_URL", "FRAMEWELL_QDRANT_URL", "FRAMEWELL_S3_ENDPOINT"])
+def test_an_outside_address_under_a_name_that_nobody_reads_is_an_unknown_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "nats://queue:4222")
+    with pytest.raises(SettingsError, match=rf"^Unknown setting {name}\."):
+        PublicSettings.load()
+
+
+@pytest.mark.parametrize("name", ["FRAMEWELL_URL", "FRAMEWELL_KEY"])
+def test_what_the_client_reads_does_not_stop_a_service(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "x")
+    PublicSettings.load()
+
+
+def test_the_state_directory_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FRAMEWELL_STATE_DIR", "here/../state")
+    assert PublicSettings.load().state_path == tmp_path / "state"
