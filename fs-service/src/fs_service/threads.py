@@ -1,0 +1,111 @@
+"""Runs the synchronous use cases beside the event loop: calls, and streams pulled or pushed from threads.
+
+A stream is always closed before its caller is done with it, in a thread and after the step in hand, whether it ended,
+failed or was cancelled: what it holds (a folder, a file, a deletion under way) is let go then and not later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Final, ParamSpec, TypeVar, cast
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Items that a pushed stream may be ahead of its reader.
+_AHEAD: Final = 1024
+_END: Final = object()
+
+
+class Threads:
+    """A bounded pool. What one kind of work fills, another kind's pool still has free."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
+
+    def close(self) -> None:
+        """Wait for what runs; what waits never starts."""
+        self._pool.shutdown(cancel_futures=True)
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What the call gives. A caller that is cancelled leaves at once, and the call runs to its end."""
+        return await self._submit(copy_context(), partial(work, *args, **kwargs))
+
+    async def pull(self, start: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
+        """The items, each fetched when the one before has been taken: nothing runs ahead."""
+        context = copy_context()
+        items = await self._finished(self._submit(context, start))
+        try:
+            while (item := await self._finished(self._submit(context, partial(next, items, _END)))) is not _END:
+                yield cast(T, item)
+        finally:
+            await self._finished(self._submit(context, partial(_close, items)))
+
+    async def push(self, start: Callable[[], Iterator[T]], stop: threading.Event) -> AsyncIterator[list[T]]:
+        """The items in lists of what has come meanwhile: for many small ones, each to be had at once.
+
+        Args:
+            stop: set it to end the stream after the item in hand; set by itself when the reader leaves.
+        """
+        loop = asyncio.get_running_loop()
+        news = asyncio.Event()
+        waiting: list[T] = []
+        changed = threading.Condition()
+
+        def drive() -> None:
+            items = start()
+            try:
+                for item in items:
+                    with changed:
+                        waiting.append(item)
+                        if len(waiting) == 1:
+                            loop.call_soon_threadsafe(news.set)
+                        while len(waiting) >= _AHEAD and not stop.is_set():
+                            changed.wait(0.1)
+                    if stop.is_set():
+                        return
+            finally:
+                _close(items)
+
+        driving = asyncio.ensure_future(self._submit(copy_context(), drive))
+        driving.add_done_callback(lambda _: news.set())
+        try:
+            while True:
+                await news.wait()
+                news.clear()
+                over = driving.done()
+                with changed:
+                    batch, waiting[:] = waiting[:], []
+                    changed.notify()
+                if batch:
+                    yield batch
+                if over:
+                    break
+            driving.result()
+        finally:
+            stop.set()
+            await self._finished(driving)
+
+    def _submit(self, context: Context, work: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, context.run, work)
+
+    @staticmethod
+    async def _finished(step: asyncio.Future[T]) -> T:
+        """The step's result; a cancellation waits for its end."""
+        try:
+            return await asyncio.shield(step)
+        except asyncio.CancelledError:
+            await asyncio.wait([step])
+            if not step.cancelled():
+                step.exception()  # seen
+            raise
+
+
+def _close(items: Iterator[object]) -> None:
+    if isinstance(items, Generator):
+        items.close()
