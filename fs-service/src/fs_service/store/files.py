@@ -112,7 +112,7 @@ class Files:
             NotMedia: not media by name, or no regular file.
             RootOffline: the root cannot be reached.
         """
-        with self._opened(place) as descriptor:
+        with self.opened(place) as descriptor:
             stat = os.fstat(descriptor)
         return FileFacts(
             path=place.path,
@@ -132,7 +132,7 @@ class Files:
         """
         if offset < 0 or length < 0:
             raise InvalidArgument("The range is negative.")
-        with self._opened(place) as descriptor:
+        with self.opened(place) as descriptor:
             stat = os.fstat(descriptor)
             if etag_of(stat) != etag:
                 raise FileChanged
@@ -147,7 +147,8 @@ class Files:
                 yield chunk
 
     @contextmanager
-    def _opened(self, place: Place) -> Iterator[int]:
+    def opened(self, place: Place) -> Iterator[int]:
+        """A descriptor of the media file, with the errors of `facts`."""
         if not place.relative or kind_of(place.relative.rpartition(b"/")[2]) is None:
             raise NotMedia
         try:
