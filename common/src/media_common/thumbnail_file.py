@@ -10,17 +10,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import stat
 import struct
 import zlib
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from media_common import beneath
 
 FOLDER: Final = b".thumbnails"
 SOFTWARE: Final = "Framewell"
+#: The folders that hold thumbnails; `.thumbnails` may hold other things of other programs.
+_BUCKET: Final = re.compile(rb"normal|large|x-large|xx-large|size-[1-9][0-9]{0,3}")
 _NAMED: Final = {128: b"normal", 256: b"large", 512: b"x-large", 1024: b"xx-large"}
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _END: Final = b"\0\0\0\0IEND\xae\x42\x60\x82"
@@ -34,6 +37,17 @@ def uri_of(path: bytes) -> str:
 def bucket_of(size_px: int) -> bytes:
     """The sub-folder of one size; no two sizes share a file."""
     return _NAMED.get(size_px, b"size-%d" % size_px)
+
+
+def is_bucket(name: bytes) -> bool:
+    """Whether a folder in `.thumbnails` is one of ours."""
+    return _BUCKET.fullmatch(name) is not None
+
+
+def path_of(uri: str) -> bytes | None:
+    """The absolute path that a `file://` URI names; None for any other text. The inverse of `uri_of`."""
+    path = unquote_to_bytes(uri.removeprefix("file://"))
+    return path if uri.startswith("file:///") and uri_of(path) == uri and b"\0" not in path else None
 
 
 def name_of(path: bytes) -> bytes:

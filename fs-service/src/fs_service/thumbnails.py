@@ -1,0 +1,195 @@
+"""A file's thumbnail: from the store when it is fresh, else asked of the workers over NATS.
+
+A worker that is at it says so every second. When it falls silent it is taken for dead and another one is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Set
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import nats.errors
+from google.protobuf.message import DecodeError
+from media_common import subjects
+from media_common.errors import InvalidArgument
+from media_common.logs import request_id
+from media_common.thumbnail_file import Source
+from media_proto import thumbnail_pb2
+from nats.aio.client import Client
+from nats.aio.subscription import Subscription
+
+from fs_service.domain.errors import PathMissing, ThumbnailsUnavailable
+from fs_service.domain.ports import Place
+from fs_service.store.thumbnails import ThumbnailStore
+from fs_service.threads import Threads
+
+#: A worker's beat is a second.
+_SILENCE_S: Final = 3.0
+_TRIES: Final = 3
+#: All tries together; a video on a busy machine, behind others, fits.
+_WAIT_S: Final = 60.0
+#: When the worker that had the job died: time for its successor to start.
+_SUCCESSOR_S: Final = 6.0
+_PAUSE_S: Final = 0.25
+_SIZE_MAX_PX: Final = 1024
+_NATS_TROUBLE: Final = (nats.errors.Error, OSError, ConnectionError)
+
+
+@dataclass(frozen=True, slots=True)
+class ThumbnailResult:
+    """What the caller gets; `png` is empty when `not_modified`."""
+
+    png: bytes
+    etag: str  # no quotes; empty for a placeholder, which nobody keeps
+    modified_us: int  # the source's
+    placeholder: bool = False
+    not_modified: bool = False
+    cache_hit: bool = False
+
+
+class _NobodyThere(Exception):
+    """No worker listens."""
+
+
+class _Silent(Exception):
+    """The worker that had the request, or the message itself, is lost."""
+
+
+class ThumbnailSource:
+    """Thumbnails by place and size. However many ask for the same one, the workers are asked once."""
+
+    def __init__(self, store: ThumbnailStore, connection: Callable[[], Client | None], threads: Threads) -> None:
+        """
+        Args:
+            connection: the NATS connection if it stands right now.
+        """
+        self._store = store
+        self._connection = connection
+        self._threads = threads
+        self._asking: dict[tuple[bytes, int], asyncio.Task[thumbnail_pb2.RenderReply]] = {}
+
+    async def get(self, place: Place, size_px: int, if_etags: Set[str]) -> ThumbnailResult:
+        """The thumbnail of the file as it is now.
+
+        Args:
+            if_etags: what the caller has already; a match gives `not_modified`.
+        Raises:
+            InvalidArgument: the size.
+            ThumbnailsUnavailable: not stored, and no worker answers.
+            PathMissing, OutsideRoots, NotMedia, RootOffline: as for the file itself.
+        """
+        if not 1 <= size_px <= _SIZE_MAX_PX:
+            raise InvalidArgument(f"size must be between 1 and {_SIZE_MAX_PX}.")
+        source, known, png = await self._threads.run(self._look, place, size_px, if_etags)
+        etag, modified_us = etag_of(source, size_px), source.mtime_ns // 1000
+        if known:
+            return ThumbnailResult(b"", etag, modified_us, not_modified=True)
+        if png is not None:
+            return ThumbnailResult(png, etag, modified_us, cache_hit=True)
+        reply = await self._asked_once(place, size_px)
+        if reply.gone:
+            raise PathMissing
+        if reply.placeholder:
+            return ThumbnailResult(reply.png, "", modified_us, placeholder=True)
+        return ThumbnailResult(reply.png, etag, modified_us)
+
+    def _look(self, place: Place, size_px: int, if_etags: Set[str]) -> tuple[Source, bool, bytes | None]:
+        source = self._store.source(place)
+        if etag_of(source, size_px) in if_etags:
+            return source, True, None
+        return source, False, self._store.fresh(place.root, source, size_px)
+
+    async def _asked_once(self, place: Place, size_px: int) -> thumbnail_pb2.RenderReply:
+        key = (place.path, size_px)
+        task = self._asking.get(key)
+        if task is None:
+            self._asking[key] = task = asyncio.create_task(self._ask(place, size_px))
+            task.add_done_callback(lambda done: self._forget(key, done))
+        # A caller that leaves takes nobody else's picture away.
+        return await asyncio.shield(task)
+
+    def _forget(self, key: tuple[bytes, int], task: asyncio.Task[thumbnail_pb2.RenderReply]) -> None:
+        del self._asking[key]
+        if not task.cancelled():
+            task.exception()  # every caller may have left; then it is nobody's to report
+
+    async def _ask(self, place: Place, size_px: int) -> thumbnail_pb2.RenderReply:
+        """The last reply, over as many workers as it takes."""
+        request = thumbnail_pb2.RenderRequest(
+            root=place.root,
+            relative_path=place.relative,
+            size_px=size_px,
+            state_cache=self._store.state_cache(place.root),
+        ).SerializeToString()
+        end = asyncio.get_running_loop().time() + _WAIT_S
+        tried, successor_by = 0, float("-inf")
+        while tried < _TRIES:
+            try:
+                reply = await self._ask_a_worker(request, end)
+            except _NobodyThere as error:
+                if asyncio.get_running_loop().time() > successor_by:
+                    raise ThumbnailsUnavailable from error
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            except _Silent:
+                successor_by = asyncio.get_running_loop().time() + _SUCCESSOR_S
+                tried += 1
+                continue
+            except (DecodeError, *_NATS_TROUBLE) as error:
+                raise ThumbnailsUnavailable from error
+            if reply.png or reply.gone:
+                return reply
+            # Rendered but too large for a message, or a worker that cannot reach the root.
+            if (png := await self._threads.run(self._stored, place, size_px)) is not None:
+                return thumbnail_pb2.RenderReply(png=png)
+            tried += 1
+        raise ThumbnailsUnavailable
+
+    def _stored(self, place: Place, size_px: int) -> bytes | None:
+        return self._store.fresh(place.root, self._store.source(place), size_px)
+
+    async def _ask_a_worker(self, request: bytes, end: float) -> thumbnail_pb2.RenderReply:
+        """One request and its last reply.
+
+        Raises:
+            _NobodyThere, _Silent, nats.errors.Error
+        """
+        client = self._connection()
+        if client is None:
+            raise _NobodyThere
+        inbox = client.new_inbox()
+        subscription = await client.subscribe(inbox)
+        try:
+            left_s = end - asyncio.get_running_loop().time()
+            headers = {subjects.DEADLINE_HEADER: f"{time.time() + left_s:.3f}"}
+            if current := request_id.get():
+                headers[subjects.REQUEST_ID_HEADER] = current
+            await client.publish(subjects.RENDER, request, reply=inbox, headers=headers)
+            while True:
+                reply = await _next(subscription, min(_SILENCE_S, end - asyncio.get_running_loop().time()))
+                if not reply.working:
+                    return reply
+        finally:
+            with suppress(*_NATS_TROUBLE):
+                await subscription.unsubscribe()
+
+
+async def _next(subscription: Subscription, timeout_s: float) -> thumbnail_pb2.RenderReply:
+    if timeout_s <= 0:
+        raise _Silent
+    try:
+        message = await subscription.next_msg(timeout_s)
+    except TimeoutError as error:
+        raise _Silent from error
+    if not message.data and (message.headers or {}).get("Status") == "503":
+        raise _NobodyThere
+    return thumbnail_pb2.RenderReply.FromString(message.data)
+
+
+def etag_of(source: Source, size_px: int) -> str:
+    """Another value whenever the file is written to, and for each size."""
+    return f"{source.mtime_ns:x}-{source.size_bytes:x}-{size_px}"

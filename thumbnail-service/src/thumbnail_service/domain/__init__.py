@@ -1,0 +1,1 @@
+"""What a thumbnail is and what becomes of a job: no wire, no queue, no settings."""

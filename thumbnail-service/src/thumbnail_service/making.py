@@ -1,0 +1,58 @@
+"""One job from its file to its stored thumbnail. Runs in the render process, never in the worker itself."""
+
+from __future__ import annotations
+
+from media_common.thumbnail_file import text_chunks, with_text
+
+from thumbnail_service.domain.errors import Unreadable
+from thumbnail_service.domain.jobs import Job, Outcome, Result
+from thumbnail_service.domain.limits import Limits
+from thumbnail_service.domain.render import render
+from thumbnail_service.store import files
+
+#: A file that is written to while it is read gives a picture of neither state.
+_TRIES = 3
+
+
+def make(job: Job, limits: Limits) -> Outcome:
+    """Render and store, or say why not. A stored thumbnail is of one state of the file, from open to store."""
+    try:
+        for _ in range(_TRIES):
+            with files.opened(job) as opened:
+                outcome = _made(job, opened, limits)
+            if outcome is not None:
+                return outcome
+    except files.Gone:
+        return Outcome(Result.GONE)
+    except files.RootUnreachable as error:
+        return Outcome(Result.UNREACHABLE, reason=f"The review path cannot be reached: {error}.")
+    except OSError as error:
+        return Outcome(Result.FAILED, stand_in(job), f"The file cannot be read: {error.strerror}.")
+    return Outcome(Result.FAILED, stand_in(job), "The file keeps changing.")
+
+
+def _made(job: Job, opened: files.Opened, limits: Limits) -> Outcome | None:
+    """None: the file changed meanwhile."""
+    if (png := files.fresh(job, opened.source)) is not None:
+        return Outcome(Result.FRESH, png)
+    try:
+        png = render(opened.descriptor, job.extension, job.size_px, limits)
+    except Unreadable as error:
+        if not files.is_still(job, opened):
+            return None
+        return Outcome(Result.UNREADABLE, stand_in(job), str(error))
+    if not files.is_still(job, opened):
+        return None
+    png = with_text(png, text_chunks(opened.source))
+    try:
+        files.keep(job, opened.source, png)
+    except OSError as error:
+        return Outcome(Result.UNSTORED, png, f"The thumbnail cannot be stored: {error.strerror}.")
+    return Outcome(Result.MADE, png)
+
+
+def stand_in(job: Job) -> bytes:
+    """The labelled placeholder for a file without a picture; never stored."""
+    from thumbnail_service.domain import placeholder
+
+    return placeholder.draw(job.size_px, "Video" if job.is_video else "Photo", job.extension)

@@ -1,0 +1,1 @@
+"""The files of the review roots: the sources and their thumbnails."""

@@ -1,0 +1,380 @@
+"""The worker on NATS: answers `thumbnail.render`, works through `jobs.thumbnail`, settles every message once.
+
+What the queue says is "look again", never "believe me": a job is only a file and a size, so order and repeats do not
+matter, and a job whose worker died is simply done by another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import nats.errors
+import nats.js.errors
+from google.protobuf.message import DecodeError
+from media_common import subjects
+from media_common.logs import request_id
+from media_proto import thumbnail_pb2
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.client import JetStreamContext
+
+from thumbnail_service.domain.jobs import Ack, Again, BadJob, Job, Outcome, Park, Result, lost_too_often, verdict
+from thumbnail_service.renders import FOREVER_S, Expired, Renders
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: A request's asker takes three times this long a silence for a dead worker.
+_BEAT_S: Final = 1.0
+#: One empty fetch; so long may a lost one go unnoticed.
+_FETCH_S: Final = 5.0
+#: Pause before looking again for a stream or a consumer that is not there, or for NATS itself.
+_RETRY_S: Final = 1.0
+#: Jobs given out at a time to all workers together.
+_MAX_ACK_PENDING: Final = 512
+_NATS_TROUBLE: Final = (nats.errors.Error, nats.js.errors.Error, OSError, asyncio.TimeoutError)
+
+
+class Worker:
+    """Holds the connection for ever: NATS may go and come back at any time."""
+
+    def __init__(
+        self,
+        url: str,
+        renders: Renders,
+        *,
+        concurrency: int,
+        ack_wait_s: float,
+        stop_grace_s: float,
+        on_connection: Callable[[bool], Awaitable[None]],
+    ) -> None:
+        """
+        Args:
+            on_connection: told True when NATS is there and False when it is not, each time that changes.
+        """
+        self._url = url
+        self._renders = renders
+        self._ack_wait_s = ack_wait_s
+        self._stop_grace_s = stop_grace_s
+        self._on_connection = on_connection
+        # One more than can be rendered, so that the next job is here when the one in hand is done.
+        self._room = asyncio.Semaphore(concurrency + 1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last_trouble = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then what is in hand gets its grace and the rest goes back to the queue."""
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                closed = asyncio.Event()
+                working = asyncio.create_task(self._work(closed, stop))
+                await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not working.done():
+                    # `_work` sees the event itself; connecting for ever does not.
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(asyncio.shield(working), self._stop_grace_s + 1)
+                    working.cancel()
+                with suppress(asyncio.CancelledError):
+                    await working
+        finally:
+            stopping.cancel()
+
+    async def _work(self, closed: asyncio.Event, stop: asyncio.Event) -> None:
+        """One connection, from its making until it is closed for good."""
+        client = await self._connected(closed, stop)
+        if client is None:
+            return
+        fetching: asyncio.Task[None] | None = None
+        try:
+            await self._on_connection(True)
+
+            async def on_request(message: Msg) -> None:
+                self._spawn(self._answer(client, message))
+
+            requests = await client.subscribe(subjects.RENDER, queue=subjects.RENDER_GROUP, cb=on_request)
+            await client.subscribe(subjects.PING, cb=_pong)
+            await client.flush()
+            logger.info("at work")
+            fetching = asyncio.create_task(self._fetch_for_ever(client))
+            waits = {asyncio.create_task(stop.wait()), asyncio.create_task(closed.wait())}
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            if not closed.is_set():
+                with suppress(*_NATS_TROUBLE):
+                    await requests.unsubscribe()
+        except _NATS_TROUBLE as error:
+            logger.warning("NATS: %s", error)
+            await asyncio.sleep(_RETRY_S)
+        finally:
+            await self._finish(fetching)
+            await self._on_connection(False)
+            with suppress(*_NATS_TROUBLE):
+                await asyncio.wait_for(client.flush(2), 2.5)
+            with suppress(*_NATS_TROUBLE):
+                await client.close()
+
+    async def _connected(self, closed: asyncio.Event, stop: asyncio.Event) -> Client | None:
+        client = Client()
+
+        async def trouble(error: Exception) -> None:
+            # While NATS is away the same line would come twice a second.
+            if (text := f"{type(error).__name__}: {error}") != self._last_trouble:
+                self._last_trouble = text
+                logger.warning("NATS: %s", text)
+
+        async def away() -> None:
+            await self._on_connection(False)
+
+        async def back() -> None:
+            self._last_trouble = ""
+            logger.info("NATS is back")
+            await self._on_connection(True)
+
+        async def ended() -> None:
+            closed.set()
+
+        connecting = asyncio.create_task(
+            client.connect(
+                self._url,
+                name="thumbnail-worker",
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.5,  # type: ignore[arg-type]  # it is slept, not counted
+                # A cable pulled out is noticed within 15 s, not within 6 minutes.
+                ping_interval=5,
+                max_outstanding_pings=2,
+                error_cb=trouble,
+                disconnected_cb=away,
+                reconnected_cb=back,
+                closed_cb=ended,
+            )
+        )
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not connecting.done():
+            connecting.cancel()
+            with suppress(asyncio.CancelledError):
+                await connecting
+            return None
+        try:
+            await connecting
+        except _NATS_TROUBLE as error:
+            await trouble(error if isinstance(error, Exception) else Exception(str(error)))
+            await asyncio.sleep(_RETRY_S)
+            return None
+        return client
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _finish(self, fetching: asyncio.Task[None] | None) -> None:
+        """No new jobs; the ones in hand get their grace, then they go back to the queue."""
+        if fetching is not None:
+            fetching.cancel()
+            await asyncio.gather(fetching, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=self._stop_grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    # ---- requests ----
+
+    async def _answer(self, client: Client, message: Msg) -> None:
+        """Reply `working` every second, then the picture. An asker that is past its deadline gets nothing."""
+        headers = message.headers or {}
+        request_id.set(headers.get(subjects.REQUEST_ID_HEADER, ""))
+
+        async def reply(answer: thumbnail_pb2.RenderReply) -> None:
+            with suppress(*_NATS_TROUBLE):
+                await client.publish(message.reply, answer.SerializeToString())
+
+        try:
+            job = _job(message.data)
+            outcome = await _with_beats(
+                self._renders.asked(job, _deadline_s(headers)),
+                lambda: reply(thumbnail_pb2.RenderReply(working=True)),
+                _BEAT_S,
+            )
+        except BadJob as error:
+            await reply(thumbnail_pb2.RenderReply(reason=str(error)))
+        except Expired:
+            logger.info("dropped a request that nobody waits for")
+        except Exception:  # the loop's own home for the unexpected, beside `_settle`
+            logger.exception("a request failed")
+            await reply(thumbnail_pb2.RenderReply(reason="The worker failed."))
+        else:
+            await reply(_reply(outcome, client.max_payload))
+
+    # ---- background jobs ----
+
+    async def _fetch_for_ever(self, client: Client) -> None:
+        stream = client.jetstream()
+        subscription: JetStreamContext.PullSubscription | None = None
+        while True:
+            try:
+                if subscription is None:
+                    subscription = await self._subscribed(stream)
+                await self._fetch(subscription, stream)
+            except (*_NATS_TROUBLE, ConnectionError) as error:
+                logger.debug("no background jobs: %s", error)
+                if subscription is not None:
+                    with suppress(*_NATS_TROUBLE):
+                        await subscription.unsubscribe()
+                    subscription = None
+                await asyncio.sleep(_RETRY_S)
+
+    async def _subscribed(self, stream: JetStreamContext) -> JetStreamContext.PullSubscription:
+        """The shared consumer, made when it is missing. The stream itself is the file service's to make."""
+        config = ConsumerConfig(
+            durable_name=subjects.THUMBNAIL_CONSUMER,
+            filter_subject=subjects.JOBS_THUMBNAIL,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=self._ack_wait_s,
+            # The limit is ours (`verdict`), so that a job past it is parked with a reason and not just left.
+            max_deliver=-1,
+            max_ack_pending=_MAX_ACK_PENDING,
+        )
+        await stream.add_consumer(subjects.JOBS_STREAM, config)
+        return await stream.pull_subscribe_bind(subjects.THUMBNAIL_CONSUMER, subjects.JOBS_STREAM)
+
+    async def _fetch(self, subscription: JetStreamContext.PullSubscription, stream: JetStreamContext) -> None:
+        """Take one job in hand, or find that there is none.
+
+        Raises:
+            nats.errors.Error, nats.js.errors.Error: the consumer may be gone and is to be looked for.
+        """
+        await self._room.acquire()
+        begun = time.monotonic()
+        message = None
+        try:
+            (message,) = await subscription.fetch(1, timeout=_FETCH_S)
+        except TimeoutError:
+            # An empty queue takes its whole time to say so; a missing consumer is told at once.
+            if time.monotonic() - begun < _FETCH_S / 2:
+                raise
+            return
+        finally:
+            if message is None:
+                self._room.release()
+        self._spawn(self._settle(message, stream))
+
+    async def _settle(self, message: Msg, stream: JetStreamContext) -> None:
+        """Run one job and end its message in exactly one way: done, to be tried again, or parked."""
+        request_id.set((message.headers or {}).get(subjects.REQUEST_ID_HEADER, ""))
+        deliveries = message.metadata.num_delivered
+        path = b""
+        try:
+            decision: Ack | Again | Park
+            if (lost := lost_too_often(deliveries)) is not None:
+                path, decision = _path(message.data), lost
+            else:
+                job = _job(message.data)
+                path = job.path
+                work = self._renders.in_background(job)
+                decision = verdict(await _with_beats(work, message.in_progress, self._ack_wait_s / 3), deliveries)
+        except BadJob as error:
+            decision = Park(f"The job cannot be read: {error}")
+        except asyncio.CancelledError:
+            with suppress(*_NATS_TROUBLE):
+                await message.nak()  # to another worker, at once
+            raise
+        except Exception:
+            logger.exception("a job failed on delivery %d", deliveries)
+            decision = verdict(Outcome(Result.FAILED, reason="The worker failed."), deliveries)
+        finally:
+            self._room.release()
+        with suppress(*_NATS_TROUBLE):  # the message comes again, and finds the thumbnail made
+            await self._end(message, stream, path, decision)
+
+    async def _end(self, message: Msg, stream: JetStreamContext, path: bytes, decision: Ack | Again | Park) -> None:
+        match decision:
+            case Ack():
+                await message.ack()
+            case Again(pause_s):
+                await message.nak(delay=pause_s)
+            case Park(reason):
+                logger.warning("parked a thumbnail job: %s", reason)
+                try:
+                    await self._park(message, stream, path, reason)
+                except _NATS_TROUBLE as error:
+                    logger.warning("cannot park: %s", error or type(error).__name__)
+                    await message.nak(delay=_RETRY_S * 5)
+                else:
+                    await message.term()
+
+    async def _park(self, message: Msg, stream: JetStreamContext, path: bytes, reason: str) -> None:
+        dead = thumbnail_pb2.DeadJob(queue="thumbnail", payload=message.data, path=path, reason=reason)
+        # Parked twice when the answer to the first try was lost; the id makes it once. The time is in it because
+        # a stream that is made anew counts from one again.
+        facts = message.metadata
+        unique = f"dead-{facts.sequence.stream}-{facts.timestamp.timestamp()}"
+        await stream.publish(
+            subjects.DEAD_THUMBNAIL,
+            dead.SerializeToString(),
+            headers={"Nats-Msg-Id": unique},
+            stream=subjects.DEAD_STREAM,
+        )
+
+
+async def _pong(message: Msg) -> None:
+    if message.reply:
+        await message.respond(b"ok")
+
+
+async def _with_beats(work: Coroutine[Any, Any, T], beat: Callable[[], Awaitable[None]], every_s: float) -> T:
+    """The result of `work`, with `beat` called for every such time that passes until then."""
+    task = asyncio.create_task(work)
+    try:
+        while True:
+            done, _ = await asyncio.wait({task}, timeout=every_s)
+            if done:
+                return task.result()
+            with suppress(*_NATS_TROUBLE):
+                await beat()
+    finally:
+        task.cancel()
+
+
+def _job(payload: bytes) -> Job:
+    try:
+        request = thumbnail_pb2.RenderRequest.FromString(payload)
+    except DecodeError as error:
+        raise BadJob("It is not a render request.") from error
+    return Job(request.root, request.relative_path, request.size_px, request.state_cache)
+
+
+def _path(payload: bytes) -> bytes:
+    try:
+        return _job(payload).path
+    except BadJob:
+        return b""
+
+
+def _deadline_s(headers: dict[str, str]) -> float:
+    try:
+        return float(headers[subjects.DEADLINE_HEADER])
+    except (KeyError, ValueError):
+        return FOREVER_S
+
+
+def _reply(outcome: Outcome, max_payload: int) -> thumbnail_pb2.RenderReply:
+    reply = thumbnail_pb2.RenderReply(
+        png=outcome.png,
+        placeholder=outcome.is_placeholder and bool(outcome.png),
+        reason=outcome.reason,
+        gone=outcome.result is Result.GONE,
+    )
+    if reply.ByteSize() > max_payload:  # a server with a low limit: the asker finds it in the store
+        reply.png = b""
+    return reply
