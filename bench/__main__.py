@@ -1,0 +1,70 @@
+"""`python -m bench [name...] [--json FILE]`: measure, print one table; exit code 1 when a row is not reached.
+
+Names: starts, pages, workers, deeds, thumbnails. All of them when none is given. Quiet the machine first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from bench import deeds, pages, process, thumbnails
+from bench.product import Product
+from bench.table import Row, as_json, as_text
+
+#: Measured on stacks of their own.
+_ALONE: Final = {
+    "starts": process.measure_starts,
+    "pages": pages.measure,
+    "workers": thumbnails.measure_workers,
+}
+#: Measured one after another on one stack, whose peak memory is a row too.
+_TOGETHER: Final = {"deeds": deeds.measure, "thumbnails": thumbnails.measure}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure Framewell on this machine.")
+    parser.add_argument("names", nargs="*", metavar="name", help=", ".join([*_ALONE, *_TOGETHER]))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows there")
+    parser.add_argument("--dir", type=Path, help="where the trees are made (a temporary directory)")
+    options = parser.parse_args()
+    if unknown := set(options.names) - {*_ALONE, *_TOGETHER}:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    names = options.names or [*_ALONE, *_TOGETHER]
+    with tempfile.TemporaryDirectory(prefix="framewell-bench-", dir=options.dir) as work:
+        rows = measure(names, Path(work))
+    print(as_text(rows))
+    print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}")
+    if options.json:
+        options.json.write_text(json.dumps(as_json(rows), indent=2) + "\n")
+    return 0 if all(row.is_reached for row in rows) else 1
+
+
+def measure(names: list[str], work: Path) -> list[Row]:
+    """The rows of the benchmarks named."""
+    rows: list[Row] = []
+    for name, alone in _ALONE.items():
+        if name in names:
+            said(name)
+            rows += alone(work)
+    together = [name for name in _TOGETHER if name in names]
+    if together:
+        with Product(work / "state") as product:
+            for name in together:
+                said(name)
+                rows += _TOGETHER[name](product, work)
+            rows.append(process.peak(product, " and ".join(together)))
+    return rows
+
+
+def said(name: str) -> None:
+    print(f"measuring {name} ...", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

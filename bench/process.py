@@ -1,0 +1,54 @@
+"""Starting, starting again, and how much memory each process holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.product import Product, wait_for
+from bench.table import Row, at_most, median_s, only_said
+
+_MB = 1_000_000
+#: What the largest process of the stack imports before it does anything.
+_IMPORTS = "import fastapi, uvicorn, grpc, google.protobuf, structlog, pydantic_settings"
+
+
+def measure_starts(work: Path) -> list[Row]:
+    """The first start makes the state directory; the others find it. Idle memory is read on the way."""
+    state = work / "state-starts"
+    bare_s = median_s(lambda: subprocess.run([sys.executable, "-c", _IMPORTS], check=True), 3)
+    starts, idle = [], {}
+    for _ in range(4):
+        with Product(state) as product:
+            starts.append(product.start_s)
+            idle = settled(product)
+    first, *again = starts
+    beside = "importing the gateway's libraries"
+    return [
+        only_said("first start, until ready", first, "s", beside, bare_s),
+        at_most("second start, until ready", sorted(again)[len(again) // 2], "s", 5, beside, bare_s),
+        at_most("resident memory of the whole stack, idle", sum(idle.values()) / _MB, "MB", 450, _parts(idle), None),
+    ]
+
+
+def settled(product: Product) -> dict[str, int]:
+    """Memory once the start is over: when two looks half a second apart are alike."""
+    looks: list[int] = []
+
+    def is_calm() -> bool:
+        looks.append(product.total_rss_bytes())
+        return len(looks) > 1 and abs(looks[-1] - looks[-2]) < _MB
+
+    wait_for(is_calm, 30, "memory is calm", 0.5)
+    return product.rss_bytes()
+
+
+def peak(product: Product, what: str) -> Row:
+    """After all else was measured on this stack."""
+    name = f"resident memory of the whole stack, peak, {what}"
+    return at_most(name, product.peak_rss_bytes / _MB, "MB", 1000, f"afterwards: {_parts(product.rss_bytes())}", None)
+
+
+def _parts(rss_bytes: dict[str, int]) -> str:
+    return ", ".join(f"{name} {size / _MB:.0f}" for name, size in rss_bytes.items())

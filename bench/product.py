@@ -1,0 +1,146 @@
+"""The product under measurement: started on a state directory of its own, its processes' CPU and memory read."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import psutil
+
+_RUN_LOCAL: Final = Path(__file__).resolve().parent.parent / "tools" / "run_local.py"
+_START_S: Final = 60.0
+_SAMPLE_S: Final = 0.2
+
+
+class Product:
+    """One running stack; leaving the block stops it. Its memory is watched all the while."""
+
+    def __init__(self, state_dir: Path, workers: int = 2) -> None:
+        self._state_dir = state_dir
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWELL_")}
+        self._environment = inherited | {
+            "FRAMEWELL_STATE_DIR": str(state_dir),
+            "FRAMEWELL_PORT": str(self.port),
+            "THUMBNAIL_WORKERS": str(workers),
+            "FRAMEWELL_LOG_LEVEL": "WARNING",
+        }
+        self.start_s = 0.0
+        self.peak_rss_bytes = 0
+        self._done = threading.Event()
+        self._sampler = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        began = time.perf_counter()
+        with (self._state_dir / "terminal.log").open("ab") as log:
+            self._supervisor = subprocess.Popen(
+                [sys.executable, str(_RUN_LOCAL)],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        wait_for(lambda: bool(self._facts().get("ready")), _START_S, "the product is ready", 0.01)
+        self.start_s = time.perf_counter() - began
+        self._sampler.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._sampler.join()
+        self._supervisor.send_signal(signal.SIGTERM)
+        self._supervisor.wait(30)
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """Each service's process by its name, the supervisor as `run`."""
+        found = {"run": psutil.Process(self._supervisor.pid)}
+        for name, facts in self._facts().get("processes", {}).items():
+            if facts["pid"] is not None:
+                found[name] = psutil.Process(facts["pid"])
+        return found
+
+    def rss_bytes(self) -> dict[str, int]:
+        """Resident memory of each service with the processes that it started."""
+        return {name: _tree_rss(process, name != "run") for name, process in self.processes().items()}
+
+    def total_rss_bytes(self) -> int:
+        return sum(self.rss_bytes().values())
+
+    def cpu_s(self, prefix: str) -> float:
+        """Processor time used so far by the services whose name begins so, their children included."""
+        total = 0.0
+        for name, process in self.processes().items():
+            if name.startswith(prefix):
+                times = process.cpu_times()
+                total += times.user + times.system + times.children_user + times.children_system
+                for child in process.children(recursive=True):
+                    own = child.cpu_times()
+                    total += own.user + own.system
+        return total
+
+    @contextmanager
+    def suspended(self, prefix: str) -> Iterator[None]:
+        """The services whose name begins so stand still, so that what they do behind is not in the figures."""
+        held = [process for name, process in self.processes().items() if name.startswith(prefix)]
+        for process in held:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in held:
+                process.resume()
+
+    def _facts(self) -> dict[str, Any]:
+        try:
+            facts: dict[str, Any] = json.loads((self._state_dir / "run.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            if self._supervisor.poll() is not None:
+                tail = (self._state_dir / "terminal.log").read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"the product ended:\n{tail}") from None
+            return {}
+        return facts
+
+    def _sample(self) -> None:
+        while not self._done.wait(_SAMPLE_S):
+            self.peak_rss_bytes = max(self.peak_rss_bytes, self.total_rss_bytes())
+
+
+def _tree_rss(process: psutil.Process, with_children: bool) -> int:
+    total = 0
+    try:
+        total += process.memory_info().rss
+        for child in process.children(recursive=True) if with_children else []:
+            total += child.memory_info().rss
+    except psutil.NoSuchProcess:
+        pass
+    return total
+
+
+def wait_for(is_so: Callable[[], bool], within_s: float, what: str, every_s: float = 0.02) -> None:
+    """Look until it holds.
+
+    Raises:
+        TimeoutError: it does not in time; the text names it.
+    """
+    end = time.perf_counter() + within_s
+    while not is_so():
+        if time.perf_counter() > end:
+            raise TimeoutError(f"not within {within_s:g} s: {what}")
+        time.sleep(every_s)
