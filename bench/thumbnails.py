@@ -96,7 +96,7 @@ def draw(name):
     image = image.gravity("centre", 256, 256, extend="background", background=[0, 0, 0, 0])
     path = os.path.join(out, name + ".png")
     with open(path + ".part", "wb") as file:
-        file.write(image.pngsave_buffer())
+        file.write(image.pngsave_buffer(compression=2, filter="sub", keep="none"))
     os.rename(path + ".part", path)
 draw(names[0])
 before = resource.getrusage(resource.RUSAGE_SELF)

@@ -85,7 +85,7 @@ class Api:
         return self.send("DELETE", "/api/review-paths", {"path": text(path)})
 
     # ---- looking
-    def stream(self, root: PathLike, **parameters: PathLike | int) -> Page:
+    def stream(self, root: PathLike, **parameters: Any) -> Page:
         answer = self.get("/api/media-items/stream", path=root, **parameters)
         assert answer.status_code == 200, answer.text
         *items, done = lines_of(answer.text)
@@ -98,17 +98,17 @@ class Api:
                 return item
         raise AssertionError(f"{path!r} is not in the stream")
 
-    def files(self, folder: PathLike, **parameters: int) -> Json:
+    def files(self, folder: PathLike, **parameters: Any) -> Json:
         return self.ok(self.get("/api/folders/files", path=folder, **parameters))
 
     def summary(self, root: PathLike) -> dict[str, int]:
         counts: dict[str, int] = self.ok(self.get("/api/media-items/summary", path=root))["counts"]
         return counts
 
-    def thumbnail(self, path: PathLike, size: int = 256, **headers: str) -> httpx.Response:
+    def thumbnail(self, path: PathLike, size: int = 256, **headers: Any) -> httpx.Response:
         return self.get("/api/media-thumbnail", headers=headers, path=path, size=size)
 
-    def file(self, path: PathLike, **headers: str) -> httpx.Response:
+    def file(self, path: PathLike, **headers: Any) -> httpx.Response:
         return self.get("/api/media-file", headers=headers, path=path)
 
     # ---- changing
@@ -146,7 +146,8 @@ class Api:
         return self.ok(self.get("/api/jobs"))
 
     def wait_idle(self, deadline_s: float = 60.0) -> Json:
-        return eventually(self.jobs, lambda jobs: bool(jobs["idle"]), deadline_s)
+        jobs: Json = eventually(self.jobs, lambda jobs: bool(jobs["idle"]), deadline_s)
+        return jobs
 
     @contextmanager
     def events(self, last_event_id: str | None = None) -> Iterator[Iterator[Json]]:
