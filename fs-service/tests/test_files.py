@@ -152,7 +152,9 @@ def test_only_regular_media_files_are_read(files: Files, root: Path) -> None:
     (root / "notes.txt").write_bytes(b"")
     (root / "folder.jpg").mkdir()
     os.mkfifo(root / "pipe.jpg")
-    for name in ("notes.txt", "folder.jpg", "pipe.jpg", ".hidden.jpg", ""):
+    (root / ".thumbnails/large").mkdir(parents=True)
+    (root / ".thumbnails/large/a.png").write_bytes(b"")
+    for name in (".thumbnails/large/a.png", "notes.txt", "folder.jpg", "pipe.jpg", ".hidden.jpg", ""):
         with pytest.raises(NotMedia):
             files.facts(place(root, name))
 

@@ -222,7 +222,10 @@ async def test_what_an_administrator_set_on_a_stream_stays(client: Client) -> No
 
 
 def watch(link: NatsLink, scans: int = 0, unpublished: int = 0) -> QueueWatch:
-    return QueueWatch(link, lambda: (scans, unpublished))
+    async def backlog() -> tuple[int, int]:
+        return scans, unpublished
+
+    return QueueWatch(link, backlog)
 
 
 async def parked(client: Client, subject: str, payload: bytes, reason: str) -> None:

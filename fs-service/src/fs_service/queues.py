@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -70,17 +70,17 @@ class Queues:
 class QueueWatch:
     """Asks JetStream; keeps nothing but the last ping."""
 
-    def __init__(self, link: NatsLink, index_backlog: Callable[[], tuple[int, int]]) -> None:
+    def __init__(self, link: NatsLink, index_backlog: Callable[[], Awaitable[tuple[int, int]]]) -> None:
         """
         Args:
-            index_backlog: scans of roots not yet complete, and events not yet published. Called in the loop: cheap.
+            index_backlog: scans of roots not yet complete, and events not yet published.
         """
         self._link = link
         self._index_backlog = index_backlog
         self._ping: tuple[float, bool] = (-_PING_KEPT_S, False)
 
     async def queues(self) -> Queues:
-        scans, unpublished = self._index_backlog()
+        scans, unpublished = await self._index_backlog()
         index = Queue(pending=scans + unpublished, running=scans)
         connection = self._link.connection
         if connection is None:

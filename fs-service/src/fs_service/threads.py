@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
 from functools import partial
@@ -36,7 +36,7 @@ class Threads:
         """What the call gives. A caller that is cancelled leaves at once, and the call runs to its end."""
         return await self._submit(copy_context(), partial(work, *args, **kwargs))
 
-    async def pull(self, start: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
+    async def pull(self, start: Callable[[], Iterator[T]]) -> AsyncGenerator[T, None]:
         """The items, each fetched when the one before has been taken: nothing runs ahead."""
         context = copy_context()
         items = await self._finished(self._submit(context, start))
@@ -44,9 +44,9 @@ class Threads:
             while (item := await self._finished(self._submit(context, partial(next, items, _END)))) is not _END:
                 yield cast(T, item)
         finally:
-            await self._finished(self._submit(context, partial(_close, items)))
+            await self._finished(self._submit(context, partial(close, items)))
 
-    async def push(self, start: Callable[[], Iterator[T]], stop: threading.Event) -> AsyncIterator[list[T]]:
+    async def push(self, start: Callable[[], Iterator[T]], stop: threading.Event) -> AsyncGenerator[list[T], None]:
         """The items in lists of what has come meanwhile: for many small ones, each to be had at once.
 
         Args:
@@ -70,7 +70,7 @@ class Threads:
                     if stop.is_set():
                         return
             finally:
-                _close(items)
+                close(items)
 
         driving = asyncio.ensure_future(self._submit(copy_context(), drive))
         driving.add_done_callback(lambda _: news.set())
@@ -106,6 +106,7 @@ class Threads:
             raise
 
 
-def _close(items: Iterator[object]) -> None:
+def close(items: Iterator[object]) -> None:
+    """Let go of what a generator holds; other iterators hold nothing."""
     if isinstance(items, Generator):
         items.close()

@@ -16,7 +16,7 @@ from media_common import beneath
 from media_common.errors import InvalidArgument
 
 from fs_service.domain.errors import FileChanged, NotMedia, OutsideRoots, PathMissing, StorageFailed
-from fs_service.domain.media import kind_of
+from fs_service.domain.media import is_hidden, kind_of
 from fs_service.domain.ports import Place, Roots
 from fs_service.store.birth import birth_us as birth_us
 
@@ -109,7 +109,7 @@ class Files:
         Raises:
             OutsideRoots: a link leads out of the root, or a folder on the way is one.
             PathMissing: not there, or not to be read.
-            NotMedia: not media by name, or no regular file.
+            NotMedia: not media by name, below a hidden folder, or no regular file.
             RootOffline: the root cannot be reached.
         """
         with self.opened(place) as descriptor:
@@ -149,7 +149,8 @@ class Files:
     @contextmanager
     def opened(self, place: Place) -> Iterator[int]:
         """A descriptor of the media file, with the errors of `facts`."""
-        if not place.relative or kind_of(place.relative.rpartition(b"/")[2]) is None:
+        folders, _, name = place.relative.rpartition(b"/")
+        if kind_of(name) is None or any(is_hidden(part) for part in folders.split(b"/")):
             raise NotMedia
         try:
             with self._roots.opened(place.root) as root_fd:

@@ -1,0 +1,251 @@
+"""Messages from the domain's values and back: one function a pair, no decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from media_common.errors import InvalidArgument
+from media_proto import fs_pb2
+
+from fs_service.domain.deeds import Outcome
+from fs_service.domain.items import Action, Item, State, StatusFilter
+from fs_service.domain.journal import Receipt
+from fs_service.domain.library import FolderPage, RootInfo, Settings, Summary
+from fs_service.domain.ports import LoggedEvent
+from fs_service.domain.trash import DeletionCounters
+from fs_service.domain.trash_events import Deleted, Deleting, Done, Failed, FolderDone, Skipped, TrashEvent
+from fs_service.domain.trash_plan import Plan
+from fs_service.queues import Queue, Queues
+from fs_service.store.files import FileFacts
+from fs_service.thumbnails import ThumbnailResult
+
+#: locked, trashed, seen by state: a look-up, since a stream converts ten thousand.
+_FLAGS: Final = [tuple(bool(state & mark) for mark in (State.LOCKED, State.TRASHED, State.SEEN)) for state in range(8)]
+
+
+# From requests
+
+
+def action_of(number: int) -> Action:
+    """Raises InvalidArgument."""
+    if number not in Action.__members__.values():
+        raise InvalidArgument("The action is not one of lock, unlock, trash, untrash, seen, unseen.")
+    return Action(number)
+
+
+def filter_of(number: int) -> StatusFilter:
+    """Unspecified is all. Raises InvalidArgument."""
+    if not number:
+        return StatusFilter.ALL
+    if number not in StatusFilter.__members__.values():
+        raise InvalidArgument("The status filter is not one of all, unseen, seen, locked, trashed.")
+    return StatusFilter(number)
+
+
+def etags_of(text: str) -> frozenset[str]:
+    return frozenset(etag for part in text.split(",") if (etag := part.strip()))
+
+
+# To answers
+
+
+def item_batch(items: Iterable[Item]) -> fs_pb2.ItemBatch:
+    """About 3 microseconds an item: filled in place, because a message given to another is copied."""
+    batch = fs_pb2.ItemBatch()
+    _add_items(batch, items)
+    return batch
+
+
+def folder_page(page: FolderPage) -> fs_pb2.FolderPage:
+    message = fs_pb2.FolderPage(path=page.path, total=page.total, ignored=page.ignored)
+    _add_items(message, page.items)
+    return message
+
+
+def item(one: Item) -> fs_pb2.Item:
+    return item_batch([one]).items[0]
+
+
+def _add_items(message: fs_pb2.ItemBatch | fs_pb2.FolderPage, items: Iterable[Item]) -> None:
+    add = message.items.add
+    for one in items:
+        locked, trashed, seen = _FLAGS[one.state]
+        probe = one.probe
+        add(
+            path=one.path,
+            kind=one.kind,
+            size_bytes=one.size_bytes,
+            modified_us=one.modified_us,
+            created_us=one.created_us,
+            locked=locked,
+            trashed=trashed,
+            seen=seen,
+            width_px=probe.width_px,
+            height_px=probe.height_px,
+            duration_s=probe.duration_s,
+        )
+
+
+def status(state: State) -> fs_pb2.Status:
+    locked, trashed, seen = _FLAGS[state]
+    return fs_pb2.Status(locked=locked, trashed=trashed, seen=seen)
+
+
+def outcomes(results: Sequence[Outcome]) -> list[fs_pb2.ActOutcome]:
+    return [
+        fs_pb2.ActOutcome(
+            path=one.path,
+            status=None if one.state is None else status(one.state),
+            error=one.error.message if one.error else "",
+            error_code=one.error.code.value if one.error else "",
+        )
+        for one in results
+    ]
+
+
+def roots(infos: Sequence[RootInfo]) -> fs_pb2.ListRootsResponse:
+    return fs_pb2.ListRootsResponse(
+        roots=[
+            fs_pb2.Root(
+                path=info.path, state=fs_pb2.RootState.ValueType(info.state), scanned=info.scanned, reason=info.reason
+            )
+            for info in infos
+        ]
+    )
+
+
+def settings(
+    values: Settings, state_directory: bytes, deletion_workers: int, counters: DeletionCounters
+) -> fs_pb2.Settings:
+    return fs_pb2.Settings(
+        state_directory=state_directory,
+        hidden_picker_paths=values.hidden_picker_paths,
+        available_paths=values.available_paths,
+        deletion_workers=deletion_workers,
+        video_preload_mb=values.video_preload_mb,
+        trusted_hosts=values.trusted_hosts,
+        log_level=values.log_level,
+        deletion_queue=fs_pb2.DeletionQueue(
+            max_workers=counters.max_workers,
+            active_jobs=counters.active_jobs,
+            submitted_jobs=counters.submitted_jobs,
+            completed_jobs=counters.completed_jobs,
+            failed_jobs=counters.failed_jobs,
+        ),
+    )
+
+
+def summary(values: Summary) -> fs_pb2.Summary:
+    return fs_pb2.Summary(
+        path=values.path,
+        all=values.all,
+        unseen=values.unseen,
+        seen=values.seen,
+        locked=values.locked,
+        trashed=values.trashed,
+    )
+
+
+def file_facts(facts: FileFacts) -> fs_pb2.FileFacts:
+    return fs_pb2.FileFacts(
+        path=facts.path,
+        size_bytes=facts.size_bytes,
+        modified_us=facts.modified_us,
+        etag=facts.etag,
+        content_type=facts.content_type,
+    )
+
+
+def thumbnail(result: ThumbnailResult) -> fs_pb2.Thumbnail:
+    return fs_pb2.Thumbnail(
+        png=result.png,
+        etag=result.etag,
+        modified_us=result.modified_us,
+        placeholder=result.placeholder,
+        not_modified=result.not_modified,
+        cache_hit=result.cache_hit,
+    )
+
+
+def trash_plan(plan: Plan) -> fs_pb2.TrashPlan:
+    return fs_pb2.TrashPlan(
+        hash=plan.hash,
+        count=plan.count,
+        bytes=plan.size_bytes,
+        locked=plan.locked,
+        changed=plan.changed,
+        roots=[
+            fs_pb2.TrashPlanRoot(
+                path=root.path, state=fs_pb2.RootState.ValueType(root.state), count=root.count, bytes=root.size_bytes
+            )
+            for root in plan.roots
+        ],
+    )
+
+
+def trash_event(event: TrashEvent) -> fs_pb2.TrashEvent:
+    match event:
+        case Deleting(path):
+            return fs_pb2.TrashEvent(deleting=fs_pb2.TrashPath(path=path))
+        case Deleted(path):
+            return fs_pb2.TrashEvent(deleted=fs_pb2.TrashPath(path=path))
+        case Skipped(path, reason):
+            return fs_pb2.TrashEvent(skipped=fs_pb2.TrashSkipped(path=path, reason=reason))
+        case Failed(path, message):
+            return fs_pb2.TrashEvent(error=fs_pb2.TrashError(path=path, message=message))
+        case FolderDone(path):
+            return fs_pb2.TrashEvent(folder_done=fs_pb2.TrashPath(path=path))
+        case Done():
+            return fs_pb2.TrashEvent(
+                done=fs_pb2.TrashDone(
+                    deleted=event.deleted,
+                    errors=event.errors,
+                    skipped=event.skipped,
+                    bytes=event.size_bytes,
+                    receipt_id=event.receipt_id,
+                )
+            )
+
+
+def receipts(values: Sequence[Receipt]) -> fs_pb2.ListReceiptsResponse:
+    return fs_pb2.ListReceiptsResponse(
+        receipts=[
+            fs_pb2.Receipt(
+                receipt_id=one.receipt_id,
+                started_us=one.started_us,
+                finished_us=one.finished_us,
+                deleted=one.deleted,
+                errors=one.errors,
+                skipped=one.skipped,
+                bytes=one.size_bytes,
+                paths=one.paths,
+            )
+            for one in values
+        ]
+    )
+
+
+def event(logged: LoggedEvent) -> fs_pb2.Event:
+    return fs_pb2.Event(sequence=logged.sequence, kind=logged.kind, payload_json=logged.payload_json)
+
+
+def queues(values: Queues) -> fs_pb2.Queues:
+    return fs_pb2.Queues(
+        index=_queue(values.index),
+        thumbnail=_queue(values.thumbnail),
+        embed=_queue(values.embed),
+        dead_jobs=[fs_pb2.DeadJob(queue=job.queue, path=job.path, reason=job.reason) for job in values.dead_jobs],
+        nats_up=values.nats_up,
+        workers_up=values.workers_up,
+    )
+
+
+def _queue(values: Queue) -> fs_pb2.Queue:
+    return fs_pb2.Queue(
+        pending=values.pending,
+        running=values.running,
+        done=values.done,
+        dead=values.dead,
+        oldest_age_s=values.oldest_age_s,
+    )

@@ -1,0 +1,66 @@
+"""Lets any number of callers follow the public events; one thread waits for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fs_service.domain.ports import EventFeed, LoggedEvent
+from fs_service.threads import Threads
+
+_BATCH: Final = 500
+_WAIT_S: Final = 0.5
+#: Events come in bursts; followers are woken at most so often.
+_PACE_S: Final = 0.02
+
+
+class Follower:
+    """The event log, followed."""
+
+    def __init__(self, feed: EventFeed) -> None:
+        self._feed = feed
+        self._news = asyncio.Event()
+        self._over = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Followers get what is new while the body runs, and end with it."""
+        threads = Threads("events", 1)
+        task = asyncio.create_task(self._watch(threads))
+        try:
+            yield
+        finally:
+            self.end()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            threads.close()
+
+    def end(self) -> None:
+        """Every follower comes to its end, so that no call keeps the service from stopping."""
+        self._over = True
+        self._news.set()
+
+    async def follow(self, after: int | None) -> AsyncGenerator[list[LoggedEvent], None]:
+        """The events behind a sequence, as far as they are kept, and then as they come; None: only what comes."""
+        sequence = self._feed.last() if after is None else after
+        while not self._over:
+            news = self._news  # taken first: what comes during the look wakes it
+            events = self._feed.after(sequence, _BATCH)
+            if events:
+                sequence = events[-1].sequence
+                yield events
+            else:
+                await news.wait()
+
+    async def _watch(self, threads: Threads) -> None:
+        sequence = self._feed.last()
+        while True:
+            if await threads.run(self._feed.wait, sequence, _WAIT_S):
+                sequence = self._feed.last()
+                news, self._news = self._news, asyncio.Event()
+                news.set()
+                await asyncio.sleep(_PACE_S)
