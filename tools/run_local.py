@@ -88,19 +88,20 @@ async def supervise(
     stopping = asyncio.Event()
 
     def publish() -> None:
-        state.publish(
-            {
-                "url": url,
-                "pid": os.getpid(),
-                "ready": ready.is_set(),
-                "nats_url": stack.nats_url,
-                "sockets": stack.sockets,
-                "log": str(output.file),
-                "processes": {
-                    child.spec.name: {"pid": child.pid, "restarts": child.restarts} for child in supervisor.children
-                },
-            }
-        )
+        processes = {child.spec.name: {"pid": child.pid, "restarts": child.restarts} for child in supervisor.children}
+        facts = {
+            "url": url,
+            "pid": os.getpid(),
+            "ready": ready.is_set(),
+            "nats_url": stack.nats_url,
+            "sockets": stack.sockets,
+            "log": str(output.file),
+            "processes": processes,
+        }
+        try:
+            state.publish(facts)
+        except OSError as error:  # a full disk must not stop what runs
+            output.line("run", f"run.json cannot be written: {error.strerror}")
 
     supervisor = Supervisor(stack.specs, output, publish)
 

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from asyncio.subprocess import PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +22,8 @@ LONGEST_DELAY_S: Final = 10.0
 GOOD_LIFE_S: Final = 30.0
 #: A service's exit code for "my settings are wrong": trying again cannot help.
 BAD_SETTINGS: Final = 2
+#: How long to read on when a process is gone and something that it started still holds its output.
+_LAST_WORDS_S: Final = 1.0
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -34,6 +36,8 @@ class Spec:
     environment: Mapping[str, str]
     #: Stages stop one after another, the lowest first.
     stage: int = 0
+    #: Lines with this in them go into the log file only.
+    unremarkable: str | None = None
 
 
 class Child:
@@ -96,43 +100,60 @@ class Child:
 
     async def _live(self) -> str:
         """Start it and stay with it until it ends; how it ended, in words."""
+        # A pipe of our own: asyncio's would make `wait()` wait for everybody who inherited it.
+        read_end, write_end = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
                 *self.spec.command,
                 env=dict(self.spec.environment),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=PIPE,
+                stdin=DEVNULL,
+                stdout=write_end,
                 stderr=STDOUT,
                 start_new_session=True,  # the terminal's Ctrl-C reaches this program only
                 preexec_fn=_DIE_WITH_PARENT,
             )
         except OSError as error:
+            os.close(read_end)
             self.last_exit = None
             return f"cannot be started: {error.strerror}"
+        finally:
+            os.close(write_end)
         self._process = process
+        reading = asyncio.create_task(self._pass_on(read_end))
         self._changed()
         if self._stopping.is_set():  # `stop()` came while it was being started
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
-        reading = asyncio.create_task(self._pass_on(process))
         code = await process.wait()
         _kill_group(process.pid)  # what it had started itself
-        await reading
+        await asyncio.wait([reading], timeout=_LAST_WORDS_S)
+        reading.cancel()
         self.last_exit = code
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
-    async def _pass_on(self, process: Process) -> None:
-        assert process.stdout is not None
+    async def _pass_on(self, read_end: int) -> None:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_read_pipe(lambda: protocol, os.fdopen(read_end, "rb", buffering=0))
         rest = b""
-        while chunk := await process.stdout.read(MAX_LINE_BYTES):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > MAX_LINE_BYTES:
-                lines.append(rest)
-                rest = b""
-            for line in lines:
-                self._output.line(self.spec.name, line.decode("utf-8", "backslashreplace").rstrip("\r"))
-        if rest:
-            self._output.line(self.spec.name, rest.decode("utf-8", "backslashreplace"))
+        try:
+            while chunk := await reader.read(MAX_LINE_BYTES):
+                *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > MAX_LINE_BYTES:
+                    lines.append(rest)
+                    rest = b""
+                for line in lines:
+                    self._say(line)
+        finally:
+            if rest:
+                self._say(rest)
+            transport.close()
+
+    def _say(self, line: bytes) -> None:
+        text = line.decode("utf-8", "backslashreplace").rstrip("\r")
+        plain = self.spec.unremarkable is not None and self.spec.unremarkable in text
+        self._output.line(self.spec.name, text, terminal=not plain)
 
 
 def _kill_group(leader: int) -> None:

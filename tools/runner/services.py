@@ -69,7 +69,8 @@ def stack(settings: PublicSettings, runtime: Path, nats: Nats | None, workers: i
     ]
     if nats is not None:
         # The limit is soft: the server collects more eagerly near it.
-        specs.insert(0, Spec("nats", nats.command, dict(os.environ) | {"GOMEMLIMIT": "96MiB"}, NATS_STAGE))
+        told = dict(os.environ) | {"GOMEMLIMIT": "96MiB"}
+        specs.insert(0, Spec("nats", nats.command, told, NATS_STAGE, unremarkable="[INF]"))
     return Stack(specs, sockets, nats_url)
 
 
