@@ -15,7 +15,10 @@ help: ## list the targets
 setup: $(STAMP) ## make the virtual environment (free when nothing changed)
 
 $(STAMP): requirements-dev.txt $(PROJECTS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Framewell needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (once; a minute or two)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
@@ -58,8 +61,12 @@ proto-check: proto ## fail when the committed stubs are not what the .proto file
 
 check: lint proto-check test ## what CI runs
 
+docs: $(STAMP) ## write the settings table into README.md
+	$(BIN)/python tools/settings_table.py
+
 bench: $(STAMP) ## measure speed and memory, beside a limit in the same run
 	$(BIN)/python -m bench
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(PROJECTS:%=%/src/*.egg-info)

@@ -47,7 +47,9 @@ def stack(settings: PublicSettings, runtime: Path, nats: Nats | None, workers: i
     common = environment(settings, nats_url)
 
     def service(name: str, module: str, stage: int, **own: str) -> Spec:
-        return Spec(name, (sys.executable, "-m", module), common | own, stage)
+        # Less than what `supervisor.GRACE_S` gives, so that a service ends in its own way.
+        grace = {f"{module.partition('_')[0].upper()}_STOP_GRACE_S": "2"}
+        return Spec(name, (sys.executable, "-m", module), grace | common | own, stage)
 
     specs = [
         service("fs", "fs_service", SERVICE_STAGE, FS_LISTEN=sockets["fs"]),
