@@ -5,6 +5,7 @@ Every path taken is the request's own bytes; the checks are made here, in the or
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -76,7 +77,7 @@ class Library:
         if not self._picker.is_folder(clean):
             raise PathMissing("Path does not exist or is not a directory.")
         self._roots.add(clean)
-        self._shelves.roots_changed()
+        self._shelves.root_added()
         return clean, self._roots.known()
 
     def remove_root(self, path: bytes) -> tuple[bytes, list[bytes]]:
@@ -89,8 +90,8 @@ class Library:
         if clean not in self._roots.known():
             raise RootNotConfigured
         self._roots.remove(clean)
-        self._events.emit("root", {"path": _printed(clean), "state": "removed"})
-        self._shelves.roots_changed()
+        self._events.emit("root", {"path": os.fsdecode(clean), "state": "removed"})
+        self._shelves.root_removed(clean)
         return clean, self._roots.known()
 
     def settings(self) -> Settings:
@@ -208,7 +209,3 @@ def _cursor(root: bytes, after: bytes | None) -> bytes | None:
     if clean == root or not is_inside(clean, root):
         raise InvalidArgument("after must be a path inside the review path.")
     return clean[len(root.rstrip(b"/")) + 1 :]
-
-
-def _printed(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")

@@ -213,8 +213,11 @@ class Shelves(ItemIndex, Protocol):
     def pending_scans(self) -> int:
         """Reachable roots whose first scan is not yet kept."""
 
-    def roots_changed(self) -> None:
-        """Look at the list of roots now: scan the new ones, forget the removed ones, in the background."""
+    def root_added(self) -> None:
+        """Look at the list of roots now and scan the new ones, in the background."""
+
+    def root_removed(self, root: bytes) -> None:
+        """Forget the root's rows; no file is touched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,30 @@
+"""Where a symlink that looks like media leads, and whether its file may be shown."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from fs_service.domain.errors import OutsideRoots
+from fs_service.domain.ports import Roots
+
+
+def resolved(roots: Roots, link: bytes) -> bytes | None:
+    """The file that a link leads to when it is a regular one inside the link's own (deepest) root; else None."""
+    try:
+        if not stat.S_ISREG(os.stat(link).st_mode):
+            return None
+        root = roots.place(link).root
+    except (OSError, OutsideRoots):
+        return None
+    real = os.path.realpath(link)
+    return real if real.startswith(os.path.realpath(root).rstrip(b"/") + b"/") else None
+
+
+def target(link: bytes) -> tuple[int, int] | None:
+    """What the link leads to, as (device, inode); None: nothing."""
+    try:
+        facts = os.stat(link)
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
