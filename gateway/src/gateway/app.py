@@ -1,0 +1,132 @@
+"""The application: parts in, routes on, one door in front."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import grpc
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from media_common.config import PublicSettings
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from gateway.answers import failure_answer
+from gateway.auth import Keys
+from gateway.clients import FsClient
+from gateway.config import GatewaySettings, allowed_origins
+from gateway.dependencies import Dependencies
+from gateway.dialects import unbuilt
+from gateway.dialects.mediareviewer.routes import MediaReviewer
+from gateway.dialects.platform import docs
+from gateway.dialects.platform.routes import Platform
+from gateway.errors import Failure, failure_of
+from gateway.hosts import Hosts
+from gateway.metrics import Metrics
+from gateway.middleware import Admission, Door
+from gateway.openapi import tell_exactly
+from gateway.page import Page
+
+logger = logging.getLogger(__name__)
+
+#: Written by whatever starts the processes.
+LOG_FILE: Final = Path("logs/framewell.log")
+#: A Host that is not loopback waits no longer than this for the list of trusted ones.
+_TRUSTED_DEADLINE_S: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the application is made of; `__main__` and the tests fill it in."""
+
+    settings: GatewaySettings
+    public: PublicSettings
+    admin_key: str
+    stopping: asyncio.Event
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The whole gateway. Channels are opened here and closed at the end of the lifespan, on the running loop."""
+    fs = FsClient.open(parts.settings)
+    dependencies = Dependencies(fs, parts.settings)
+    metrics = Metrics()
+
+    async def trusted_hosts() -> Sequence[str]:
+        return (await fs.settings(_TRUSTED_DEADLINE_S)).trusted_hosts
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        level = asyncio.create_task(_adopt_log_level(fs, parts.public))
+        try:
+            yield
+        finally:
+            level.cancel()
+            await asyncio.gather(level, return_exceptions=True)
+            await dependencies.close()
+            await fs.close()
+
+    app = FastAPI(
+        title="Framewell",
+        version="0.1.0",
+        summary="Review, find and keep order in a library of photos and videos that stays where it is.",
+        openapi_tags=docs.TAGS,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    door = Door(
+        Hosts(parts.public.host, trusted_hosts),
+        Keys(parts.admin_key, parts.public.auth),
+        allowed_origins(parts.public),
+    )
+    app.add_middleware(Admission, door=door, metrics=metrics)
+    app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(RequestValidationError, _answer)
+    MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE).add_to(app)
+    Platform(fs, dependencies, metrics, parts.public.encoder, parts.stopping).add_to(app)
+    unbuilt.add_to(app)
+    Page().add_to(app)
+    tell_exactly(app)
+    return app
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    """The framework's own refusals, in the dialect's words; everything else is answered by `Admission`."""
+    failure = failure_of(error)
+    if failure.status == 405:
+        failure.headers["Allow"] = ", ".join(sorted(_methods_of(request)))
+    return failure_answer(failure, request.scope["path"])
+
+
+def _methods_of(request: Request) -> set[str]:
+    """Every method that the address takes: each is a route of its own, and the framework names one route's only."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return methods
+
+
+async def _adopt_log_level(fs: FsClient, public: PublicSettings) -> None:
+    """config.yaml's level, once fs-service has read it, unless the environment names one."""
+    while not public.log_level:
+        try:
+            settings = await fs.settings()
+        except (Failure, grpc.aio.AioRpcError):
+            await asyncio.sleep(1.0)
+            continue
+        if settings.log_level:
+            try:
+                logging.getLogger().setLevel(settings.log_level.upper())
+            except ValueError:
+                logger.warning("config.yaml: log_level %r is no level", settings.log_level)
+        return

@@ -1,0 +1,194 @@
+"""One class per service: a channel for the life of the process, a deadline on every call, one short wait for a
+service that is being restarted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import grpc
+from media_common.errors import ErrorCode
+from media_common.grpc_client import error_code_of, open_channel
+from media_proto import fs_pb2, fs_pb2_grpc
+
+from gateway.config import GatewaySettings
+from gateway.errors import service_down
+
+if TYPE_CHECKING:
+    from media_proto.fs_pb2_grpc import FsServiceAsyncStub
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+ACTIONS: Final[dict[str, fs_pb2.Action.ValueType]] = {
+    "lock": fs_pb2.ACTION_LOCK,
+    "unlock": fs_pb2.ACTION_UNLOCK,
+    "trash": fs_pb2.ACTION_TRASH,
+    "untrash": fs_pb2.ACTION_UNTRASH,
+    "seen": fs_pb2.ACTION_SEEN,
+    "unseen": fs_pb2.ACTION_UNSEEN,
+}
+STATUS_FILTERS: Final[dict[str, fs_pb2.StatusFilter.ValueType]] = {
+    "all": fs_pb2.STATUS_FILTER_ALL,
+    "unseen": fs_pb2.STATUS_FILTER_UNSEEN,
+    "seen": fs_pb2.STATUS_FILTER_SEEN,
+    "locked": fs_pb2.STATUS_FILTER_LOCKED,
+    "trashed": fs_pb2.STATUS_FILTER_TRASHED,
+}
+
+
+class FsClient:
+    """fs-service, by name. Paths are bytes.
+
+    Every method raises `grpc.aio.AioRpcError` with the service's own words, or `Failure` 503 when the service is
+    not there within the connect wait. Calls that may be repeated are, once, when the service dies under them.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, settings: GatewaySettings) -> None:
+        self._channel = channel
+        self._stub: FsServiceAsyncStub = fs_pb2_grpc.FsServiceStub(channel)
+        self._connect_wait_s = settings.connect_wait_s
+        self._call_s = settings.call_deadline_s
+        self._listing_s = settings.listing_deadline_s
+        self._thumbnail_s = settings.thumbnail_deadline_s
+        self._transfer_s = settings.transfer_deadline_s
+
+    @classmethod
+    def open(cls, settings: GatewaySettings) -> FsClient:
+        return cls(open_channel(settings.fs_target), settings)
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def connected(self) -> None:
+        """Wait for the service, for as long as a restart takes.
+
+        Raises:
+            Failure: 503, it did not come.
+        """
+        if self._channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+            return
+        try:
+            async with asyncio.timeout(self._connect_wait_s):
+                await self._channel.channel_ready()
+        except TimeoutError:
+            raise service_down() from None
+
+    async def _ask(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Q, A],
+        request: Q,
+        deadline_s: float,
+        *,
+        repeatable: bool = True,
+    ) -> A:
+        await self.connected()
+        try:
+            return await method(request, timeout=deadline_s)
+        except grpc.aio.AioRpcError as error:
+            if not repeatable or error_code_of(error) is not ErrorCode.SERVICE_UNAVAILABLE:
+                raise
+        await self.connected()
+        return await method(request, timeout=deadline_s)
+
+    async def _follow(
+        self,
+        method: grpc.aio.UnaryStreamMultiCallable[Q, A],
+        request: Q,
+        deadline_s: float | None,
+        *,
+        repeatable: bool = True,
+    ) -> AsyncGenerator[A, None]:
+        """The messages; closing the generator cancels the call."""
+        for last_try in (not repeatable, True):
+            await self.connected()
+            begun = False
+            call = method(request, timeout=deadline_s)
+            try:
+                async for message in call:
+                    begun = True
+                    yield message
+                return
+            except grpc.aio.AioRpcError as error:
+                if last_try or begun or error_code_of(error) is not ErrorCode.SERVICE_UNAVAILABLE:
+                    raise
+            finally:
+                call.cancel()
+
+    # --- settings and roots ---
+    async def settings(self, deadline_s: float | None = None) -> fs_pb2.Settings:
+        return await self._ask(self._stub.GetSettings, fs_pb2.GetSettingsRequest(), deadline_s or self._call_s)
+
+    async def set_video_preload(self, megabytes: int) -> fs_pb2.Settings:
+        request = fs_pb2.UpdateSettingsRequest(video_preload_mb=megabytes)
+        return await self._ask(self._stub.UpdateSettings, request, self._call_s)
+
+    async def roots(self) -> fs_pb2.ListRootsResponse:
+        return await self._ask(self._stub.ListRoots, fs_pb2.ListRootsRequest(), self._call_s)
+
+    async def add_root(self, path: bytes) -> fs_pb2.AddRootResponse:
+        return await self._ask(self._stub.AddRoot, fs_pb2.AddRootRequest(path=path), self._call_s)
+
+    async def remove_root(self, path: bytes) -> fs_pb2.RemoveRootResponse:
+        request = fs_pb2.RemoveRootRequest(path=path)
+        return await self._ask(self._stub.RemoveRoot, request, self._call_s, repeatable=False)
+
+    # --- looking ---
+    async def folders(self, path: bytes) -> fs_pb2.ListFoldersResponse:
+        return await self._ask(self._stub.ListFolders, fs_pb2.ListFoldersRequest(path=path), self._listing_s)
+
+    async def folder_page(self, path: bytes, offset: int, limit: int) -> fs_pb2.FolderPage:
+        request = fs_pb2.ListFolderFilesRequest(path=path, offset=offset, limit=limit)
+        return await self._ask(self._stub.ListFolderFiles, request, self._listing_s)
+
+    def items(self, request: fs_pb2.StreamItemsRequest) -> AsyncGenerator[fs_pb2.ItemBatch, None]:
+        return self._follow(self._stub.StreamItems, request, self._listing_s)
+
+    async def summary(self, path: bytes) -> fs_pb2.Summary:
+        return await self._ask(self._stub.GetSummary, fs_pb2.GetSummaryRequest(path=path), self._call_s)
+
+    async def file_facts(self, path: bytes) -> fs_pb2.FileFacts:
+        return await self._ask(self._stub.StatFile, fs_pb2.StatFileRequest(path=path), self._call_s)
+
+    def file_bytes(self, facts: fs_pb2.FileFacts, offset: int, length: int) -> AsyncGenerator[fs_pb2.FileChunk, None]:
+        request = fs_pb2.ReadFileRequest(path=facts.path, offset=offset, length=length, etag=facts.etag)
+        return self._follow(self._stub.ReadFile, request, self._transfer_s)
+
+    async def thumbnail(self, path: bytes, size_px: int, if_etag: str) -> fs_pb2.Thumbnail:
+        request = fs_pb2.GetThumbnailRequest(path=path, size_px=size_px, if_etag=if_etag)
+        return await self._ask(self._stub.GetThumbnail, request, self._thumbnail_s)
+
+    # --- changing ---
+    async def act(self, path: bytes, action: str) -> fs_pb2.ActResponse:
+        """Actions are idempotent, so this one may be sent again."""
+        request = fs_pb2.ActRequest(path=path, action=ACTIONS[action])
+        return await self._ask(self._stub.Act, request, self._call_s)
+
+    async def act_batch(self, paths: Sequence[bytes], action: str) -> fs_pb2.ActBatchResponse:
+        request = fs_pb2.ActBatchRequest(paths=paths, action=ACTIONS[action])
+        return await self._ask(self._stub.ActBatch, request, self._listing_s)
+
+    async def undo(self, steps: int) -> fs_pb2.UndoResponse:
+        request = fs_pb2.UndoRequest(steps=steps)
+        return await self._ask(self._stub.Undo, request, self._listing_s, repeatable=False)
+
+    async def trash_plan(self, path: bytes | None) -> fs_pb2.TrashPlan:
+        return await self._ask(self._stub.PlanTrash, fs_pb2.PlanTrashRequest(path=path), self._listing_s)
+
+    def empty_trash(self, path: bytes | None, if_match: str | None) -> AsyncGenerator[fs_pb2.TrashEvent, None]:
+        """Never sent twice: a run that died is for the caller to look at."""
+        request = fs_pb2.EmptyTrashRequest(path=path, if_match=if_match)
+        return self._follow(self._stub.EmptyTrash, request, self._transfer_s, repeatable=False)
+
+    # --- following ---
+    def events(self, after: int | None) -> AsyncGenerator[fs_pb2.Event, None]:
+        """No deadline: it lasts as long as somebody listens."""
+        return self._follow(self._stub.WatchEvents, fs_pb2.WatchEventsRequest(after=after), None)
+
+    async def queues(self, deadline_s: float | None = None) -> fs_pb2.Queues:
+        return await self._ask(self._stub.GetQueues, fs_pb2.GetQueuesRequest(), deadline_s or self._call_s)
+
+    async def retry_dead_jobs(self) -> fs_pb2.RetryDeadJobsResponse:
+        request = fs_pb2.RetryDeadJobsRequest()
+        return await self._ask(self._stub.RetryDeadJobs, request, self._call_s, repeatable=False)

@@ -1,0 +1,1 @@
+"""MediaReviewer: review folders on disk."""

@@ -1,0 +1,121 @@
+"""A media file's bytes and its thumbnail over HTTP: ranges, conditions, headers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+from urllib.parse import quote
+
+from media_proto import fs_pb2
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.clients import FsClient
+from gateway.errors import INTERNAL, Failure
+from gateway.gone import until_gone
+from gateway.metrics import Metrics
+from gateway.ndjson import StreamedAnswer
+from gateway.paths import name_of
+from gateway.query import Query
+from gateway.ranges import Range, Unsatisfiable, etags, http_date, not_modified, parse_range, range_applies
+
+MAX_THUMBNAIL_PX: Final = 1024
+#: What a browser may play or draw by itself. SVG and HTML carry scripts and never leave under their own name.
+_SHOWABLE: Final = re.compile(r"(?:image|video)/(?!svg)[A-Za-z0-9.+-]+")
+_OPAQUE: Final = "application/octet-stream"
+#: Seconds; after that a revalidation costs a look at the file's time.
+_THUMBNAIL_CACHE: Final = "private, max-age=60"
+#: A quick thumbnail pays nothing for watching its caller.
+_WATCH_AFTER_S: Final = 0.05
+_NOT_IN_QUOTES: Final = re.compile(r"[^ !#-\[\]-~]")
+#: Another site's page may neither show nor probe for somebody's files.
+_OWN_PAGES: Final = {"Cross-Origin-Resource-Policy": "same-site"}
+
+
+def disposition(path: bytes) -> str:
+    """`inline`, with the name for old readers and in full (RFC 6266, RFC 5987)."""
+    name = name_of(path)
+    return f"inline; filename=\"{_NOT_IN_QUOTES.sub('_', name)}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def content_type(told: str) -> str:
+    return told if _SHOWABLE.fullmatch(told) else _OPAQUE
+
+
+async def file_answer(request: Request, fs: FsClient) -> Response:
+    """The file or the part of it that was asked for. A read that fails midway ends the connection short."""
+    facts = await fs.file_facts(Query(request.scope["query_string"]).path())
+    headers = {
+        "ETag": f'"{facts.etag}"',
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": disposition(facts.path),
+        **_OWN_PAGES,
+    }
+    if date := http_date(facts.modified_us):
+        headers["Last-Modified"] = date
+    if not_modified(request.headers, facts.etag, facts.modified_us):
+        return Response(status_code=304, headers=headers)
+    wanted: Range | None = None
+    if range_applies(request.headers, facts.etag, facts.modified_us):
+        try:
+            wanted = parse_range(request.headers.get("range"), facts.size_bytes)
+        except Unsatisfiable:
+            raise Failure(
+                416,
+                "range_not_satisfiable",
+                "The range is not in the file.",
+                headers={"Content-Range": f"bytes */{facts.size_bytes}", "Accept-Ranges": "bytes"},
+            ) from None
+    status = 200
+    if wanted is not None:
+        status = 206
+        headers["Content-Range"] = wanted.content_range(facts.size_bytes)
+    part = wanted or Range(0, facts.size_bytes)
+    headers["Content-Length"] = str(part.length)
+    kind = content_type(facts.content_type)
+    if request.method == "HEAD" or part.length == 0:
+        return Response(b"", status, {**headers, "Content-Type": kind})
+    return StreamedAnswer(_chunks(fs, facts, part), kind, status, headers)
+
+
+async def _chunks(fs: FsClient, facts: fs_pb2.FileFacts, part: Range) -> AsyncGenerator[bytes, None]:
+    """Exactly the part's bytes.
+
+    Raises:
+        Failure: the service sent fewer or more.
+    """
+    left = part.length
+    async with aclosing(fs.file_bytes(facts, part.offset, part.length)) as chunks:
+        async for chunk in chunks:
+            left -= len(chunk.data)
+            if left < 0:
+                break
+            if chunk.data:
+                yield chunk.data
+    if left:
+        raise Failure(500, "internal", INTERNAL)
+
+
+async def thumbnail_answer(request: Request, fs: FsClient, metrics: Metrics) -> Response:
+    """A PNG, cached for a minute and then by its tag; a placeholder is never kept."""
+    query = Query(request.scope["query_string"])
+    size_px = query.integer("size", 256, 1, MAX_THUMBNAIL_PX)
+    path = query.path()
+    sent_tags = etags(request.headers.get("if-none-match", ""))
+    async with until_gone(request.receive, after_s=_WATCH_AFTER_S):
+        thumbnail = await fs.thumbnail(path, size_px, ",".join(tag for tag in sent_tags if tag != "*"))
+    metrics.thumbnail(thumbnail)
+    headers = dict(_OWN_PAGES)
+    if thumbnail.placeholder:
+        headers["Cache-Control"] = "no-store"
+        return Response(thumbnail.png, 200, headers, media_type="image/png")
+    headers["Cache-Control"] = _THUMBNAIL_CACHE
+    headers["ETag"] = f'"{thumbnail.etag}"'
+    if date := http_date(thumbnail.modified_us):
+        headers["Last-Modified"] = date
+    if thumbnail.not_modified or not_modified(request.headers, thumbnail.etag, thumbnail.modified_us):
+        return Response(status_code=304, headers=headers)
+    return Response(thumbnail.png, 200, headers, media_type="image/png")

@@ -1,0 +1,224 @@
+"""The dialect's endpoints: parse, one call, render."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI
+from media_common.errors import ErrorCode
+from media_proto import fs_pb2
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.answers import json_answer, json_bytes
+from gateway.bodies import BATCH_BYTES, object_of, read_body, read_object, text_field
+from gateway.clients import ACTIONS, STATUS_FILTERS, FsClient
+from gateway.dialects.mediareviewer import docs, files, render
+from gateway.errors import Failure, invalid
+from gateway.logtail import tail
+from gateway.metrics import Metrics
+from gateway.ndjson import ndjson
+from gateway.openapi import Doc, Endpoint, add_route
+from gateway.paths import MALFORMED, bytes_of, text_of
+from gateway.query import Query
+from gateway.ranges import etags
+
+MAX_BATCH: Final = 500
+MAX_PRELOAD_MB: Final = 10_000
+MAX_LOG_LINES: Final = 2000
+_EMPTY_TRASH_BODY: Final = 'Expected no body, or a JSON object {"path": <review path>}; nothing was deleted.'
+
+
+class MediaReviewer:
+    """Every endpoint of the seed and of the note."""
+
+    def __init__(self, fs: FsClient, metrics: Metrics, log_file: Path) -> None:
+        self._fs = fs
+        self._metrics = metrics
+        self._log_file = log_file
+
+    def add_to(self, app: FastAPI) -> None:
+        # The order is that of the traffic: routes are tried one after the other.
+        routes: tuple[tuple[str, str, Endpoint, Doc], ...] = (
+            ("GET", "/api/media-thumbnail", self.media_thumbnail, docs.MEDIA_THUMBNAIL),
+            ("GET", "/api/media-file", self.media_file, docs.MEDIA_FILE),
+            ("POST", "/api/media-actions", self.act, docs.ACTION),
+            ("GET", "/api/media-items/stream", self.stream, docs.STREAM),
+            ("GET", "/api/media-items/summary", self.summary, docs.SUMMARY),
+            ("POST", "/api/media-items/batch", self.batch, docs.BATCH),
+            ("GET", "/api/health", self.health, docs.HEALTH),
+            ("GET", "/api/folders/files", self.folder_files, docs.FOLDER_FILES),
+            ("GET", "/api/folders", self.folders, docs.FOLDERS),
+            ("GET", "/api/review-paths", self.review_paths, docs.REVIEW_PATHS),
+            ("POST", "/api/review-paths", self.add_path, docs.ADD_PATH),
+            ("DELETE", "/api/review-paths", self.remove_path, docs.REMOVE_PATH),
+            ("POST", "/api/empty-trash", self.empty_trash, docs.EMPTY_TRASH),
+            ("GET", "/api/settings", self.settings, docs.SETTINGS),
+            ("PATCH", "/api/settings", self.change_settings, docs.CHANGE_SETTINGS),
+            ("GET", "/api/logs", self.logs, docs.LOGS),
+        )
+        for method, path, endpoint, doc in routes:
+            add_route(app, docs.TAG, method, path, endpoint, doc)
+
+    async def health(self, request: Request) -> Response:
+        return json_answer(render.health_out(await self._fs.settings()))
+
+    # --- review paths and folders ---
+    async def review_paths(self, request: Request) -> Response:
+        roots, settings = await asyncio.gather(self._fs.roots(), self._fs.settings())
+        return json_answer(render.review_paths_out(roots, settings))
+
+    async def add_path(self, request: Request) -> Response:
+        path = bytes_of(text_field(await read_object(request), "path"))
+        added = await self._fs.add_root(path)
+        body = {"addedPath": text_of(added.path), "knownPaths": render.texts(added.known_paths)}
+        return json_answer(body, 201)
+
+    async def remove_path(self, request: Request) -> Response:
+        path = bytes_of(text_field(await read_object(request), "path"))
+        removed = await self._fs.remove_root(path)
+        return json_answer({"removedPath": text_of(removed.path), "knownPaths": render.texts(removed.known_paths)})
+
+    async def folders(self, request: Request) -> Response:
+        return json_answer(render.folders_out(await self._fs.folders(_query(request).path())))
+
+    async def folder_files(self, request: Request) -> Response:
+        query = _query(request)
+        offset = query.integer("offset", 0, 0)
+        limit = query.integer("limit", 100, 1, 1000)
+        page = await self._fs.folder_page(query.path(), offset, limit)
+        return json_bytes(render.folder_page_out(page, offset, limit))
+
+    # --- items ---
+    async def stream(self, request: Request) -> Response:
+        query = _query(request)
+        limit = query.integer("limit", 50, 1, 10_000)
+        offset = query.integer("offset", 0, 0)
+        status = query.choice("statusFilter", "all", tuple(STATUS_FILTERS))
+        after = query.optional_path("after")
+        wanted = fs_pb2.StreamItemsRequest(
+            path=query.path(), offset=offset, limit=limit, status=STATUS_FILTERS[status], after=after
+        )
+        return ndjson(render.item_lines(self._fs.items(wanted)))
+
+    async def summary(self, request: Request) -> Response:
+        return json_answer(render.summary_out(await self._fs.summary(_query(request).path())))
+
+    async def act(self, request: Request) -> Response:
+        body = await read_object(request)
+        action = _action(body)
+        path = bytes_of(text_field(body, "path"))
+        return json_answer(render.action_out(await self._fs.act(path, action), action))
+
+    async def batch(self, request: Request) -> Response:
+        body = await read_object(request, BATCH_BYTES)
+        action = _action(body)
+        paths = _batch_paths(body)
+        results: list[dict[str, Any]] = []
+        sent: list[bytes] = []
+        for text in paths:
+            result: dict[str, Any] = {"path": text, "status": None, "error": None}
+            try:
+                sent.append(bytes_of(text))
+            except Failure:
+                result["error"] = MALFORMED
+            results.append(result)
+        if sent:
+            answer = await self._fs.act_batch(sent, action)
+            waiting = (result for result in results if result["error"] is None)
+            for result, outcome in zip(waiting, answer.outcomes, strict=True):
+                result.update(render.outcome_out(outcome, result["path"]))
+        return json_answer({"results": results}, 207)
+
+    async def empty_trash(self, request: Request) -> Response:
+        if_match = _plan_hash(request.headers.get("if-match"))
+        path = _trash_path(await read_body(request), request.headers.get("content-type", ""))
+        return ndjson(render.trash_lines(self._fs.empty_trash(path, if_match)))
+
+    # --- files ---
+    async def media_file(self, request: Request) -> Response:
+        return await files.file_answer(request, self._fs)
+
+    async def media_thumbnail(self, request: Request) -> Response:
+        return await files.thumbnail_answer(request, self._fs, self._metrics)
+
+    # --- settings and logs ---
+    async def settings(self, request: Request) -> Response:
+        return json_answer(render.settings_out(await self._fs.settings()))
+
+    async def change_settings(self, request: Request) -> Response:
+        body = await read_object(request)
+        if not body:
+            raise Failure(400, ErrorCode.INVALID_ARGUMENT, "Expected at least one setting.")
+        if "videoPreloadMb" not in body:
+            return json_answer(render.settings_out(await self._fs.settings()))
+        value = body["videoPreloadMb"]
+        if type(value) is not int or not 1 <= value <= MAX_PRELOAD_MB:
+            raise Failure(
+                422,
+                ErrorCode.SETTING_OUT_OF_RANGE,
+                f"Setting 'videoPreloadMb' must be an integer from 1 to {MAX_PRELOAD_MB}.",
+            )
+        return json_answer(render.settings_out(await self._fs.set_video_preload(value)))
+
+    async def logs(self, request: Request) -> Response:
+        wanted = _query(request).integer("lines", 200)
+        lines = await asyncio.to_thread(tail, self._log_file, min(max(wanted, 1), MAX_LOG_LINES))
+        return json_answer({"lines": lines or [], "logFile": str(self._log_file), "available": lines is not None})
+
+
+def _query(request: Request) -> Query:
+    return Query(request.scope["query_string"])
+
+
+def _action(body: dict[str, Any]) -> str:
+    action = body.get("action")
+    if isinstance(action, str) and action in ACTIONS:
+        return action
+    raise invalid("action", f"Unsupported action; it must be one of {', '.join(ACTIONS)}.")
+
+
+def _batch_paths(body: dict[str, Any]) -> list[str]:
+    paths = body.get("paths")
+    if not isinstance(paths, list) or not 1 <= len(paths) <= MAX_BATCH:
+        raise invalid("paths", f"Field 'paths' must be a list of 1 to {MAX_BATCH} paths.")
+    if not all(isinstance(path, str) for path in paths):
+        raise invalid("paths", "Every entry of 'paths' must be a string.")
+    return paths
+
+
+def _trash_path(body: bytes, content_type: str) -> bytes | None:
+    """The root to empty; None: all of them, which only a request without any body asks for.
+
+    Raises:
+        Failure: 400, the body is anything but none or `{"path": root}`.
+    """
+    if not body:
+        return None
+    refused = Failure(400, "invalid_body", _EMPTY_TRASH_BODY)
+    try:
+        value = object_of(body, content_type)
+    except Failure as error:
+        raise refused from error
+    path = value.get("path")
+    if set(value) != {"path"} or not isinstance(path, str) or not path:
+        raise refused
+    return bytes_of(path)
+
+
+def _plan_hash(if_match: str | None) -> str | None:
+    """The one plan that the caller saw; `*` is any.
+
+    Raises:
+        Failure: 400, it names several.
+    """
+    if if_match is None:
+        return None
+    tags = etags(if_match)
+    if len(tags) > 1:
+        raise Failure(400, "invalid_parameter", "If-Match takes the hash of one plan; nothing was deleted.")
+    if tags == ["*"]:
+        return None
+    return tags[0] if tags else ""

@@ -1,0 +1,1 @@
+"""Our own additions: health, figures, jobs, events, undo, the plan."""

@@ -1,0 +1,103 @@
+"""What `/openapi.json` says of our own endpoints."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from gateway.events import EVENT_STREAM
+from gateway.openapi import Doc, Parameter, path_parameter
+
+TAG: Final = "Platform"
+
+_ROOT: Final = "/home/michaelmoore/trailcam"
+_EMPTY: Final = {"pending": 0, "running": 0, "done": 1200, "dead": 0, "deadJobs": []}
+_BUSY: Final = {
+    "pending": 12,
+    "running": 2,
+    "done": 88,
+    "dead": 1,
+    "deadJobs": [{"path": f"{_ROOT}/broken.jpg", "reason": "cannot be decoded"}],
+}
+
+LIVE: Final = Doc("200 while the process runs; needs no key", {"status": "live"})
+READY: Final = Doc(
+    "Whether requests can be served, and how each part is; needs no key",
+    {
+        "status": "ready",
+        "dependencies": {
+            "fs": {"state": "up"},
+            "nats": {"state": "up"},
+            "thumbnail": {"state": "up"},
+            "metadata": {"state": "down", "reason": "Not built yet."},
+            "search": {"state": "down", "reason": "Not built yet."},
+        },
+    },
+    errors={503: "The file service is not available; the answer still lists every part."},
+)
+METRICS: Final = Doc("Figures for Prometheus", "framewell_http_requests_total 1.0\n", media_type="text/plain")
+JOBS: Final = Doc(
+    "What is waiting, running and parked",
+    {
+        "idle": False,
+        "queues": {"index": _EMPTY, "thumbnail": _BUSY, "embed": _EMPTY},
+        "encoder": {
+            "name": "auto",
+            "model": None,
+            "dimensions": None,
+            "state": "unavailable",
+            "reason": "The search service has no encoder yet.",
+        },
+    },
+)
+RETRY: Final = Doc("Put parked jobs back", {"retried": 1}, errors={503: "The job queue is not available."})
+EVENTS: Final = Doc(
+    "What happens, as server-sent events: state, root, scan, queue, trash",
+    'id: 41\nevent: state\ndata: {"path": "/home/michaelmoore/trailcam/a.jpg", '
+    '"status": {"locked": false, "trashed": false, "seen": true}}\n\n',
+    media_type=EVENT_STREAM,
+    parameters=(
+        Parameter("Last-Event-ID", "Resume behind this event.", {"type": "integer", "minimum": 0}, where="header"),
+    ),
+    errors={400: "The id is no event's."},
+    head=False,
+)
+UNDO: Final = Doc(
+    "Take back the latest actions, exactly",
+    {
+        "results": [
+            {
+                "path": f"{_ROOT}/a.jpg",
+                "status": {"locked": False, "trashed": False, "seen": False},
+                "error": None,
+            }
+        ]
+    },
+    body={"steps": 1},
+    errors={400: "No JSON object, or steps out of 1..1000.", 409: "Nothing to undo, or a file of it was deleted."},
+)
+PLAN: Final = Doc(
+    "What an empty-trash would do now",
+    {
+        "hash": "8c1f0d5e",
+        "count": 2,
+        "bytes": 3145728,
+        "locked": 1,
+        "changed": 0,
+        "roots": [{"path": _ROOT, "state": "online", "count": 2, "bytes": 3145728}],
+    },
+    parameters=(path_parameter("One review path; without it, all.", _ROOT, required=False),),
+    errors={400: "The path is malformed.", 403: "The path is not a known review path."},
+)
+
+
+def unbuilt(summary: str = "Not built yet") -> Doc:
+    return Doc(summary, errors={503: "Not built yet."}, head=False, built=False)
+
+
+TAGS: Final[list[dict[str, Any]]] = [
+    {"name": "MediaReviewer", "description": "Review folders of photos and videos on disk: seen, lock, trash."},
+    {"name": TAG, "description": "Our own additions: health, figures, jobs, events, undo, the trash plan."},
+    {"name": "Exquisitor", "description": "Interactive retrieval (`/exq/`). Not built yet: 503."},
+    {"name": "CoreViz", "description": "Browse and semantic search (`/api/dataset/`, ...). Not built yet: 503."},
+    {"name": "Wickson", "description": "List media (`/v1/`). Not built yet: 503."},
+]

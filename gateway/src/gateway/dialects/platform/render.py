@@ -1,0 +1,84 @@
+"""The JSON of our own endpoints."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from media_proto import fs_pb2
+
+from gateway.dependencies import Dependency, Readiness
+from gateway.dialects.mediareviewer.render import outcome_out
+from gateway.errors import service_down
+from gateway.paths import text_of
+
+_ROOT_STATES: Final = {
+    fs_pb2.ROOT_STATE_ONLINE: "online",
+    fs_pb2.ROOT_STATE_READ_ONLY: "read-only",
+    fs_pb2.ROOT_STATE_OFFLINE: "offline",
+    fs_pb2.ROOT_STATE_SWAPPED: "swapped",
+}
+
+
+def readiness_out(readiness: Readiness) -> dict[str, Any]:
+    parts = {
+        name: {"state": part.state, **({"reason": part.reason} if part.reason else {})}
+        for name, part in readiness.parts.items()
+    }
+    if readiness.ready:
+        return {"status": "ready", "dependencies": parts}
+    return {"error": service_down().message, "status": "not ready", "dependencies": parts}
+
+
+def _queue_out(queue: fs_pb2.Queue) -> dict[str, int]:
+    return {"pending": queue.pending, "running": queue.running, "done": queue.done, "dead": queue.dead}
+
+
+def queues_out(queues: fs_pb2.Queues) -> dict[str, Any]:
+    """Idle is only what is known to be: with NATS down nobody knows what waits there."""
+    parts = {"index": queues.index, "thumbnail": queues.thumbnail, "embed": queues.embed}
+    waiting = any(queue.pending or queue.running for queue in parts.values())
+    return {
+        "idle": queues.nats_up and not waiting,
+        "queues": {name: _queue_out(queue) for name, queue in parts.items()},
+    }
+
+
+def encoder_out(setting: str, search: Dependency) -> dict[str, Any]:
+    """The encoder as far as it is known: there is none until the search service is built."""
+    encoder: dict[str, Any] = {"name": setting, "model": None, "dimensions": None}
+    if setting == "off":
+        return {**encoder, "state": "off"}
+    return {**encoder, "state": "unavailable", "reason": search.reason or "The search service has no encoder yet."}
+
+
+def jobs_out(queues: fs_pb2.Queues, encoder: dict[str, Any]) -> dict[str, Any]:
+    """The figures, each queue with its parked jobs (the first hundred of all), and the encoder."""
+    body = queues_out(queues)
+    for name, queue in body["queues"].items():
+        queue["deadJobs"] = [
+            {"path": text_of(job.path), "reason": job.reason} for job in queues.dead_jobs if job.queue == name
+        ]
+    return {**body, "encoder": encoder}
+
+
+def undo_out(undone: fs_pb2.UndoResponse) -> dict[str, Any]:
+    return {"results": [outcome_out(outcome) for outcome in undone.outcomes]}
+
+
+def plan_out(plan: fs_pb2.TrashPlan) -> dict[str, Any]:
+    return {
+        "hash": plan.hash,
+        "count": plan.count,
+        "bytes": plan.bytes,
+        "locked": plan.locked,
+        "changed": plan.changed,
+        "roots": [
+            {
+                "path": text_of(root.path),
+                "state": _ROOT_STATES.get(root.state, "offline"),
+                "count": root.count,
+                "bytes": root.bytes,
+            }
+            for root in plan.roots
+        ],
+    }

@@ -1,0 +1,109 @@
+"""Our own endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.answers import json_answer
+from gateway.bodies import read_object
+from gateway.clients import FsClient
+from gateway.dependencies import Dependencies
+from gateway.dialects.platform import docs, render
+from gateway.errors import invalid
+from gateway.events import EVENT_STREAM, QueueWatch, event_stream
+from gateway.metrics import CONTENT_TYPE, Metrics
+from gateway.ndjson import StreamedAnswer
+from gateway.openapi import Doc, Endpoint, add_route
+from gateway.query import Query, strict_integer
+
+MAX_UNDO_STEPS: Final = 1000
+
+
+class Platform:
+    """Health, figures, jobs, events, undo, the plan."""
+
+    def __init__(
+        self,
+        fs: FsClient,
+        dependencies: Dependencies,
+        metrics: Metrics,
+        encoder: str,
+        stopping: asyncio.Event,
+    ) -> None:
+        """`encoder` is the setting; `stopping` is set when the server ends, so that listeners are let go."""
+        self._fs = fs
+        self._dependencies = dependencies
+        self._metrics = metrics
+        self._encoder = encoder
+        self._stopping = stopping
+        self._watch = QueueWatch(fs, render.queues_out)
+
+    def add_to(self, app: FastAPI) -> None:
+        routes: tuple[tuple[str, str, Endpoint, Doc], ...] = (
+            ("GET", "/health/live", self.live, docs.LIVE),
+            ("GET", "/health/ready", self.ready, docs.READY),
+            ("GET", "/metrics", self.metrics, docs.METRICS),
+            ("GET", "/api/jobs", self.jobs, docs.JOBS),
+            ("POST", "/api/jobs/dead/retry", self.retry, docs.RETRY),
+            ("GET", "/api/events", self.events, docs.EVENTS),
+            ("POST", "/api/undo", self.undo, docs.UNDO),
+            ("GET", "/api/trash/plan", self.plan, docs.PLAN),
+        )
+        for method, path, endpoint, doc in routes:
+            add_route(app, docs.TAG, method, path, endpoint, doc)
+
+    async def live(self, request: Request) -> Response:
+        return json_answer({"status": "live"})
+
+    async def ready(self, request: Request) -> Response:
+        readiness = await self._dependencies.readiness()
+        return json_answer(render.readiness_out(readiness), 200 if readiness.ready else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        return Response(await self._metrics.scrape(self._fs), headers={"Content-Type": CONTENT_TYPE})
+
+    async def jobs(self, request: Request) -> Response:
+        queues, search = await asyncio.gather(self._fs.queues(), self._dependencies.search())
+        return json_answer(render.jobs_out(queues, render.encoder_out(self._encoder, search)))
+
+    async def retry(self, request: Request) -> Response:
+        return json_answer({"retried": (await self._fs.retry_dead_jobs()).retried})
+
+    async def events(self, request: Request) -> Response:
+        chunks = event_stream(self._fs, self._watch, _last_event_id(request), self._stopping)
+        return StreamedAnswer(chunks, EVENT_STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+
+    async def undo(self, request: Request) -> Response:
+        steps = _steps(await read_object(request))
+        return json_answer(render.undo_out(await self._fs.undo(steps)))
+
+    async def plan(self, request: Request) -> Response:
+        path = Query(request.scope["query_string"]).optional_path()
+        return json_answer(render.plan_out(await self._fs.trash_plan(path)))
+
+
+def _steps(body: dict[str, Any]) -> int:
+    steps = body.get("steps", 1)
+    if type(steps) is int and 1 <= steps <= MAX_UNDO_STEPS:
+        return steps
+    raise invalid("steps", f"Field 'steps' must be an integer from 1 to {MAX_UNDO_STEPS}.")
+
+
+def _last_event_id(request: Request) -> int | None:
+    """The event to resume behind; an empty id is a listener that has had none.
+
+    Raises:
+        Failure: 400, no id of ours.
+    """
+    sent = request.headers.get("last-event-id", "")
+    if not sent:
+        return None
+    number = strict_integer(sent.encode("latin-1"))
+    if number is None or number < 0:
+        raise invalid("Last-Event-ID", "Last-Event-ID must be the id of an event.")
+    return number

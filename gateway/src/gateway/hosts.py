@@ -1,0 +1,115 @@
+"""Who may name this server, and from where a browser may change things: the Host check (DNS rebinding) and the
+cross-site check (CSRF)."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+import grpc
+
+from gateway.dialects import Dialect
+from gateway.errors import Failure
+
+_HOST: Final = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[A-Za-z0-9_.-]+)(?::([0-9]{1,5}))?")
+_SAFE_METHODS: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+#: How long a list of trusted hosts is good for; an edit of config.yaml shows within it.
+TRUSTED_TTL_S: Final = 5.0
+
+
+def split_host(value: str) -> tuple[str, str] | None:
+    """`(name in lower case, port or "")` of a Host header; None when it is none."""
+    found = _HOST.fullmatch(value)
+    if not found:
+        return None
+    name, port = found.groups()
+    return name.strip("[]").rstrip(".").lower(), port or ""
+
+
+def is_loopback_name(name: str) -> bool:
+    """`localhost` and the addresses of this machine's loopback interface."""
+    return name == "localhost" or is_loopback_address(name)
+
+
+def is_loopback_address(address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return parsed.ipv4_mapped.is_loopback
+    return parsed.is_loopback
+
+
+class Hosts:
+    """The names this server answers to: loopback, the address it was told to listen on, the trusted hosts."""
+
+    def __init__(self, listen_host: str, trusted: Callable[[], Awaitable[Sequence[str]]]) -> None:
+        """`trusted` asks for the setting; it is asked only for names that are not loopback, at most every 5 s."""
+        own = listen_host.strip("[]").lower()
+        self._own = "" if own in ("0.0.0.0", "::", "") else own
+        self._ask = trusted
+        self._trusted: frozenset[str] = frozenset()
+        self._asked_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def check(self, host: str) -> str:
+        """The name in the Host header, without its port.
+
+        Raises:
+            Failure: 400, it is not one of ours.
+        """
+        parts = split_host(host)
+        if parts is not None:
+            name = parts[0]
+            if is_loopback_name(name) or name == self._own or name in await self._trusted_names():
+                return name
+        raise Failure(400, "untrusted_host", "The Host header is not one that this server answers to.")
+
+    async def _trusted_names(self) -> frozenset[str]:
+        async with self._lock:
+            if time.monotonic() - self._asked_at > TRUSTED_TTL_S:
+                try:
+                    names = await self._ask()
+                except (Failure, grpc.aio.AioRpcError):
+                    names = tuple(self._trusted)
+                found = (split_host(name) for name in names)
+                self._trusted = frozenset(parts[0] for parts in found if parts)
+                self._asked_at = time.monotonic()
+            return self._trusted
+
+
+def check_same_site(
+    method: str, headers: Mapping[str, str], host: str, dialect: Dialect, allowed: frozenset[str]
+) -> None:
+    """Refuse a change that a browser says another site asked for. Programs send neither header and pass.
+
+    Raises:
+        Failure: 403.
+    """
+    if method in _SAFE_METHODS:
+        return
+    origin = headers.get("origin")
+    if origin is not None and dialect is Dialect.EXQUISITOR and origin.lower() in allowed:
+        return
+    site = headers.get("sec-fetch-site", "").lower()
+    if site in ("cross-site", "same-site") or (origin is not None and not _same(origin, host)):
+        raise Failure(403, "cross_site", "A request that changes something must not come from another site.")
+
+
+def _same(origin: str, host: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    here, there = split_host(host), split_host(parts.netloc)
+    default = _DEFAULT_PORTS.get(parts.scheme)
+    if here is None or there is None or default is None:
+        return False
+    return (here[0], here[1] or default) == (there[0], there[1] or default)

@@ -1,0 +1,123 @@
+"""How a route is told in `/openapi.json`: written beside it, because requests are parsed by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+JSON: Final = "application/json"
+_TEXT: Final = {"type": "string"}
+_PATH_PART: Final = re.compile(r"{([a-z_]+)}")
+_TO_IDENTIFIER: Final = str.maketrans("/-{} .", "______")
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One query parameter (or a header)."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    required: bool = False
+    example: Any = None
+    where: str = "query"
+
+    def out(self) -> dict[str, Any]:
+        told = {"name": self.name, "in": self.where, "required": self.required, "description": self.description}
+        return {**told, "schema": dict(self.schema), **({} if self.example is None else {"example": self.example})}
+
+
+@dataclass(frozen=True)
+class Doc:
+    """What a reader needs to call the route. Examples are the contract's samples."""
+
+    summary: str
+    answer: Any = None
+    status: int = 200
+    media_type: str = JSON
+    parameters: Sequence[Parameter] = ()
+    body: Any = None
+    body_required: bool = True
+    errors: Mapping[int, str] = field(default_factory=dict)
+    #: Whether HEAD is answered too; a stream is not begun to throw it away.
+    head: bool = True
+    #: Whether there is an answer but the errors.
+    built: bool = True
+
+    def operation(self) -> dict[str, Any]:
+        answer: dict[str, Any] = {"description": "Success"}
+        if self.media_type != JSON and not isinstance(self.answer, str):
+            answer["content"] = {self.media_type: {"schema": {"type": "string", "format": "binary"}}}
+        elif self.answer is not None:
+            schema = {"type": "object"} if self.media_type == JSON else {"type": "string"}
+            answer["content"] = {self.media_type: {"schema": schema, "example": self.answer}}
+        operation: dict[str, Any] = {
+            "parameters": [parameter.out() for parameter in self.parameters],
+            "responses": {
+                **({str(self.status): answer} if self.built else {}),
+                **{
+                    str(status): {"description": text, "content": {JSON: {"schema": {"type": "object"}}}}
+                    for status, text in self.errors.items()
+                },
+            },
+        }
+        if self.body is not None:
+            content = {JSON: {"schema": {"type": "object"}, "example": self.body}}
+            operation["requestBody"] = {"required": self.body_required, "content": content}
+        return operation
+
+
+def path_parameter(description: str, example: str, *, required: bool = True) -> Parameter:
+    return Parameter("path", description, {"type": "string"}, required, example)
+
+
+def integer(name: str, description: str, default: int, low: int, high: int | None = None) -> Parameter:
+    schema: dict[str, Any] = {"type": "integer", "default": default, "minimum": low}
+    if high is not None:
+        schema["maximum"] = high
+    return Parameter(name, description, schema)
+
+
+def add_route(app: FastAPI, tag: str, method: str, path: str, endpoint: Endpoint, doc: Doc) -> None:
+    """The route, told under its dialect's tag; a GET answers HEAD too unless its doc says otherwise."""
+    operation = doc.operation()
+    for name in _PATH_PART.findall(path):
+        operation["parameters"].append(Parameter(name, "Part of the address.", _TEXT, True, where="path").out())
+    app.add_api_route(
+        path,
+        endpoint,
+        methods=[method],
+        tags=[tag],
+        summary=doc.summary,
+        operation_id=f"{method} {path}".lower().translate(_TO_IDENTIFIER),
+        response_class=Response,
+        status_code=doc.status,
+        openapi_extra=operation,
+    )
+    if method == "GET" and doc.head:
+        app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
+
+
+def tell_exactly(app: FastAPI) -> None:
+    """Make `/openapi.json` say what the docs say: the framework drops every null of an example."""
+    framework = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = framework()
+            for route in app.routes:
+                if isinstance(route, APIRoute) and route.include_in_schema and route.openapi_extra:
+                    for method in route.methods or ():
+                        schema["paths"][route.path][method.lower()].update(route.openapi_extra)
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,100 @@
+"""Query strings, parsed by hand: values are bytes (a path need not be text) and integers are strict."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from gateway.errors import invalid
+
+_INTEGER: Final = re.compile(rb"-?[0-9]+")
+#: Beyond any library; larger offsets are just as far beyond the end.
+HUGE: Final = 10**18
+
+
+class Query:
+    """The parameters of one request; unknown ones are ignored."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._values: dict[bytes, bytes] = {}
+        self._repeated: set[bytes] = set()
+        for part in raw.split(b"&") if raw else ():
+            if not part:
+                continue
+            key, _, value = part.partition(b"=")
+            name = unquote_to_bytes(key.replace(b"+", b" "))
+            if name in self._values:
+                self._repeated.add(name)
+            self._values[name] = unquote_to_bytes(value.replace(b"+", b" "))
+
+    def raw(self, name: str) -> bytes | None:
+        """The value, None when it is not given.
+
+        Raises:
+            Failure: 400, it is given twice.
+        """
+        key = name.encode()
+        if key in self._repeated:
+            raise invalid(name, f"Query parameter '{name}' is given more than once.")
+        return self._values.get(key)
+
+    def path(self) -> bytes:
+        """The required `path`; read it after the other parameters, they are checked first.
+
+        Raises:
+            Failure: 400, it is missing or empty.
+        """
+        if value := self.raw("path"):
+            return value
+        raise invalid("path", "Missing required query parameter: path.")
+
+    def optional_path(self, name: str = "path") -> bytes | None:
+        """A path that may be left out, but not be empty."""
+        value = self.raw(name)
+        if value == b"":
+            raise invalid(name, f"Query parameter '{name}' must not be empty.")
+        return value
+
+    def integer(self, name: str, default: int, low: int | None = None, high: int | None = None) -> int:
+        """A whole number in ASCII digits within the bounds, if there are any.
+
+        Raises:
+            Failure: 400; a malformed value is never the default.
+        """
+        value = self.raw(name)
+        if value is None:
+            return default
+        number = strict_integer(value)
+        if number is None or (low is not None and number < low) or (high is not None and number > high):
+            raise invalid(name, f"Query parameter '{name}' must be an integer{_bounds(low, high)}.")
+        return number
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        """One of the words.
+
+        Raises:
+            Failure: 400, it is another, or empty.
+        """
+        value = self.raw(name)
+        if value is None:
+            return default
+        for word in choices:
+            if value == word.encode():
+                return word
+        raise invalid(name, f"Query parameter '{name}' must be one of {', '.join(choices)}.")
+
+
+def _bounds(low: int | None, high: int | None) -> str:
+    if low is None:
+        return ""
+    return f" of at least {low}" if high is None else f" from {low} to {high}"
+
+
+def strict_integer(value: bytes) -> int | None:
+    """The number that ASCII digits say, at most ±HUGE; None for anything else (`1.0`, `1_0`, `+1`, ` 1`, empty)."""
+    if not _INTEGER.fullmatch(value):
+        return None
+    if len(value.lstrip(b"-0")) > len(str(HUGE)) - 1:
+        return -HUGE if value.startswith(b"-") else HUGE
+    return int(value)
