@@ -19,7 +19,8 @@ def table() -> str:
     for name, field in PublicSettings.model_fields.items():
         variable = field.validation_alias or PREFIX + name.upper()
         default = f"`{field.default}`" if str(field.default) else ""
-        rows.append(f"| `{variable}` | {default} | {field.description} |")
+        what = (field.description or "").replace("<", "&lt;")
+        rows.append(f"| `{variable}` | {default} | {what} |")
     return "\n".join(rows) + "\n"
 
 
