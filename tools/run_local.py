@@ -42,6 +42,8 @@ def main() -> int:
     parser.add_argument("--demo", action="store_true", help="make a sample library and run on it")
     parser.add_argument("--worker", action="store_true", help="start one more thumbnail worker beside a running stack")
     options = parser.parse_args()
+    # Until there is an event loop to stop things in order, both end the program the same way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.demo:
         os.environ.setdefault("FRAMEWELL_STATE_DIR", str(_DEMO / "state"))
     try:
@@ -53,6 +55,8 @@ def main() -> int:
         return _said(error, BAD_SETTINGS)
     except Refused as error:
         return _said(error, 1)
+    except KeyboardInterrupt:
+        return 0
 
 
 def run(settings: PublicSettings, demo: bool, began: float) -> int:
@@ -66,6 +70,7 @@ def run(settings: PublicSettings, demo: bool, began: float) -> int:
         refuse_taken_address(settings.host, settings.port)
         if demo:
             make_demo_library()
+            began = time.monotonic()  # drawing pictures is no part of starting
         embedded = None if settings.nats_url else nats.prepared(state.path / "nats", state.runtime)
         stack = services.stack(settings, state.runtime, embedded, workers)
         output = Output(state.path / "logs", settings.log_format)
