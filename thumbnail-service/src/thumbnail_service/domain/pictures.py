@@ -36,7 +36,7 @@ def render(descriptor: int, size_px: int, limits: Limits) -> bytes:
     if _is_for_vips(head):
         # A second decoder for what the first refuses: it takes some odd TIFFs, and a failing disk has a name in it.
         with contextlib.suppress(pyvips.Error):
-            return _by_vips(descriptor, size_px, limits)
+            return _by_vips(descriptor, size_px, limits, head)
     return _by_pillow(descriptor, size_px, limits, head)
 
 
@@ -62,15 +62,17 @@ def _is_for_vips(head: bytes) -> bool:
     )
 
 
-def _by_vips(descriptor: int, size_px: int, limits: Limits) -> bytes:
+def _by_vips(descriptor: int, size_px: int, limits: Limits, head: bytes) -> bytes:
     header = pyvips.Image.new_from_source(canvas.source_of(descriptor), "", access="sequential")
     limits.check_streamed(header.width, header.height)
     options: dict[str, Any] = {}
     # A colour transform costs a quarter of the whole render: only where a profile says that it changes something.
     if header.get_typeof("icc-profile-data") and b"sRGB" not in header.get("icc-profile-data"):
         options["output_profile"] = "srgb"
+    # As text for the loader: of the operation's own `fail_on` nothing reaches it. A cut TIFF is an "error" to vips.
+    strict = "fail_on=error" if head.startswith((b"II", b"MM")) else "fail_on=truncated"
     image = pyvips.Image.thumbnail_source(
-        canvas.source_of(descriptor), size_px, height=size_px, size="down", fail_on="truncated", **options
+        canvas.source_of(descriptor), size_px, height=size_px, size="down", option_string=strict, **options
     )
     return canvas.png_of(image, size_px)
 
