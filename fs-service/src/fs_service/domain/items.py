@@ -102,14 +102,25 @@ def after(state: State, action: Action) -> State:
             return state & ~State.SEEN
 
 
+def moved(now: State, before: State, after_: State) -> State:
+    """`now`, with those marks that differ between `before` and `after_` put as `after_` has them, the others kept."""
+    changed = before ^ after_
+    return (now & ~changed) | (after_ & changed)
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What says that a file is still the same one and has not been changed."""
+    """What says that a file is still the same one and has not been changed. Of a link: the link's own facts."""
 
     device: int
     inode: int
     size_bytes: int
     mtime_ns: int
+
+    def agrees(self, other: Identity) -> bool:
+        """The same file, unchanged. The device is left out: its number differs after a remount, and whether the
+        root is the same disk is the root's identity to say."""
+        return (self.inode, self.size_bytes, self.mtime_ns) == (other.inode, other.size_bytes, other.mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)

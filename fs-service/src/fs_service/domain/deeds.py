@@ -1,0 +1,213 @@
+"""Actions on media files and taking them back. Each is durable before its answer.
+
+How a mark is changed is in marking.py; deleting is not here but in trash.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from media_common.errors import InvalidArgument, ServiceError
+
+from fs_service.domain.disk import Disk
+from fs_service.domain.errors import NothingToUndo, NotMedia, OutsideRoots, PathMissing, UndoBlocked
+from fs_service.domain.items import Action, State, after, moved
+from fs_service.domain.journal import Change, Entry, Journal, StepKind
+from fs_service.domain.locks import PathLocks
+from fs_service.domain.marking import Marking, Seen, Target, by_folders, check_room
+from fs_service.domain.ports import EventLog, ItemIndex, Marks, Roots, RootState
+
+#: Steps that one undo takes back at most; it holds the locks of all their files at once.
+UNDO_MAX: Final = 1_000
+#: A file that an undo finds so is not there any more: its step is not tried again.
+_LOST: Final = (PathMissing, NotMedia, OutsideRoots)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one path of a request: the state or the error is None."""
+
+    path: bytes  # as given
+    state: State | None
+    error: ServiceError | None = None
+
+
+class Deeds:
+    """What users do to media files, short of deleting them. Paths are absolute and normalised."""
+
+    def __init__(
+        self,
+        roots: Roots,
+        marks: Marks,
+        index: ItemIndex,
+        events: EventLog,
+        journal: Journal,
+        locks: PathLocks,
+        disk: Disk,
+    ) -> None:
+        self._roots = roots
+        self._marks = marks
+        self._journal = journal
+        self._locks = locks
+        self.marking = Marking(roots, marks, index, events, journal, disk)
+
+    def act(self, path: bytes, action: Action) -> State:
+        """The file's state after the action.
+
+        Raises:
+            OutsideRoots, NotMedia, PathMissing, NameTooLong, ItemLocked, RootOffline, StorageFailed:
+                nothing was changed.
+        """
+        (outcome,) = self._perform(StepKind.ACT, [path], action)
+        if outcome.state is None:
+            assert outcome.error is not None
+            raise outcome.error
+        return outcome.state
+
+    def act_batch(self, paths: Sequence[bytes], action: Action) -> list[Outcome]:
+        """The same for many, one step for undo; in the order given, each path with its own outcome."""
+        return self._perform(StepKind.BATCH, paths, action)
+
+    def undo(self, steps: int) -> list[Outcome]:
+        """Take the latest steps back, marks that they did not change left as they are; newest first.
+
+        A file that is no longer there has an error as its outcome and is given up; one that cannot be reached or
+        written now has an error and is taken back by a later undo.
+
+        Raises:
+            InvalidArgument: steps out of 1..1000.
+            NothingToUndo: no step is left.
+            UndoBlocked: a file of them has been deleted for good; nothing was changed.
+            RootOffline, StorageFailed: not one file could be reached.
+        """
+        if not 1 <= steps <= UNDO_MAX:
+            raise InvalidArgument(f"steps must be from 1 to {UNDO_MAX}.")
+        with self._locks.alone():
+            entries: dict[bytes, list[Entry]] = {}
+            for entry in self._journal.latest(steps):
+                entries.setdefault(entry.change.path, []).append(entry)
+            if not entries:
+                raise NothingToUndo
+            targets, errors = self.marking.targets(entries)
+            with self._locks.held(target.key for target in targets.values()):
+                if any(entry.emptied for chain in entries.values() for entry in chain):
+                    raise UndoBlocked
+                self._refuse_emptied(targets)
+                states = self._take_back(entries, targets, errors)
+                lost = [path for path, error in errors.items() if isinstance(error, _LOST)]
+                self._journal.finish([], [], [entry.number for path in lost for entry in entries[path]])
+        if not states and not lost:
+            raise next(iter(errors.values()))
+        return [Outcome(path, states.get(path), errors.get(path)) for path in entries]
+
+    def settle(self, root: bytes) -> None:
+        """Make companions of the marks that were kept for the root while it could not be written.
+
+        Files that are missing or refuse keep their marks where they are.
+        """
+        kept = [path for path in self._marks.below(root) if self._roots.place(path).root == root]
+        if not kept or self._roots.state(root)[0] != RootState.ONLINE:
+            return
+        targets, _ = self.marking.targets(kept)
+        with self._locks.shared():
+            for chunk in by_folders(targets.values()):
+                with self._locks.held(target.key for target in chunk), ExitStack() as stack:
+                    seen = self.marking.look(stack, chunk, {})
+                    self.marking.apply([(one, one.state) for one in seen], {})
+
+    def _perform(self, kind: StepKind, paths: Sequence[bytes], action: Action) -> list[Outcome]:
+        targets, errors = self.marking.targets(paths)
+        states: dict[bytes, State] = {}
+        with self._locks.shared(), self._locks.held(target.key for target in targets.values()):
+            step: int | None = None
+            for chunk in by_folders(targets.values()):
+                with ExitStack() as stack:
+                    seen = self.marking.look(stack, chunk, errors)
+                    changes = self._changes(seen, action, errors)
+                    states.update((one.target.path, one.state) for one in seen if one.target.path not in errors)
+                    made = self.marking.carry_out(kind, changes, errors, step)
+                    states.update(made.states)
+                    step = made.step
+        return [
+            Outcome(path, None, error) if (error := errors.get(path)) is not None else Outcome(path, states[path])
+            for path in paths
+        ]
+
+    def _changes(
+        self, seen: Sequence[Seen], action: Action, errors: dict[bytes, ServiceError]
+    ) -> list[tuple[Seen, list[Change]]]:
+        changes: list[tuple[Seen, list[Change]]] = []
+        trashed_again: list[Seen] = []
+        for one in seen:
+            try:
+                wanted = after(one.state, action)
+                check_room(one, wanted)
+            except ServiceError as error:
+                errors[one.target.path] = error
+                continue
+            if wanted != one.state:
+                change = Change(one.target.place.root, one.target.path, one.state, wanted, one.look.identity)
+                changes.append((one, [change]))
+            elif action is Action.TRASH:
+                trashed_again.append(one)
+        self._remember(trashed_again)
+        return changes
+
+    def _remember(self, trashed_again: Sequence[Seen]) -> None:
+        """Whoever trashes a trashed file means it as it is now: a change since is no reason to keep it any more."""
+        if not trashed_again:
+            return
+        recorded = self._journal.recorded([one.target.path for one in trashed_again])
+        fresh = [
+            (one.target.path, one.look.identity)
+            for one in trashed_again
+            if (known := recorded.get(one.target.path)) is not None and not known.identity.agrees(one.look.identity)
+        ]
+        if fresh:
+            self._journal.remember(fresh)
+
+    def _refuse_emptied(self, targets: dict[bytes, Target]) -> None:
+        """A deletion that has gone as far as its file has no end in the journal yet.
+
+        Raises:
+            UndoBlocked: there is such a file among these.
+        """
+        errors: dict[bytes, ServiceError] = {}
+        doomed = self._journal.deleting([target.path for target in targets.values()])
+        for chunk in by_folders(target for target in targets.values() if target.path in doomed):
+            with ExitStack() as stack:
+                self.marking.look(stack, chunk, errors)
+        if any(isinstance(error, PathMissing) for error in errors.values()):
+            raise UndoBlocked
+
+    def _take_back(
+        self, entries: dict[bytes, list[Entry]], targets: dict[bytes, Target], errors: dict[bytes, ServiceError]
+    ) -> dict[bytes, State]:
+        states: dict[bytes, State] = {}
+        step: int | None = None
+        for chunk in by_folders(targets.values()):
+            with ExitStack() as stack:
+                changes: list[tuple[Seen, list[Change]]] = []
+                for one in self.marking.look(stack, chunk, errors):
+                    chain = list(_reverting(one, entries[one.target.path]))
+                    try:
+                        check_room(one, chain[-1].after)
+                        changes.append((one, chain))
+                    except ServiceError as error:
+                        errors[one.target.path] = error
+                made = self.marking.carry_out(StepKind.UNDO, changes, errors, step)
+                states.update(made.states)
+                step = made.step
+        return states
+
+
+def _reverting(one: Seen, newest_first: Sequence[Entry]) -> Iterator[Change]:
+    """The changes that take the entries back, from the file's state now."""
+    state = one.state
+    for entry in newest_first:
+        earlier = moved(state, entry.change.after, entry.change.before)
+        yield Change(entry.change.root, entry.change.path, state, earlier, one.look.identity, reverts=entry.number)
+        state = earlier

@@ -1,0 +1,96 @@
+"""What deeds need from the disk: open folders of review roots, marks beside files, and the one way to delete."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from fs_service.domain.errors import StorageFailed
+from fs_service.domain.items import SUFFIXES, Identity, State
+
+
+class MarkBlocked(StorageFailed):
+    """A link, a folder or the like stands where a companion would be made."""
+
+    def __init__(self, mark: State) -> None:
+        super().__init__(
+            f"Something that is no mark stands in the place of the file's {SUFFIXES[mark].decode()} companion; "
+            "nothing was changed."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A media file and its marks, read a moment ago."""
+
+    identity: Identity
+    marks: State
+    blocked: State  # marks in whose place something stands that is no regular file
+
+
+class Folder(Protocol):
+    """A folder of a review root, held open: a link put in its place or above it meanwhile changes nothing."""
+
+    def look(self, name: bytes) -> Look:
+        """The file and its marks.
+
+        Raises:
+            PathMissing: no such file.
+            NotMedia: not a regular file, nor a link to one.
+            OutsideRoots: a link that leads out of the root.
+        """
+
+    def look_bare(self, name: bytes) -> Look:
+        """The same without asking where a link leads: deleting takes the link itself.
+
+        Raises:
+            PathMissing: no such file.
+            NotMedia: neither a regular file nor a link.
+        """
+
+    def put(self, name: bytes, now: State, target: State) -> None:
+        """Make the companions say `target`. New marks first, so that a cut leaves a file rather more protected.
+
+        Raises:
+            StorageFailed, NameTooLong: the disk refused; the companions are as they were.
+        """
+
+    def remove(self, name: bytes, marks: State) -> None:
+        """Delete the media file for good, then these companions of it. The only call here that deletes media.
+
+        Raises:
+            PathMissing: somebody else was faster.
+            StorageFailed: the disk refused; the file and its marks are as they were.
+        """
+
+    def clear(self, name: bytes, marks: State) -> None:
+        """Delete these companions of a media file that is gone. What cannot be deleted is logged.
+
+        Raises:
+            StorageFailed: there is such a media file.
+        """
+
+    def sync(self) -> None:
+        """Changes of the folder are on the disk when it returns.
+
+        Raises:
+            StorageFailed: the disk refused.
+        """
+
+
+class Disk(Protocol):
+    """The review roots' folders."""
+
+    def real(self, root: bytes) -> bytes:
+        """The root without links on the way to it: one name for a file that two roots reach, to lock it by."""
+
+    def opened(self, root: bytes, folder: bytes) -> AbstractContextManager[Folder]:
+        """A folder below the root (empty: the root itself), reached without following any link.
+
+        Raises:
+            RootOffline: the root is not there, or not the one that was added.
+            OutsideRoots: a folder on the way is a link.
+            PathMissing: no such folder.
+            StorageFailed: it cannot be opened.
+        """
