@@ -39,6 +39,11 @@ def text(path: PathLike) -> str:
     return os.fsdecode(path)
 
 
+def visible(folder: PathLike) -> list[str]:
+    """The names in the folder, sorted, without what is hidden: a root's own `.thumbnails` may come at any time."""
+    return sorted(name for name in os.listdir(text(folder)) if not name.startswith("."))
+
+
 def query(**parameters: PathLike | int) -> str:
     """A query string; a path's bytes travel as they are."""
     return urlencode({key: os.fsencode(v) if isinstance(v, str | Path) else v for key, v in parameters.items()})

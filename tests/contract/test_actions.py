@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from api import NOT_UNDER, Api, error_of
+from api import NOT_UNDER, Api, error_of, visible
 from media import many, picture
 
 OBJECT = "Expected JSON object body."
@@ -124,7 +123,7 @@ def test_what_is_missing_or_no_media_is_400(api: Api, root: Path, clip: Path) ->
 
     for path in (root / "nowhere.jpg", root / "notes.txt", clip.parent, root, f"{clip}.seen", "relative.jpg"):
         error_of(api.action(path, "lock"), 400)
-    assert sorted(os.listdir(root)) == ["DCIM", "notes.txt"]
+    assert visible(root) == ["DCIM", "notes.txt"]
 
 
 def test_what_is_outside_is_403_whether_it_exists_or_not(api: Api, root: Path, outside: Path) -> None:
@@ -132,7 +131,7 @@ def test_what_is_outside_is_403_whether_it_exists_or_not(api: Api, root: Path, o
 
     for path in (outside / "x.jpg", outside / "nowhere.jpg", "/etc/passwd", f"{root}/../rev2/x.jpg"):
         assert error_of(api.action(path, "trash"), 403) == NOT_UNDER
-    assert os.listdir(outside) == ["x.jpg"]
+    assert visible(outside) == ["x.jpg"]
 
 
 @pytest.mark.parametrize("length", [251, 255])
@@ -142,7 +141,7 @@ def test_a_name_too_long_for_its_companion_changes_nothing(api: Api, root: Path,
 
     for action in ("seen", "lock", "trash"):
         error_of(api.action(path, action), 400)
-    assert os.listdir(root) == [path.name]
+    assert visible(root) == [path.name]
 
 
 def test_a_name_with_room_for_one_companion_only_is_not_half_marked(api: Api, root: Path) -> None:
@@ -150,7 +149,7 @@ def test_a_name_with_room_for_one_companion_only_is_not_half_marked(api: Api, ro
     picture(path)
 
     error_of(api.action(path, "trash"), 400)
-    assert os.listdir(root) == [path.name]
+    assert visible(root) == [path.name]
     assert api.act(path, "lock") == {"locked": True, "trashed": False, "seen": True}
 
 

@@ -13,8 +13,10 @@ from mounts import read_only
 
 @pytest.fixture
 def files(api: Api, root: Path) -> list[Path]:
-    """Five files: unseen, seen, locked, trashed, trashed and locked."""
+    """Five files: unseen, seen, locked, trashed, trashed and locked; their thumbnails are made."""
     paths = many(root / "sub", 5)
+    api.stream(root)
+    api.wait_idle()
     api.act(paths[1], "seen")
     api.act(paths[2], "lock")
     api.act(paths[3], "trash")

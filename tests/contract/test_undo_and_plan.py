@@ -106,7 +106,7 @@ def test_the_plan_says_what_would_go_and_what_would_stay(api: Api, root: Path) -
     assert set(plan) == {"hash", "count", "bytes", "locked", "changed", "roots"}
     assert (plan["count"], plan["bytes"], plan["locked"], plan["changed"]) == (1, size, 1, 1)
     assert plan["roots"] == [{"path": str(root), "state": "online", "count": 1, "bytes": size}]
-    assert sorted(os.listdir(root))[0] == paths[0].name, "a plan deletes nothing"
+    assert paths[0].exists(), "a plan deletes nothing"
     assert api.empty_trash(root)[-1]["deleted"] == plan["count"]
 
 
