@@ -58,6 +58,7 @@ class NatsLink:
         try:
             yield
         finally:
+            self._reported_down = True  # leaving is no outage
             keeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await keeping

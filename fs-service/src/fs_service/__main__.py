@@ -1,0 +1,213 @@
+"""`python -m fs_service`: builds the parts, repairs what was cut off, serves until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import uvloop
+from media_common.config import PublicSettings, SettingsError, loaded
+from media_common.errors import ServiceError
+from media_common.grpc_server import serving
+from media_common.logs import configure_logs
+from media_proto import fs_pb2, fs_pb2_grpc
+
+from fs_service.config import FsSettings
+from fs_service.domain.deeds import Deeds
+from fs_service.domain.errors import ConfigBroken
+from fs_service.domain.library import Library
+from fs_service.domain.locks import PathLocks
+from fs_service.domain.trash import Trash
+from fs_service.follower import Follower
+from fs_service.nats_link import NatsLink
+from fs_service.probe import Prober
+from fs_service.publisher import Publisher
+from fs_service.queues import QueueWatch
+from fs_service.servicer import Fixed, FsServicer, Pools
+from fs_service.state_lock import StateInUse, state_directory
+from fs_service.store.background import Caretaker, Writer
+from fs_service.store.companions import CompanionDisk
+from fs_service.store.config_yaml import ConfigFile
+from fs_service.store.database import Database
+from fs_service.store.events import StoredEvents, StoredOutbox
+from fs_service.store.files import Files
+from fs_service.store.journal import SqliteJournal
+from fs_service.store.journal_db import JournalDatabase
+from fs_service.store.marks import StoredMarks
+from fs_service.store.picker import DiskPicker
+from fs_service.store.recovery import Recovery
+from fs_service.store.roots import ConfiguredRoots
+from fs_service.store.shelves import StoredShelves
+from fs_service.store.thumbnails import ThumbnailStore
+from fs_service.threads import Threads
+from fs_service.thumbnails import ThumbnailSource
+
+logger = logging.getLogger(__name__)
+
+SERVICE = fs_pb2.DESCRIPTOR.services_by_name["FsService"].full_name
+#: Empty-trash runs at once; a further one waits for its turn.
+_EMPTYING = 4
+_THUMBNAIL_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What works without an event loop and without NATS."""
+
+    roots: ConfiguredRoots
+    library: Library
+    deeds: Deeds
+    trash: Trash
+    files: Files
+    thumbnails: ThumbnailStore
+    events: StoredEvents
+    outbox: StoredOutbox
+
+
+@contextmanager
+def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
+    """The use cases on the state directory, repaired, with what they do in the background."""
+    with ExitStack() as stack:
+        roots = ConfiguredRoots(ConfigFile(state_dir), state_dir)
+        journal_database = JournalDatabase(state_dir / "journal.db")
+        stack.callback(journal_database.close)
+        database = Database(state_dir)
+        stack.callback(database.close)
+        marks = StoredMarks(journal_database)
+        journal = SqliteJournal(journal_database)
+        writer = Writer()
+        events = StoredEvents(database, writer.wake)
+        prober = Prober(settings.probe_processes)
+        stack.callback(prober.close)
+        prober.start()
+        shelves = StoredShelves(roots, database, marks, events, prober, writer.wake)
+        disk, locks, files = CompanionDisk(roots), PathLocks(), Files(roots)
+        thumbnails = ThumbnailStore(roots, files, state_dir)
+        deeds = Deeds(roots, marks, shelves, events, journal, locks, disk)
+        trash = Trash(
+            roots, marks, shelves, events, journal, locks, disk, thumbnails, workers=settings.deletion_workers
+        )
+        recovery = Recovery(roots, marks, shelves, journal, locks, disk, thumbnails, deeds)
+
+        def root_online(root: bytes) -> None:
+            """What waited for a root to come back."""
+            recovery.run()
+            deeds.settle(root)
+
+        writer.start(shelves.flush, events.write)
+        stack.callback(writer.stop)
+        try:
+            logger.info("recovery: %s", recovery.run())
+        except ConfigBroken as error:  # which roots there are is not known; it is run again when they are
+            logger.warning("recovery waits: %s", error)
+        caretaker = Caretaker(shelves, roots, events, root_online)
+        caretaker.start()
+        stack.callback(caretaker.stop)
+        library = Library(roots, shelves, DiskPicker(), roots, events)
+        yield Core(roots, library, deeds, trash, files, thumbnails, events, StoredOutbox(database))
+
+
+@asynccontextmanager
+async def running(
+    parts: Core, state_dir: Path, nats_url: str, settings: FsSettings
+) -> AsyncIterator[tuple[FsServicer, Follower]]:
+    """The servicer, and beside it everything that follows and sends."""
+    async with AsyncExitStack() as stack:
+
+        def pool(name: str, count: int) -> Threads:
+            threads = Threads(name, count)
+            stack.push_async_callback(asyncio.to_thread, threads.close)
+            return threads
+
+        pools = Pools(
+            look=pool("look", settings.look_threads),
+            deed=pool("deed", settings.deed_threads),
+            read=pool("read", settings.read_threads),
+            empty=pool("empty", _EMPTYING),
+        )
+        link = NatsLink(nats_url)
+        await stack.enter_async_context(link.running())
+        follower = Follower(parts.events)
+        await stack.enter_async_context(follower.running())
+        publisher = Publisher(parts.outbox, link, parts.thumbnails.state_cache, settings.pregenerate)
+        publishing = asyncio.create_task(publisher.run())
+        stack.push_async_callback(_ended, publishing)
+
+        async def index_backlog() -> tuple[int, int]:
+            return await pools.look.run(lambda: (parts.library.pending_scans(), parts.outbox.count()))
+
+        yield (
+            FsServicer(
+                parts.roots,
+                parts.library,
+                parts.deeds,
+                parts.trash,
+                parts.files,
+                ThumbnailSource(parts.thumbnails, lambda: link.connection, pool("thumbnail", _THUMBNAIL_THREADS)),
+                QueueWatch(link, index_backlog),
+                follower,
+                pools,
+                Fixed(os.fsencode(state_dir), settings.deletion_workers),
+            ),
+            follower,
+        )
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def main(parts: Core, state_dir: Path, nats_url: str, settings: FsSettings) -> None:
+    """Serve until a signal."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(parts, state_dir, nats_url, settings) as (servicer, follower):
+        register = partial(fs_pb2_grpc.add_FsServiceServicer_to_server, servicer)
+        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s):
+            await stop.wait()
+            logger.info("stopping")
+            follower.end()
+
+
+def run() -> int:
+    """The exit code: 2 for a setting that is wrong, 1 when the state directory cannot be used."""
+    try:
+        public = PublicSettings.load()
+        settings = loaded(FsSettings)
+    except SettingsError as error:
+        print(f"fs-service: {error}", file=sys.stderr)
+        return 2
+    state_dir = public.state_path
+    try:
+        with state_directory(state_dir):
+            configure_logs("fs", public.log_level or _log_level(state_dir), public.log_format)
+            with core(state_dir, settings) as parts, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(main(parts, state_dir, public.nats_url, settings))
+    except (StateInUse, ServiceError) as error:
+        print(f"fs-service: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _log_level(state_dir: Path) -> str:
+    """As config.yaml says; a broken one must not keep the service from starting, and is reported by every call."""
+    try:
+        return ConfigFile(state_dir).settings().log_level
+    except ServiceError:
+        return "INFO"
+
+
+if __name__ == "__main__":
+    sys.exit(run())
