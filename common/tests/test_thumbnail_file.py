@@ -115,3 +115,20 @@ def test_whether_thumbnails_can_be_kept_is_known_beforehand(tmp_path: Path) -> N
     assert not thumbnail_file.is_writable(os.fsencode(tmp_path / "missing"))
     (tmp_path / ".thumbnails").symlink_to(tmp_path)
     assert not thumbnail_file.is_writable(os.fsencode(tmp_path))
+
+
+@given(st.binary(min_size=1, max_size=60).filter(lambda path: b"\0" not in path))
+def test_a_uri_leads_back_to_its_path(path: bytes) -> None:
+    assert thumbnail_file.path_of(uri_of(b"/" + path)) == b"/" + path
+
+
+@pytest.mark.parametrize("uri", ["", "file://", "file://host/a", "http://a/b", "file:///a%00", "file:///%61", "/a"])
+def test_a_uri_that_we_would_not_have_written_leads_nowhere(uri: str) -> None:
+    assert thumbnail_file.path_of(uri) is None
+
+
+def test_every_size_has_a_bucket_that_is_known_as_ours_and_other_folders_are_not() -> None:
+    assert all(thumbnail_file.is_bucket(bucket_of(size)) for size in range(1, 1025))
+    assert not any(
+        thumbnail_file.is_bucket(name) for name in (b"", b"fail", b"root-id", b"size-", b"size-0", b"large2")
+    )
