@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import httpx
 import pytest
-from fake_fs import FakeFs, Refused
+from fake_fs import FakeFs, Pause, Refused
 from fastapi import FastAPI
 from gateway.dialects import Dialect, dialect_of
 from gateway.errors import BODIES, Failure, failure_of
@@ -66,8 +67,6 @@ async def test_a_service_that_is_being_restarted_is_waited_for(
     async with make_app(connect_wait_s=5) as app, client_of(app) as client:
         async with serve_fake(fake, socket_path):
             assert (await client.get("/api/health")).status_code == 200
-        import asyncio
-
         asking = asyncio.create_task(client.get("/api/health"))
         await asyncio.sleep(0.2)
         assert not asking.done()
@@ -76,8 +75,6 @@ async def test_a_service_that_is_being_restarted_is_waited_for(
 
 
 async def test_a_deadline_that_passes_is_504(make_app: MakeApp, service: FakeFs) -> None:
-    from fake_fs import Pause
-
     service.answers["GetSummary"] = Pause()
     async with make_app(call_deadline_s=0.2) as app, client_of(app) as client:
         answer = await client.get("/api/media-items/summary?path=/r")

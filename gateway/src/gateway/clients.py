@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
@@ -176,10 +177,15 @@ class FsClient:
     async def trash_plan(self, path: bytes | None) -> fs_pb2.TrashPlan:
         return await self._ask(self._stub.PlanTrash, fs_pb2.PlanTrashRequest(path=path), self._listing_s)
 
-    def empty_trash(self, path: bytes | None, if_match: str | None) -> AsyncGenerator[fs_pb2.TrashEvent, None]:
+    async def empty_trash(self, path: bytes | None, if_match: str | None) -> AsyncGenerator[fs_pb2.TrashEvent, None]:
         """Never sent twice: a run that died is for the caller to look at."""
         request = fs_pb2.EmptyTrashRequest(path=path, if_match=if_match)
-        return self._follow(self._stub.EmptyTrash, request, self._transfer_s, repeatable=False)
+        messages = self._follow(self._stub.EmptyTrash, request, self._transfer_s, repeatable=False)
+        async with aclosing(messages):
+            async for message in messages:
+                yield message
+                for event in message.more:
+                    yield event
 
     # --- following ---
     def events(self, after: int | None) -> AsyncGenerator[fs_pb2.Event, None]:

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+import grpc
 import structlog
 from media_common.logs import request_id
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -136,8 +137,9 @@ def _plain(path: str) -> str:
 
 
 def _log_cut(error: Exception) -> None:
+    # The framework wraps what it knows how to answer when it is too late for an answer.
     cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
-    if (failure := failure_of(cause)).status == 500:
-        stdlib_logger.error("an answer broke off", exc_info=error)
+    if isinstance(cause, (Failure, grpc.aio.AioRpcError)):
+        stdlib_logger.warning("an answer broke off: %s", failure_of(cause).message)
     else:
-        stdlib_logger.warning("an answer broke off: %s", failure.message)
+        stdlib_logger.error("an answer broke off", exc_info=error)

@@ -95,6 +95,6 @@ def strict_integer(value: bytes) -> int | None:
     """The number that ASCII digits say, at most ±HUGE; None for anything else (`1.0`, `1_0`, `+1`, ` 1`, empty)."""
     if not _INTEGER.fullmatch(value):
         return None
-    if len(value.lstrip(b"-0")) > len(str(HUGE)) - 1:
-        return -HUGE if value.startswith(b"-") else HUGE
-    return int(value)
+    digits = value.lstrip(b"-0") or b"0"
+    number = int(digits) if len(digits) < len(str(HUGE)) else HUGE
+    return -number if value.startswith(b"-") else number

@@ -8,12 +8,13 @@ from contextlib import aclosing
 from typing import Final
 from urllib.parse import quote
 
+from media_common.errors import ErrorCode
 from media_proto import fs_pb2
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.clients import FsClient
-from gateway.errors import INTERNAL, Failure
+from gateway.errors import Failure
 from gateway.gone import until_gone
 from gateway.metrics import Metrics
 from gateway.ndjson import StreamedAnswer
@@ -96,7 +97,7 @@ async def _chunks(fs: FsClient, facts: fs_pb2.FileFacts, part: Range) -> AsyncGe
             if chunk.data:
                 yield chunk.data
     if left:
-        raise Failure(500, "internal", INTERNAL)
+        raise Failure(500, ErrorCode.INTERNAL, "The file could not be read to its end.")
 
 
 async def thumbnail_answer(request: Request, fs: FsClient, metrics: Metrics) -> Response:

@@ -1,0 +1,393 @@
+"""Our own endpoints: health, figures, jobs, events, undo, the plan, the page, the documentation."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fake_fs import FakeFs, Pause, Refused
+from fastapi import FastAPI
+from fastapi.openapi.models import OpenAPI
+from gateway.clients import FsClient
+from gateway.config import GatewaySettings
+from gateway.dialects.mediareviewer import docs as review_docs
+from gateway.dialects.platform import docs
+from gateway.dialects.platform.render import queues_out
+from gateway.events import QueueWatch, event_stream
+from gateway_rig import MakeApp, client_of, error_of, serve_fake
+from media_common.errors import ErrorCode
+from media_proto import fs_pb2
+
+IDLE = {"pending": 0, "running": 0, "done": 0, "dead": 0}
+
+
+async def test_live_is_200_whatever_is_down(make_app: MakeApp) -> None:
+    async with make_app() as app, client_of(app) as client:
+        assert (await client.get("/health/live")).json() == {"status": "live"}
+
+
+async def test_ready_lists_every_part(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/health/ready")
+
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["status"] == "ready"
+    assert body["dependencies"]["fs"] == {"state": "up"}
+    assert body["dependencies"]["nats"] == {"state": "up"}
+    assert body["dependencies"]["thumbnail"] == {"state": "up"}
+    assert body["dependencies"]["metadata"]["state"] == "off"
+    assert body["dependencies"]["search"]["reason"]
+
+
+async def test_ready_without_the_file_service_is_503_with_every_part(make_app: MakeApp, tmp_path: object) -> None:
+    targets = {"search_target": f"unix:{tmp_path}/none", "thumbnail_targets": f"unix:{tmp_path}/worker"}
+    async with make_app(**targets) as app, client_of(app) as client:
+        answer = await client.get("/health/ready")
+
+    assert answer.status_code == 503
+    body = answer.json()
+    assert body["error"]
+    states = {name: part["state"] for name, part in body["dependencies"].items()}
+    assert states == {
+        "fs": "down",
+        "nats": "unknown",
+        "thumbnail": "unknown",
+        "thumbnail-1": "down",
+        "metadata": "off",
+        "search": "down",
+    }
+
+
+async def test_what_is_only_missing_is_not_unready(client: httpx.AsyncClient, fake: FakeFs) -> None:
+    fake.answers["GetQueues"] = fs_pb2.Queues()
+
+    answer = await client.get("/health/ready")
+
+    assert answer.status_code == 200
+    assert answer.json()["dependencies"]["nats"]["state"] == "down"
+    assert answer.json()["dependencies"]["thumbnail"]["state"] == "down"
+
+
+async def test_readiness_is_asked_for_once_however_many_ask(client: httpx.AsyncClient, fake: FakeFs) -> None:
+    await asyncio.gather(*(client.get("/health/ready") for _ in range(20)))
+
+    assert fake.count("GetQueues") == 1
+
+
+class TestJobs:
+    async def test_are_as_documented(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
+        fake.answers["GetQueues"] = fs_pb2.Queues(
+            index=fs_pb2.Queue(done=3),
+            thumbnail=fs_pb2.Queue(pending=2, running=1, done=9, dead=1),
+            dead_jobs=[fs_pb2.DeadJob(queue="thumbnail", path=b"/r/\xff.jpg", reason="cannot be decoded")],
+            nats_up=True,
+        )
+
+        body = (await client.get("/api/jobs")).json()
+
+        assert set(body) == {"idle", "queues", "encoder"}
+        assert body["idle"] is False
+        assert body["queues"]["thumbnail"] == {
+            "pending": 2, "running": 1, "done": 9, "dead": 1,
+            "deadJobs": [{"path": "/r/\udcff.jpg", "reason": "cannot be decoded"}],
+        }  # fmt: skip
+        assert body["encoder"]["state"] == "unavailable"
+        assert body["encoder"]["reason"]
+
+    @pytest.mark.parametrize(
+        ("queues", "idle"),
+        [
+            (fs_pb2.Queues(nats_up=True), True),
+            (fs_pb2.Queues(nats_up=True, thumbnail=fs_pb2.Queue(dead=1, done=4)), True),
+            (fs_pb2.Queues(nats_up=True, index=fs_pb2.Queue(pending=1)), False),
+            (fs_pb2.Queues(nats_up=True, embed=fs_pb2.Queue(running=1)), False),
+            (fs_pb2.Queues(), False),
+        ],
+    )
+    def test_are_idle_when_nothing_waits_and_that_is_known(self, queues: fs_pb2.Queues, idle: bool) -> None:
+        assert queues_out(queues)["idle"] is idle
+
+    async def test_with_the_encoder_off_say_so(self, make_app: MakeApp, service: FakeFs) -> None:
+        async with make_app(encoder="off") as app, client_of(app) as client:
+            encoder = (await client.get("/api/jobs")).json()["encoder"]
+
+        assert encoder == {"name": "off", "model": None, "dimensions": None, "state": "off"}
+
+    async def test_that_are_dead_are_put_back(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
+        fake.answers["RetryDeadJobs"] = fs_pb2.RetryDeadJobsResponse(retried=3)
+        assert (await client.post("/api/jobs/dead/retry")).json() == {"retried": 3}
+
+        fake.answers["RetryDeadJobs"] = Refused(ErrorCode.QUEUE_UNAVAILABLE, "The job queue is not available.")
+        assert error_of(await client.post("/api/jobs/dead/retry"), 503) == "The job queue is not available."
+
+
+class TestUndo:
+    async def test_answers_each_item_put_back(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
+        path = f"{review_docs.REVIEW_PATHS.answer['knownPaths'][0]}/a.jpg"
+        outcome = fs_pb2.ActOutcome(path=path.encode(), status=fs_pb2.Status())
+        fake.answers["Undo"] = fs_pb2.UndoResponse(outcomes=[outcome])
+
+        answer = await client.post("/api/undo", json={"steps": 2})
+
+        assert answer.json() == docs.UNDO.answer
+        assert fake.last("Undo").steps == 2
+        await client.post("/api/undo", json={})
+        assert fake.last("Undo").steps == 1
+
+    @pytest.mark.parametrize("steps", [0, -1, 1001, True, "1", 1.0, None, [1]])
+    async def test_takes_a_number_of_steps(self, client: httpx.AsyncClient, fake: FakeFs, steps: Any) -> None:
+        error_of(await client.post("/api/undo", json={"steps": steps}), 400)
+        assert fake.asked == []
+
+    async def test_of_an_emptied_file_is_409(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
+        fake.answers["Undo"] = Refused(ErrorCode.UNDO_BLOCKED, "It has been deleted.")
+
+        assert error_of(await client.post("/api/undo", json={"steps": 1}), 409) == "It has been deleted."
+
+
+async def test_the_plan_is_as_documented(client: httpx.AsyncClient, fake: FakeFs) -> None:
+    root = fs_pb2.TrashPlanRoot(
+        path=b"/home/michaelmoore/trailcam", state=fs_pb2.ROOT_STATE_ONLINE, count=2, bytes=3145728
+    )
+    fake.answers["PlanTrash"] = fs_pb2.TrashPlan(hash="8c1f0d5e", count=2, bytes=3145728, locked=1, roots=[root])
+
+    answer = await client.get("/api/trash/plan?path=/r")
+
+    assert answer.json() == docs.PLAN.answer
+    assert fake.last("PlanTrash").path == b"/r"
+    await client.get("/api/trash/plan")
+    assert not fake.last("PlanTrash").HasField("path")
+
+
+@pytest.mark.parametrize("state", ["ONLINE", "READ_ONLY", "OFFLINE", "SWAPPED"])
+async def test_a_root_in_the_plan_has_its_state(client: httpx.AsyncClient, fake: FakeFs, state: str) -> None:
+    root = fs_pb2.TrashPlanRoot(path=b"/r", state=fs_pb2.RootState.Value(f"ROOT_STATE_{state}"))
+    fake.answers["PlanTrash"] = fs_pb2.TrashPlan(roots=[root])
+
+    body = (await client.get("/api/trash/plan")).json()
+
+    assert body["roots"][0]["state"] == state.lower().replace("_", "-")
+
+
+class TestMetrics:
+    async def test_name_routes_dialects_and_queues_but_no_path(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
+        fake.answers["GetQueues"] = fs_pb2.Queues(
+            nats_up=True, thumbnail=fs_pb2.Queue(pending=7, oldest_age_s=1.5), index=fs_pb2.Queue(dead=2)
+        )
+        fake.answers["GetThumbnail"] = fs_pb2.Thumbnail(png=b"x", etag="t", cache_hit=True)
+        await client.get("/api/media-thumbnail?path=/private/holiday.jpg")
+        await client.get("/private/nothing")
+        await client.request("BREW", "/api/health")
+
+        text = (await client.get("/metrics")).text
+
+        for expected in (
+            '{dialect="mediareviewer",method="GET",route="/api/media-thumbnail",status="200"} 1.0',
+            'framewell_http_requests_total{dialect="platform",method="GET",route="unmatched",status="404"} 1.0',
+            'method="OTHER",route="/api/health",status="405"',
+            'framewell_http_request_seconds_bucket{dialect="mediareviewer",le="0.001",route="/api/media-thumbnail"}',
+            'framewell_queue_jobs{queue="thumbnail",state="pending"} 7.0',
+            'framewell_queue_jobs{queue="index",state="dead"} 2.0',
+            'framewell_queue_oldest_age_seconds{queue="thumbnail"} 1.5',
+            'framewell_thumbnails_total{result="hit"} 1.0',
+            'framewell_dependency_up{name="nats"} 1.0',
+        ):
+            assert expected in text, expected
+        assert "holiday" not in text
+        assert "private" not in text
+
+    async def test_count_failures(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
+        fake.answers["GetSummary"] = ValueError("x")
+        await client.get("/api/media-items/summary?path=/r")
+
+        text = (await client.get("/metrics")).text
+
+        assert 'framewell_http_errors_total{dialect="mediareviewer",route="/api/media-items/summary"} 1.0' in text
+
+    async def test_are_there_while_the_service_is_not(self, make_app: MakeApp) -> None:
+        async with make_app() as app, client_of(app) as client:
+            text = (await client.get("/metrics")).text
+
+        assert 'framewell_dependency_up{name="fs"} 0.0' in text
+        assert "framewell_queue_jobs{" not in text
+
+
+@asynccontextmanager
+async def listening(port: int, headers: dict[str, str] | None = None) -> AsyncIterator[AsyncIterator[dict[str, str]]]:
+    """The events of `/api/events` on a real port, as dictionaries of their fields."""
+
+    async def events(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, str]]:
+        fields: dict[str, str] = {}
+        async for line in lines:
+            if line:
+                key, _, value = line.partition(": ")
+                fields[key] = value
+            elif fields:
+                yield fields
+                fields = {}
+
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=10) as client,
+        client.stream("GET", f"http://127.0.0.1:{port}/api/events", headers=headers) as answer,
+    ):
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/event-stream"
+        yield events(answer.aiter_lines())
+
+
+async def next_of(events: AsyncIterator[dict[str, str]], kind: str) -> dict[str, str]:
+    async with asyncio.timeout(10):
+        async for event in events:
+            if event.get("event") == kind:
+                return event
+    raise AssertionError("the events ended")
+
+
+def state_event(sequence: int) -> fs_pb2.Event:
+    return fs_pb2.Event(sequence=sequence, kind="state", payload_json=json.dumps({"path": "/r/a.jpg", "n": sequence}))
+
+
+class TestEvents:
+    async def test_of_the_service_keep_their_ids(self, port: int, fake: FakeFs) -> None:
+        fake.answers["WatchEvents"] = [state_event(41), Pause()]
+
+        async with listening(port) as events:
+            state = await next_of(events, "state")
+
+        assert (state["id"], json.loads(state["data"])) == ("41", {"path": "/r/a.jpg", "n": 41})
+        assert not fake.last("WatchEvents").HasField("after")
+
+    async def test_of_the_queues_come_when_the_figures_change(self, port: int, fake: FakeFs) -> None:
+        fake.answers["WatchEvents"] = [state_event(41), Pause()]
+
+        async with listening(port) as events:
+            first = await next_of(events, "queue")
+            fake.answers["GetQueues"] = fs_pb2.Queues(nats_up=True, index=fs_pb2.Queue(pending=5))
+            second = await next_of(events, "queue")
+
+        assert json.loads(first["data"])["idle"] is True
+        assert json.loads(second["data"])["queues"]["index"]["pending"] == 5
+        assert second["id"] == "41"
+
+    async def test_resume_behind_the_last_one_had(self, port: int, fake: FakeFs) -> None:
+        fake.answers["WatchEvents"] = lambda request: [state_event(request.after + 1), Pause()]
+
+        async with listening(port, {"Last-Event-ID": "41"}) as events:
+            assert (await next_of(events, "state"))["id"] == "42"
+
+    @pytest.mark.parametrize("sent", ["abc", "-1", "1.5", "4 2"])
+    async def test_of_an_id_that_is_none_are_refused(self, client: httpx.AsyncClient, sent: str) -> None:
+        error_of(await client.get("/api/events", headers={"Last-Event-ID": sent}), 400)
+
+    async def test_without_the_service_are_503(self, make_app: MakeApp) -> None:
+        async with make_app() as app, client_of(app) as client:
+            error_of(await client.get("/api/events"), 503)
+
+    async def test_stop_being_followed_when_the_listener_leaves(self, port: int, fake: FakeFs) -> None:
+        pause = Pause()
+        fake.answers["WatchEvents"] = [state_event(1), pause]
+
+        async with listening(port) as events:
+            await next_of(events, "state")
+            async with asyncio.timeout(5):
+                await pause.reached.wait()
+
+        async with asyncio.timeout(2):
+            await pause.cancelled.wait()
+        asked = fake.count("GetQueues")
+        await asyncio.sleep(1.5)
+        assert fake.count("GetQueues") <= asked + 1
+
+    async def test_go_on_from_there_when_the_service_comes_back(self, fake: FakeFs, socket_path: str) -> None:
+        fake.answers["WatchEvents"] = lambda request: [state_event(request.after + 1 if request.after else 10)]
+        fs = FsClient.open(GatewaySettings(fs_target=socket_path, connect_wait_s=5))
+        stopping = asyncio.Event()
+        stream = event_stream(fs, QueueWatch(fs, queues_out), None, stopping)
+        seen: list[bytes] = []
+        async with asyncio.timeout(20):
+            async with serve_fake(fake, socket_path):
+                while b"id: 10\n" not in b"".join(seen):
+                    seen.append(await anext(stream))
+            async with serve_fake(fake, socket_path):
+                while b"id: 11\n" not in b"".join(seen):
+                    seen.append(await anext(stream))
+                stopping.set()
+                async for chunk in stream:
+                    seen.append(chunk)
+            await fs.close()
+
+        assert fake.last("WatchEvents").after >= 10
+
+    async def test_keep_the_connection_alive_in_silence_and_end_with_the_server(
+        self, fake: FakeFs, service: FakeFs, socket_path: str
+    ) -> None:
+        fake.answers["WatchEvents"] = [Pause()]
+        fs = FsClient.open(GatewaySettings(fs_target=socket_path))
+        stopping = asyncio.Event()
+        seen: list[bytes] = []
+        async with asyncio.timeout(10):
+            async for chunk in event_stream(fs, QueueWatch(fs, queues_out), 5, stopping, heartbeat_s=0.05):
+                seen.append(chunk)
+                if sum(chunk.startswith(b": still") for chunk in seen) == 3:
+                    stopping.set()
+        await fs.close()
+
+        assert seen[0] == b": connected\n\n"
+        assert b"id: 5\nevent: queue\n" in b"".join(seen)
+
+
+class TestThePage:
+    @pytest.mark.parametrize("address", ["/", "/docs", "/page/style.css", "/page/start.js", "/page/docs.js"])
+    async def test_needs_nothing_from_elsewhere(self, client: httpx.AsyncClient, address: str) -> None:
+        answer = await client.get(address)
+
+        assert answer.status_code == 200
+        assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+        assert not re.search(r"https?://|//[a-z]+\.[a-z]", answer.text)
+        assert not re.search(r"<script(?![^>]*src=)|\bstyle=|\bon[a-z]+=\"", answer.text)
+        again = await client.get(address, headers={"If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+    @pytest.mark.parametrize("address", ["/page/nothing", "/page/__init__.py", "/page/..%2fapp.py", "/page/"])
+    async def test_is_its_own_files_and_no_others(self, client: httpx.AsyncClient, address: str) -> None:
+        error_of(await client.get(address), 404)
+
+    async def test_has_no_icon(self, client: httpx.AsyncClient) -> None:
+        assert (await client.get("/favicon.ico")).status_code == 204
+
+
+class TestTheDocumentation:
+    async def test_is_a_valid_openapi_document_of_every_route(self, app: FastAPI, client: httpx.AsyncClient) -> None:
+        body = (await client.get("/openapi.json")).json()
+
+        OpenAPI.model_validate(body)
+        told = {(method, path) for path, methods in body["paths"].items() for method in methods}
+        routes = {
+            (method.lower(), route.path)
+            for route in app.routes
+            for method in getattr(route, "methods", None) or ()
+            if method != "HEAD" and route.path not in ("/", "/docs", "/openapi.json", "/page/{name}", "/favicon.ico")
+        }
+        assert told == routes
+        operations = [body["paths"][path][method] for method, path in told]
+        assert len({operation["operationId"] for operation in operations}) == len(operations)
+        tags = {tag["name"] for tag in body["tags"]}
+        assert tags == {"MediaReviewer", "Exquisitor", "CoreViz", "Wickson", "Platform"}
+        assert all(len(operation["tags"]) == 1 and operation["tags"][0] in tags for operation in operations)
+        assert all(operation["responses"] for operation in operations)
+
+    async def test_has_the_samples_with_their_nulls(self, client: httpx.AsyncClient) -> None:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+
+        page = paths["/api/folders/files"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
+        assert page["items"][0]["metadata"] == review_docs.ITEM["metadata"]
+        assert [parameter["name"] for parameter in paths["/api/media-items/stream"]["get"]["parameters"]] == [
+            "path", "limit", "offset", "statusFilter", "after"
+        ]  # fmt: skip
+        assert paths["/api/keys/{key_id}"]["delete"]["parameters"][0]["in"] == "path"
