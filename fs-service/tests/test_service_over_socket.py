@@ -119,7 +119,8 @@ async def streamed(fs: Any, root: Path, **fields: Any) -> list[fs_pb2.Item]:
 
 
 async def emptied(fs: Any, **fields: Any) -> list[fs_pb2.TrashEvent]:
-    return [event async for event in fs.EmptyTrash(fs_pb2.EmptyTrashRequest(**fields))]
+    messages = [message async for message in fs.EmptyTrash(fs_pb2.EmptyTrashRequest(**fields))]
+    return [event for message in messages for event in (message, *message.more)]
 
 
 async def refusal(call: Any) -> tuple[ErrorCode, str]:
@@ -338,16 +339,15 @@ async def test_who_follows_from_now_on_hears_nothing_old(fs: Any, root: Path) ->
 async def test_a_caller_that_leaves_stops_the_deletion(fs: Any, tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
-    names = [f"{number:05}.jpg" for number in range(6000)]
+    names = [f"{number:05}.jpg" for number in range(3000)]
     for name in names:
         (folder / name).write_bytes(b"x")
         (folder / f"{name}.trash").touch()
     await added(fs, folder)
     call = fs.EmptyTrash(fs_pb2.EmptyTrashRequest())
-    async for event in call:
-        if event.WhichOneof("event") == "deleted":
-            call.cancel()
-            break
+    async for _ in call:
+        call.cancel()
+        break
     await asyncio.sleep(0.3)
     left = sum((folder / name).exists() for name in names)
     await asyncio.sleep(0.5)

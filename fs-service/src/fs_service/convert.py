@@ -184,28 +184,37 @@ def trash_plan(plan: Plan) -> fs_pb2.TrashPlan:
     )
 
 
-def trash_event(event: TrashEvent) -> fs_pb2.TrashEvent:
+def trash_events(events: Sequence[TrashEvent]) -> fs_pb2.TrashEvent:
+    """One message for one or more events, in order."""
+    message = fs_pb2.TrashEvent()
+    _fill(message, events[0])
+    for event in events[1:]:
+        _fill(message.more.add(), event)
+    return message
+
+
+def _fill(message: fs_pb2.TrashEvent, event: TrashEvent) -> None:
     match event:
         case Deleting(path):
-            return fs_pb2.TrashEvent(deleting=fs_pb2.TrashPath(path=path))
+            message.deleting.path = path
         case Deleted(path):
-            return fs_pb2.TrashEvent(deleted=fs_pb2.TrashPath(path=path))
+            message.deleted.path = path
         case Skipped(path, reason):
-            return fs_pb2.TrashEvent(skipped=fs_pb2.TrashSkipped(path=path, reason=reason))
-        case Failed(path, message):
-            return fs_pb2.TrashEvent(error=fs_pb2.TrashError(path=path, message=message))
+            message.skipped.path = path
+            message.skipped.reason = reason
+        case Failed(path, text):
+            message.error.path = path
+            message.error.message = text
         case FolderDone(path):
-            return fs_pb2.TrashEvent(folder_done=fs_pb2.TrashPath(path=path))
+            message.folder_done.path = path
         case Done():
-            return fs_pb2.TrashEvent(
-                done=fs_pb2.TrashDone(
-                    deleted=event.deleted,
-                    errors=event.errors,
-                    skipped=event.skipped,
-                    bytes=event.size_bytes,
-                    receipt_id=event.receipt_id,
-                )
-            )
+            done = message.done
+            done.SetInParent()  # all zeros are an answer, too
+            done.deleted = event.deleted
+            done.errors = event.errors
+            done.skipped = event.skipped
+            done.bytes = event.size_bytes
+            done.receipt_id = event.receipt_id
 
 
 def receipts(values: Sequence[Receipt]) -> fs_pb2.ListReceiptsResponse:

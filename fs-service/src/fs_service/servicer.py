@@ -174,8 +174,7 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         start = partial(self._trash.empty, _root_of(request), if_match)
         async with aclosing(self._pools.empty.push(start, stop)) as batches:
             async for batch in batches:
-                for event in batch:
-                    yield convert.trash_event(event)
+                yield convert.trash_events(batch)
 
     async def ListReceipts(self, request: fs_pb2.ListReceiptsRequest, context: Context) -> fs_pb2.ListReceiptsResponse:
         return convert.receipts(await self._pools.look.run(self._trash.receipts, request.limit))

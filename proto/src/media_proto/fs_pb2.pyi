@@ -1177,6 +1177,7 @@ class TrashEvent(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     FOLDER_DONE_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def deleting(self) -> Global___TrashPath: ...
     @_builtins.property
@@ -1189,6 +1190,10 @@ class TrashEvent(_message.Message):
     def folder_done(self) -> Global___TrashPath: ...
     @_builtins.property
     def done(self) -> Global___TrashDone: ...
+    @_builtins.property
+    def more(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrashEvent]:
+        """The events right behind this one: a run of thousands of files a second is not a message a file."""
+
     def __init__(
         self,
         *,
@@ -1198,10 +1203,11 @@ class TrashEvent(_message.Message):
         error: Global___TrashError | None = ...,
         folder_done: Global___TrashPath | None = ...,
         done: Global___TrashDone | None = ...,
+        more: _abc.Iterable[Global___TrashEvent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "deleting", b"deleting", "done", b"done", "error", b"error", "event", b"event", "folder_done", b"folder_done", "skipped", b"skipped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "deleting", b"deleting", "done", b"done", "error", b"error", "event", b"event", "folder_done", b"folder_done", "skipped", b"skipped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "deleting", b"deleting", "done", b"done", "error", b"error", "event", b"event", "folder_done", b"folder_done", "more", b"more", "skipped", b"skipped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["deleting", "deleted", "skipped", "error", "folder_done", "done"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
