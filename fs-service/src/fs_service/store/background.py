@@ -96,6 +96,7 @@ class Caretaker:
     def stop(self) -> None:
         """End after the folder in hand."""
         self._stop.set()
+        self._shelves.stop()
         self._shelves.news.set()
         self._thread.join()
 

@@ -56,8 +56,20 @@ _UNSEEN_LINK: Final = (-1, -1)
 class Shelf:
     """One root. Every use of the index takes `_lock`, so a page never sees half of a change."""
 
-    def __init__(self, root: bytes, roots: Roots, database: Database, marks: Marks, events: EventLog) -> None:
+    def __init__(
+        self,
+        root: bytes,
+        roots: Roots,
+        database: Database,
+        marks: Marks,
+        events: EventLog,
+        stopping: threading.Event,
+    ) -> None:
+        """Args:
+        stopping: set to break off walks and what goes on in the background.
+        """
         self._root = root
+        self._stopping = stopping
         self._prefix = root.rstrip(b"/") + b"/"
         self._roots = roots
         self._marks = marks
@@ -188,7 +200,7 @@ class Shelf:
         catching_up = CatchingUp(self._kept)
         for relative in dict.fromkeys(todo):
             with self._lock:
-                if self._closed:
+                if self._closed or self._stopping.is_set():
                     return False
                 self._unwritten.discard(relative)
                 wanted = self._wanted(memory, relative)
@@ -275,6 +287,8 @@ class Shelf:
 
         def progress(found: int) -> None:
             nonlocal last
+            if self._stopping.is_set():
+                raise StorageFailed("The service is stopping.")
             if time.monotonic() - last > _PROGRESS_S:
                 last = time.monotonic()
                 self._events.emit("scan", {"path": path, "found": found, "done": False})

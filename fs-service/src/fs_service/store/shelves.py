@@ -63,6 +63,7 @@ class StoredShelves:
         self._wake_writer = wake_writer
         #: Set when there is something for the background to look at.
         self.news = threading.Event()
+        self._stopping = threading.Event()
         self._shelves: dict[bytes, Shelf] = {}
         self._mutex = threading.Lock()
 
@@ -235,6 +236,10 @@ class StoredShelves:
             with suppress(OutsideRoots):  # taken off the list meanwhile
                 yield TrashedItem(self._roots.place(joined(root.rstrip(b"/"), relative)), state)
 
+    def stop(self) -> None:
+        """Break off walks: the process ends, and the next one begins them anew."""
+        self._stopping.set()
+
     # Roots
 
     def root_added(self) -> None:
@@ -293,7 +298,9 @@ class StoredShelves:
         with self._mutex:
             shelf = self._shelves.get(root)
             if shelf is None:
-                shelf = self._shelves[root] = Shelf(root, self._roots, self._database, self._marks, self._events)
+                shelf = self._shelves[root] = Shelf(
+                    root, self._roots, self._database, self._marks, self._events, self._stopping
+                )
             return shelf
 
 
