@@ -294,6 +294,18 @@ async def test_however_many_ask_the_workers_are_asked_once(
         assert len(worker.messages) == 2
 
 
+async def test_who_asks_after_a_change_does_not_join_who_asked_before_it(
+    source: ThumbnailSource, nats: NatsServer, place: Place, root: Path
+) -> None:
+    async with FakeWorker(nats, says(WORKING, PICTURE, every_s=0.1)) as worker:
+        before = asyncio.create_task(source.get(place, 256, set()))
+        await asyncio.sleep(0.05)
+        (root / "a.jpg").write_bytes(b"another picture")
+        after = await source.get(place, 256, set())
+        assert after.etag != (await before).etag
+        assert len(worker.messages) == 2
+
+
 async def test_a_caller_that_leaves_takes_nobody_elses_picture_away(
     source: ThumbnailSource, nats: NatsServer, place: Place
 ) -> None:

@@ -70,7 +70,8 @@ class ThumbnailSource:
         self._store = store
         self._connection = connection
         self._threads = threads
-        self._asking: dict[tuple[bytes, int], asyncio.Task[thumbnail_pb2.RenderReply]] = {}
+        # By the file's state, so that nobody joins a request that began before the file changed.
+        self._asking: dict[tuple[Source, int], asyncio.Task[thumbnail_pb2.RenderReply]] = {}
 
     async def get(self, place: Place, size_px: int, if_etags: Set[str]) -> ThumbnailResult:
         """The thumbnail of the file as it is now.
@@ -90,7 +91,7 @@ class ThumbnailSource:
             return ThumbnailResult(b"", etag, modified_us, not_modified=True)
         if png is not None:
             return ThumbnailResult(png, etag, modified_us, cache_hit=True)
-        reply = await self._asked_once(place, size_px)
+        reply = await self._asked_once(place, source, size_px)
         if reply.gone:
             raise PathMissing
         if reply.placeholder:
@@ -103,8 +104,8 @@ class ThumbnailSource:
             return source, True, None
         return source, False, self._store.fresh(place.root, source, size_px)
 
-    async def _asked_once(self, place: Place, size_px: int) -> thumbnail_pb2.RenderReply:
-        key = (place.path, size_px)
+    async def _asked_once(self, place: Place, source: Source, size_px: int) -> thumbnail_pb2.RenderReply:
+        key = (source, size_px)
         task = self._asking.get(key)
         if task is None:
             self._asking[key] = task = asyncio.create_task(self._ask(place, size_px))
@@ -112,7 +113,7 @@ class ThumbnailSource:
         # A caller that leaves takes nobody else's picture away.
         return await asyncio.shield(task)
 
-    def _forget(self, key: tuple[bytes, int], task: asyncio.Task[thumbnail_pb2.RenderReply]) -> None:
+    def _forget(self, key: tuple[Source, int], task: asyncio.Task[thumbnail_pb2.RenderReply]) -> None:
         del self._asking[key]
         if not task.cancelled():
             task.exception()  # every caller may have left; then it is nobody's to report
