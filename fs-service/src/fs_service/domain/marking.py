@@ -64,10 +64,11 @@ class Made:
 
 def status_json(state: State) -> dict[str, bool]:
     """The state as public events print it."""
+    marks = int(state)
     return {
-        "locked": bool(state & State.LOCKED),
-        "trashed": bool(state & State.TRASHED),
-        "seen": bool(state & State.SEEN),
+        "locked": bool(marks & State.LOCKED.value),
+        "trashed": bool(marks & State.TRASHED.value),
+        "seen": bool(marks & State.SEEN.value),
     }
 
 
@@ -82,7 +83,7 @@ def target_of(path: bytes, roots: Roots, disk: Disk, real: dict[bytes, bytes]) -
     """
     place = roots.place(path)
     folder, _, name = place.relative.rpartition(b"/")
-    if kind_of(name) is None or any(is_hidden(part) for part in folder.split(b"/")):
+    if kind_of(name) is None or (b"." in folder and any(is_hidden(part) for part in folder.split(b"/"))):
         raise NotMedia
     if place.root not in real:
         real[place.root] = disk.real(place.root)
@@ -232,9 +233,12 @@ def check_room(one: Seen, wanted: State) -> None:
     """
     if not one.writable:
         return
-    for mark in SUFFIXES:
-        if mark & wanted & ~one.look.marks:
-            if len(one.target.name) + len(SUFFIXES[mark]) > NAME_MAX:
+    new = int(wanted) & ~int(one.look.marks)
+    if not new:
+        return
+    for mark, suffix in SUFFIXES.items():
+        if new & int(mark):
+            if len(one.target.name) + len(suffix) > NAME_MAX:
                 raise NameTooLong
             if mark & one.look.blocked:
                 raise MarkBlocked(mark)

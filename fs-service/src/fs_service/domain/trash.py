@@ -222,6 +222,7 @@ class Trash:
         dooms = [Doom(one.root, one.path, one.state, one.identity) for one in going]
         intents = {doomed.doom.path: doomed for doomed in self._journal.intend(run.receipt, dooms)}
         gone: list[Doomed] = []
+        real: dict[bytes, bytes] = {}
         try:
             for one in candidates:
                 if one.root in run.lost:
@@ -232,7 +233,7 @@ class Trash:
                     yield run.tell(_unreachable(one.root, state, reason))
                     continue
                 yield run.tell(Deleting(one.path))
-                event = self._one(one, intents.get(one.path))
+                event = self._one(one, intents.get(one.path), real)
                 if isinstance(event, Deleted):
                     doomed = intents[one.path]
                     gone.append(doomed)
@@ -243,21 +244,21 @@ class Trash:
             ended = {doomed.number for doomed in gone}
             self._settle(run, gone, [doomed for doomed in intents.values() if doomed.number not in ended])
 
-    def _one(self, candidate: Candidate, doomed: Doomed | None) -> TrashEvent:
+    def _one(self, candidate: Candidate, doomed: Doomed | None, real: dict[bytes, bytes]) -> TrashEvent:
         """Delete the file in hand, or say why not."""
         with self._counters.job():
             failed = True
             try:
-                event = self._deed(candidate, doomed)
+                event = self._deed(candidate, doomed, real)
                 failed = isinstance(event, Failed)
             finally:
                 self._counters.ended(failed)
         return event
 
-    def _deed(self, candidate: Candidate, doomed: Doomed | None) -> TrashEvent:
+    def _deed(self, candidate: Candidate, doomed: Doomed | None, real: dict[bytes, bytes]) -> TrashEvent:
         path = candidate.path
         try:
-            target = target_of(path, self._roots, self._disk, {})
+            target = target_of(path, self._roots, self._disk, real)
             with (
                 self._locks.held([target.key]),
                 self._disk.opened(target.place.root, target.folder) as folder,
@@ -313,9 +314,10 @@ class Trash:
         """Flush the folders of deleted files; those of the files whose name nobody has taken since."""
         absent = set(paths)
         folders: dict[tuple[bytes, bytes], list[Target]] = {}
+        real: dict[bytes, bytes] = {}
         for path in paths:
             with suppress(ServiceError):
-                target = target_of(path, self._roots, self._disk, {})
+                target = target_of(path, self._roots, self._disk, real)
                 folders.setdefault((target.place.root, target.folder), []).append(target)
         for where, targets in folders.items():
             try:

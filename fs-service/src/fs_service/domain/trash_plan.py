@@ -29,7 +29,7 @@ class Candidate:
 
     @property
     def goes(self) -> bool:
-        return not self.changed and not self.state & State.LOCKED
+        return not self.changed and not int(self.state) & State.LOCKED.value
 
 
 @dataclass(frozen=True, slots=True)

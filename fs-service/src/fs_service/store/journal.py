@@ -25,6 +25,7 @@ RECEIPT_PATHS: Final = 10_000
 #: Steps from one clearing to the next.
 _CLEAR_EVERY: Final = 1_000
 _PAGE_ROWS: Final = 5_000
+_TRASHED: Final = int(State.TRASHED)
 
 _UNDOABLE: Final = """
     SELECT id, step, root, path, before, after, device, inode, size, mtime_ns, reverts, emptied FROM entries
@@ -109,18 +110,16 @@ class SqliteJournal:
 
         def write(connection: Connection) -> None:
             connection.executemany("UPDATE entries SET status = 1 WHERE id = ?", [(one.number,) for one in done])
-            connection.executemany("UPDATE entries SET status = 2 WHERE id = ?", undone)
+            if undone:
+                connection.executemany("UPDATE entries SET status = 2 WHERE id = ?", undone)
             for one in done:
                 change = one.change
-                if change.after & State.TRASHED and change.identity is not None:
+                if int(change.after) & _TRASHED and change.identity is not None:
                     _remember(connection, [(change.path, change.identity)])
-                elif change.before & State.TRASHED and not change.after & State.TRASHED:
+                elif int(change.before) & _TRASHED:
                     connection.execute("DELETE FROM identities WHERE path = ?", (change.path,))
-            connection.executemany("DELETE FROM entries WHERE id = ?", [(one.number,) for one in dropped])
-            connection.executemany(
-                "DELETE FROM steps WHERE id = ? AND NOT EXISTS (SELECT 1 FROM entries WHERE step = steps.id)",
-                [(step,) for step in {one.step for one in dropped}],
-            )
+            if dropped:
+                _drop(connection, dropped)
 
         self._database.write(write, durable=False)
 
@@ -270,6 +269,14 @@ def _last_numbers(connection: Connection) -> tuple[int, int]:
     entries = connection.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()
     deletions = connection.execute("SELECT coalesce(max(id), 0) FROM deletions").fetchone()
     return entries[0], deletions[0]
+
+
+def _drop(connection: Connection, entries: Sequence[Entry]) -> None:
+    connection.executemany("DELETE FROM entries WHERE id = ?", [(one.number,) for one in entries])
+    connection.executemany(
+        "DELETE FROM steps WHERE id = ? AND NOT EXISTS (SELECT 1 FROM entries WHERE step = steps.id)",
+        [(step,) for step in {one.step for one in entries}],
+    )
 
 
 def _last_row(connection: Connection) -> int:

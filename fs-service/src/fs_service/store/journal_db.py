@@ -160,14 +160,11 @@ class JournalDatabase:
             self._flush_on_commit(any(work.durable for work in group))
             self._fault("begin")
             self._connection.execute("BEGIN IMMEDIATE")
-            for work in group:
-                self._connection.execute("SAVEPOINT one")
-                try:
-                    work.result = work.write(self._connection)
-                except sqlite3.Error as error:
-                    work.error = error
-                    self._connection.execute("ROLLBACK TO one")
-                self._connection.execute("RELEASE one")
+            if len(group) == 1:
+                group[0].result = group[0].write(self._connection)
+            else:
+                for work in group:
+                    self._one_of_many(work)
             self._fault("commit")
             self._connection.execute("COMMIT")
             self._fault("committed")
@@ -179,6 +176,16 @@ class JournalDatabase:
         finally:
             for work in group:
                 work.settled = True
+
+    def _one_of_many(self, work: _Work) -> None:
+        """Its failure takes back its own writes, not its neighbours'."""
+        self._connection.execute("SAVEPOINT one")
+        try:
+            work.result = work.write(self._connection)
+        except sqlite3.Error as error:
+            work.error = error
+            self._connection.execute("ROLLBACK TO one")
+        self._connection.execute("RELEASE one")
 
     def _fail(self, group: list[_Work], error: BaseException) -> None:
         for work in group:
