@@ -31,6 +31,14 @@ class ErrorCode(StrEnum):
     SERVICE_UNAVAILABLE = "service_unavailable"
     DEADLINE = "deadline"
     NOT_BUILT = "not_built"
+    COLLECTION_NOT_FOUND = "collection_not_found"
+    FOLDER_NOT_FOUND = "folder_not_found"
+    ITEM_NOT_FOUND = "item_not_found"
+    OBJECT_NOT_FOUND = "object_not_found"
+    TAG_NOT_FOUND = "tag_not_found"
+    KEY_NOT_FOUND = "key_not_found"
+    ALREADY_EXISTS = "already_exists"
+    NOT_MOVABLE = "not_movable"
     INTERNAL = "internal"
 
 

@@ -42,5 +42,13 @@ WIRE: Final[dict[ErrorCode, Wire]] = {
     ErrorCode.SERVICE_UNAVAILABLE: Wire(StatusCode.UNAVAILABLE, 503),
     ErrorCode.DEADLINE: Wire(StatusCode.DEADLINE_EXCEEDED, 504),
     ErrorCode.NOT_BUILT: Wire(StatusCode.UNIMPLEMENTED, 503),
+    ErrorCode.COLLECTION_NOT_FOUND: Wire(StatusCode.NOT_FOUND, 404),
+    ErrorCode.FOLDER_NOT_FOUND: Wire(StatusCode.NOT_FOUND, 404),
+    ErrorCode.ITEM_NOT_FOUND: Wire(StatusCode.NOT_FOUND, 404),
+    ErrorCode.OBJECT_NOT_FOUND: Wire(StatusCode.NOT_FOUND, 404),
+    ErrorCode.TAG_NOT_FOUND: Wire(StatusCode.NOT_FOUND, 404),
+    ErrorCode.KEY_NOT_FOUND: Wire(StatusCode.NOT_FOUND, 404),
+    ErrorCode.ALREADY_EXISTS: Wire(StatusCode.ALREADY_EXISTS, 409),
+    ErrorCode.NOT_MOVABLE: Wire(StatusCode.FAILED_PRECONDITION, 409),
     ErrorCode.INTERNAL: Wire(StatusCode.INTERNAL, 500),
 }

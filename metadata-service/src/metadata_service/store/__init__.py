@@ -1,0 +1,1 @@
+"""The catalogue's SQLite database. All SQL of this service is here."""

@@ -1,0 +1,204 @@
+"""Frames, the objects found in them, clusters of objects, and which media have a vector."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pyroaring import BitMap
+
+from metadata_service.domain.errors import ItemNotFound, ObjectNotFound
+from metadata_service.domain.ids import child_uuid
+from metadata_service.domain.media import Collection, Marks
+from metadata_service.store.bits import Family
+from metadata_service.store.snapshot import Snapshot
+from metadata_service.store.transaction import Transaction
+
+#: The kind of the object that stands for a whole frame: what "find similar" starts from without any detector.
+WHOLE = "frame"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameGiven:
+    """A processed frame."""
+
+    timestamp_s: float
+    width_px: int | None
+    height_px: int | None
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectGiven:
+    """A detection, from a detector or from a person's import."""
+
+    frame: int
+    kind: str
+    label: str
+    model: str
+    shape: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFound:
+    """Where an object is."""
+
+    id: int
+    uuid: UUID
+    frame_id: int
+    frame: int
+    media_id: int
+    collection_id: int
+    model: str
+    whole: bool
+    shape: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    uuid: UUID
+    label: str
+    size: int
+    object_uuid: UUID
+
+
+def set_frames(txn: Transaction, media_id: int, frames: Sequence[FrameGiven], embedded: bool) -> list[int]:
+    """Make a media's frames these, the first with the media's own number; done again it changes nothing.
+
+    Returns:
+        the frames' ids.
+    Raises:
+        ItemNotFound: there is no such media.
+    """
+    row = txn.execute("SELECT collection_id, uuid, marks FROM node WHERE id = ?", media_id).fetchone()
+    if row is None or Marks(row[2]) & Marks.EMPTIED:
+        raise ItemNotFound
+    collection, media_uuid = txn.collection(row[0]), UUID(bytes=row[1])
+    known = dict(txn.execute("SELECT position, id FROM frame WHERE media_id = ?", media_id).fetchall())
+    ids = []
+    for position, frame in enumerate(frames):
+        frame_id = known.pop(position, None)
+        facts = (frame.timestamp_s, frame.width_px, frame.height_px, frame.caption)
+        if frame_id is None:
+            frame_id = media_id if position == 0 else txn.next_id(collection)
+            uuid = child_uuid(media_uuid, "frame", str(position))
+            txn.execute(
+                "INSERT INTO frame VALUES (?, ?, ?, ?, ?, ?, ?, ?)", frame_id, uuid.bytes, media_id, position, *facts
+            )
+            _add_object(txn, frame_id, child_uuid(uuid, "object", WHOLE), True, WHOLE, "", "", {})
+        else:
+            txn.execute(
+                "UPDATE frame SET timestamp_s = ?, width_px = ?, height_px = ?, caption = ? WHERE id = ?",
+                *facts, frame_id,
+            )  # fmt: skip
+        ids.append(int(frame_id))
+    for frame_id in known.values():
+        txn.execute("DELETE FROM object WHERE frame_id = ?", frame_id)
+        txn.execute("DELETE FROM frame WHERE id = ?", frame_id)
+    txn.bits.put(Family.EMBEDDED, collection.id, media_id - collection.id_base, embedded)
+    txn.reworded(media_id)
+    return ids
+
+
+def _add_object(
+    txn: Transaction, frame_id: int, uuid: UUID, whole: bool, kind: str, label: str, model: str, shape: dict[str, Any]
+) -> int:
+    shape_text = json.dumps(shape)
+    object_id = txn.execute(
+        "INSERT INTO object (uuid, frame_id, whole, kind, label, model, shape) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        uuid.bytes, frame_id, whole, kind, label, model, shape_text,
+    ).lastrowid  # fmt: skip
+    assert object_id is not None
+    return object_id
+
+
+def add_objects(txn: Transaction, media_id: int, objects: Sequence[ObjectGiven]) -> list[tuple[int, UUID]]:
+    """Number and id of each new object.
+
+    Raises:
+        ItemNotFound: the media has no such frame.
+    """
+    added = []
+    for given in objects:
+        row = txn.execute(
+            "SELECT id, uuid FROM frame WHERE media_id = ? AND position = ?", media_id, given.frame
+        ).fetchone()
+        if row is None:
+            raise ItemNotFound
+        number = txn.next_of("object")
+        uuid = child_uuid(UUID(bytes=row[1]), "object", str(number))
+        object_id = _add_object(txn, row[0], uuid, False, given.kind, given.label, given.model, given.shape)
+        added.append((object_id, uuid))
+    return added
+
+
+def find_object(snapshot: Snapshot, collection: Collection, uuid: UUID) -> ObjectFound:
+    """
+    Raises:
+        ObjectNotFound: the collection has none with this id.
+    """
+    row = snapshot.connection.execute(
+        "SELECT object.id, object.uuid, frame.id, frame.position, frame.media_id, node.collection_id, object.model, "
+        "object.whole, object.shape FROM object JOIN frame ON frame.id = object.frame_id "
+        "JOIN node ON node.id = frame.media_id WHERE object.uuid = ? AND node.collection_id = ?",
+        (uuid.bytes, collection.id),
+    ).fetchone()
+    if row is None:
+        raise ObjectNotFound
+    return ObjectFound(
+        id=row[0],
+        uuid=UUID(bytes=row[1]),
+        frame_id=row[2],
+        frame=row[3],
+        media_id=row[4],
+        collection_id=row[5],
+        model=row[6],
+        whole=bool(row[7]),
+        shape=json.loads(row[8]),
+    )
+
+
+def set_clusters(
+    txn: Transaction, collection: Collection, model: str, clusters: Iterable[tuple[str, int, Sequence[int]]]
+) -> None:
+    """Replace the clusters of a model.
+
+    Args:
+        clusters: label, the object nearest to the middle, all objects.
+    """
+    for (old_id,) in txn.execute(
+        "SELECT id FROM cluster WHERE collection_id = ? AND model = ?", collection.id, model
+    ).fetchall():
+        members = txn.bits.load(txn.connection, Family.CLUSTERED, old_id)
+        txn.bits.remove_all(Family.CLUSTERED, old_id, members)
+        txn.execute("DELETE FROM cluster_object WHERE cluster_id = ?", old_id)
+        txn.execute("DELETE FROM cluster WHERE id = ?", old_id)
+    for label, middle_id, object_ids in clusters:
+        number = txn.next_of("cluster")
+        uuid = child_uuid(collection.uuid, "cluster", str(number))
+        txn.execute(
+            "INSERT INTO cluster VALUES (?, ?, ?, ?, ?, ?, ?)",
+            number, uuid.bytes, collection.id, model, label, len(object_ids), middle_id,
+        )  # fmt: skip
+        media_ids = set()
+        for object_id in object_ids:
+            txn.execute("INSERT INTO cluster_object VALUES (?, ?)", number, object_id)
+            media_ids.add(
+                txn.one("SELECT media_id FROM object JOIN frame ON frame.id = frame_id WHERE object.id = ?", object_id)
+            )
+        positions = BitMap(media_id - collection.id_base for media_id in media_ids if media_id is not None)
+        txn.bits.add_all(Family.CLUSTERED, number, positions)
+
+
+def clusters(snapshot: Snapshot, collection: Collection, model: str) -> list[Cluster]:
+    """The clusters of a model, the largest first."""
+    rows = snapshot.connection.execute(
+        "SELECT cluster.uuid, cluster.label, cluster.size, object.uuid FROM cluster "
+        "JOIN object ON object.id = cluster.object_id WHERE cluster.collection_id = ? AND cluster.model = ?",
+        (collection.id, model),
+    )
+    found = [Cluster(UUID(bytes=row[0]), row[1], row[2], UUID(bytes=row[3])) for row in rows]
+    return sorted(found, key=lambda cluster: (-cluster.size, cluster.uuid.int))

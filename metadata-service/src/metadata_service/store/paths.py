@@ -1,0 +1,38 @@
+"""The paths of folders: in ids, as ranges of keys; in names, as the disk has them. Only folders have paths."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from metadata_service.domain.errors import FolderNotFound
+
+
+def packed(folder_id: int) -> bytes:
+    """A folder's id as a part of a path."""
+    return folder_id.to_bytes(8, "big")
+
+
+def ids_of(path: bytes) -> list[int]:
+    """The folders of a path, the root first."""
+    return [int.from_bytes(path[at : at + 8], "big") for at in range(0, len(path), 8)]
+
+
+def after(path: bytes) -> bytes:
+    """The end (exclusive) of the range of paths that begin with this one."""
+    return path + b"\xff" * 9
+
+
+def folder_path(connection: sqlite3.Connection, folder_id: int) -> bytes:
+    """The folder's path relative to its collection's root, in the disk's bytes where it is on one.
+
+    Raises:
+        FolderNotFound: there is no such folder.
+    """
+    row = connection.execute("SELECT path FROM folder WHERE id = ?", (folder_id,)).fetchone()
+    if row is None:
+        raise FolderNotFound
+    names = []
+    for above in ids_of(row[0])[1:]:
+        disk_name, name = connection.execute("SELECT disk_name, name FROM node WHERE id = ?", (above,)).fetchone()
+        names.append(name.encode() if disk_name is None else disk_name)
+    return b"/".join(names)

@@ -1,0 +1,289 @@
+"""What interactive retrieval asks: items, their tags, their groups, and filters over all of them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pyroaring import BitMap
+
+from metadata_service.domain.errors import ItemNotFound
+from metadata_service.domain.filters import Branch, Expression, Range, Values
+from metadata_service.domain.ids import INT64
+from metadata_service.domain.media import Collection, Kind, Marks, Source
+from metadata_service.domain.tags import TagType, Value
+from metadata_service.store.bits import Family, count, load, load_any
+from metadata_service.store.listing import json_ids
+from metadata_service.store.paths import folder_path
+from metadata_service.store.snapshot import Snapshot
+
+_HIDDEN = int(Marks.GONE | Marks.EMPTIED)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item as retrieval shows it. A group is an item too; so is a further frame of a video."""
+
+    id: int  # less the collection's base
+    media_id: int  # of the catalogue; of a frame, its media's
+    kind: Kind
+    name: str
+    uri: str
+    thumbnail_uri: str | None
+    source: Source
+    group_id: int | None
+    frame: int  # 0 for all but further frames
+    is_group: bool = False
+
+
+def base(snapshot: Snapshot, collection: Collection, ids: Sequence[int]) -> list[Item]:
+    """The items in the order asked for, repeats and all; unknown ones are left out."""
+    connection = snapshot.connection
+    wanted = {i: collection.id_base + i for i in ids if i > 0 and collection.id_base + i in INT64}
+    found: dict[int, Item] = {}
+    folders: dict[int, str] = {}
+    for row in connection.execute(
+        "SELECT node.id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, disk_name "
+        "FROM json_each(?) AS wanted CROSS JOIN node ON node.id = wanted.value "
+        "WHERE collection_id = ? AND kind <> ? AND marks & ? = 0",
+        (json_ids(wanted.values()), collection.id, Kind.FOLDER, _HIDDEN),
+    ):
+        found[row[0]] = _item(connection, collection, folders, row[0], 0, row)
+    missing = [node_id for node_id in wanted.values() if node_id not in found]
+    if missing:
+        _find_frames(connection, collection, folders, missing, found)
+        _find_groups(connection, collection, missing, found)
+    return [found[wanted[i]] for i in ids if i in wanted and wanted[i] in found]
+
+
+def _item(
+    connection: sqlite3.Connection,
+    collection: Collection,
+    folders: dict[int, str],
+    item_id: int,
+    frame: int,
+    row: tuple[int, int, int, int, str, str | None, str | None, int | None, bytes | None],
+) -> Item:
+    node_id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, disk_name = row
+    if uri is None:
+        if parent_id not in folders:
+            folders[parent_id] = folder_path(connection, parent_id).decode("utf-8", "surrogateescape")
+        own = name if disk_name is None else disk_name.decode("utf-8", "surrogateescape")
+        uri = f"{folders[parent_id]}/{own}" if folders[parent_id] else own
+    group = None if group_id is None else group_id - collection.id_base
+    return Item(
+        item_id - collection.id_base, node_id, Kind(kind), name, uri, thumbnail_uri, Source(source), group, frame
+    )
+
+
+def _find_frames(
+    connection: sqlite3.Connection,
+    collection: Collection,
+    folders: dict[int, str],
+    ids: Iterable[int],
+    found: dict[int, Item],
+) -> None:
+    for row in connection.execute(
+        "SELECT frame.id, frame.position, node.id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, "
+        "disk_name FROM json_each(?) AS wanted CROSS JOIN frame ON frame.id = wanted.value "
+        "JOIN node ON node.id = frame.media_id WHERE collection_id = ? AND marks & ? = 0",
+        (json_ids(ids), collection.id, _HIDDEN),
+    ):
+        found[row[0]] = _item(connection, collection, folders, row[0], row[1], row[2:])
+
+
+def _find_groups(
+    connection: sqlite3.Connection, collection: Collection, ids: Iterable[int], found: dict[int, Item]
+) -> None:
+    for group_id, name, uri, thumbnail_uri, source_kind in connection.execute(
+        "SELECT item_group.id, name, uri, thumbnail_uri, source_kind "
+        "FROM json_each(?) AS wanted CROSS JOIN item_group ON item_group.id = wanted.value WHERE collection_id = ?",
+        (json_ids(ids), collection.id),
+    ):
+        source = Source.EXTERNAL if uri else Source.UPLOAD
+        found[group_id] = Item(
+            group_id - collection.id_base, group_id, Kind(source_kind), name or uri, uri, thumbnail_uri, source,
+            None, 0, is_group=True,
+        )  # fmt: skip
+
+
+def tags(
+    snapshot: Snapshot, collection: Collection, ids: Sequence[int], tagset_ids: Sequence[int]
+) -> dict[int, dict[int, list[Value]]]:
+    """By item and tagset, the values that the item itself carries, sorted; both numbers less the base.
+
+    Args:
+        ids: of media and groups (of a frame, its media's).
+    """
+    rows = snapshot.connection.execute(
+        "SELECT tagging.item_id, tag.tagset_id, tag.value FROM json_each(?) AS wanted "
+        "CROSS JOIN tagging ON tagging.item_id = wanted.value JOIN tag ON tag.id = tagging.tag_id "
+        "JOIN tagset ON tagset.id = tag.tagset_id WHERE tagset.collection_id = ?",
+        (json_ids(ids), collection.id),
+    )
+    asked = {collection.id_base + tagset_id for tagset_id in tagset_ids}
+    found: dict[int, dict[int, list[Value]]] = {}
+    for item_id, tagset_id, value in rows:
+        if tagset_id in asked:
+            sets = found.setdefault(item_id, {})
+            sets.setdefault(tagset_id - collection.id_base, []).append(value)
+    for sets in found.values():
+        for values in sets.values():
+            values.sort(key=lambda value: (isinstance(value, str), value))
+    return found
+
+
+def members(snapshot: Snapshot, collection: Collection, group_id: int) -> list[int]:
+    """All items of a group by time, then id; nothing for what is no group. Numbers less the base."""
+    return _members(snapshot.connection, collection, collection.id_base + group_id)
+
+
+def _members(connection: sqlite3.Connection, collection: Collection, group_id: int) -> list[int]:
+    rows = connection.execute(
+        "SELECT taken_us, id, marks, kind FROM node WHERE group_id = ? ORDER BY taken_us, id", (group_id,)
+    ).fetchall()
+    found: list[tuple[float, int]] = []
+    for taken_us, node_id, marks, kind in rows:
+        if not marks & _HIDDEN:
+            found.append((taken_us or 0, node_id))
+            if kind == Kind.VIDEO:
+                frames = connection.execute(
+                    "SELECT timestamp_s, id FROM frame WHERE media_id = ? AND position > 0", (node_id,)
+                )
+                found += [((taken_us or 0) + 1e6 * timestamp_s, frame_id) for timestamp_s, frame_id in frames]
+    return [node_id - collection.id_base for _, node_id in sorted(found)]
+
+
+def related(snapshot: Snapshot, collection: Collection, ids: Sequence[int]) -> dict[int, list[int]]:
+    """For each id the other items of its group; nothing for an unknown one."""
+    groups = {item.id: item.group_id for item in base(snapshot, collection, ids)}
+    known = {group: members(snapshot, collection, group) for group in set(groups.values()) if group is not None}
+    found: dict[int, list[int]] = {}
+    for item_id in ids:
+        group = groups.get(item_id)
+        found[item_id] = [] if group is None else [member for member in known[group] if member != item_id]
+    return found
+
+
+def excluded(snapshot: Snapshot, collection: Collection, item_id: int, group_ids: Iterable[int]) -> bool:
+    """Whether the item's group is one of these; a group is excluded by its own number.
+
+    Raises:
+        ItemNotFound: there is no such item.
+    """
+    found = base(snapshot, collection, [item_id])
+    if not found:
+        raise ItemNotFound
+    group = found[0].id if found[0].is_group else found[0].group_id
+    return group is not None and group in set(group_ids)
+
+
+def passing(snapshot: Snapshot, collection: Collection, filters: Expression | None) -> BitMap:
+    """The media that pass the filters, as positions. A frame passes with its media."""
+    connection = snapshot.connection
+    everything = load(connection, Family.PRESENT, collection.id)
+    return everything if filters is None else everything & _evaluated(connection, collection, filters, everything)
+
+
+def _evaluated(connection: sqlite3.Connection, collection: Collection, node: Expression, everything: BitMap) -> BitMap:
+    match node:
+        case Branch(every, children, negated):
+            found = everything.copy() if every else BitMap()
+            for child in children:
+                part = _evaluated(connection, collection, child, everything)
+                found = found & part if every else found | part
+        case Values(tagset_id, tag_ids, every, negated):
+            found = _carrying(connection, collection, tagset_id, tag_ids, every, everything)
+        case Range(tagset_id, lower, upper, negated):
+            found = _carrying_any(connection, _tags_within(connection, collection, tagset_id, lower, upper))
+    return everything - found if negated else found
+
+
+def _carrying(
+    connection: sqlite3.Connection,
+    collection: Collection,
+    tagset_id: int,
+    tag_ids: Sequence[int],
+    every: bool,
+    everything: BitMap,
+) -> BitMap:
+    internal = [collection.id_base + tag_id for tag_id in tag_ids if collection.id_base + tag_id in INT64]
+    of_set = {
+        tag_id
+        for (tag_id,) in connection.execute(
+            "SELECT tag.id FROM json_each(?) AS wanted CROSS JOIN tag ON tag.id = wanted.value "
+            "JOIN tagset ON tagset.id = tag.tagset_id WHERE tagset.id = ? AND tagset.collection_id = ?",
+            (json_ids(internal), _internal(collection, tagset_id), collection.id),
+        )
+    }
+    if not every:
+        return _carrying_any(connection, sorted(of_set))
+    found = everything.copy()
+    if len(internal) < len(tag_ids) or not of_set.issuperset(internal):
+        return BitMap()
+    for tag_id in of_set:
+        found &= _carrying_any(connection, [tag_id])
+    return found
+
+
+def _carrying_any(connection: sqlite3.Connection, tag_ids: Sequence[int]) -> BitMap:
+    own = load_any(connection, Family.TAGGED, tag_ids)
+    return own | load_any(connection, Family.GROUP_TAGGED, tag_ids)
+
+
+def _tags_within(
+    connection: sqlite3.Connection, collection: Collection, tagset_id: int, lower: Value | None, upper: Value | None
+) -> list[int]:
+    """The tags of a set between two bounds; a bound of another type than the set's bounds nothing in."""
+    row = connection.execute(
+        "SELECT tagtype FROM tagset WHERE id = ? AND collection_id = ?",
+        (_internal(collection, tagset_id), collection.id),
+    ).fetchone()
+    if row is None:
+        return []
+    numeric = TagType(row[0]) in (TagType.NUMERICAL_INT, TagType.NUMERICAL_DEC)
+    bounds = [(">=", lower), ("<=", upper)]
+    if any(bound is not None and isinstance(bound, str) is numeric for _, bound in bounds):
+        return []
+    conditions = "".join(f" AND value {sign} ?" for sign, bound in bounds if bound is not None)
+    rows = connection.execute(
+        f"SELECT id FROM tag WHERE tagset_id = ?{conditions}",  # noqa: S608 - made of two signs
+        (_internal(collection, tagset_id), *(bound for _, bound in bounds if bound is not None)),
+    )
+    return [tag_id for (tag_id,) in rows]
+
+
+def _internal(collection: Collection, number: int) -> int:
+    """A number of the dialect as ours; one that cannot be any item's when it is out of range."""
+    internal = collection.id_base + number
+    return internal if internal in INT64 else -1
+
+
+@dataclass(frozen=True, slots=True)
+class Tagset:
+    id: int
+    name: str
+    tagtype: TagType
+
+
+def tagsets(snapshot: Snapshot, collection: Collection) -> list[Tagset]:
+    """By number, less the base."""
+    rows = snapshot.connection.execute("SELECT id, name, tagtype FROM tagset WHERE collection_id = ?", (collection.id,))
+    found = [Tagset(row[0] - collection.id_base, row[1], TagType(row[2])) for row in rows]
+    return sorted(found, key=lambda tagset: tagset.id)
+
+
+def tag_values(snapshot: Snapshot, collection: Collection, tagtype: TagType, tagset_id: int) -> list[tuple[int, Value]]:
+    """Number and value of every tag of a set, by value; nothing when the set is not of this type."""
+    rows = snapshot.connection.execute(
+        "SELECT tag.id, tag.value FROM tagset JOIN tag ON tag.tagset_id = tagset.id "
+        "WHERE tagset.id = ? AND tagset.collection_id = ? AND tagset.tagtype = ? ORDER BY tag.value",
+        (_internal(collection, tagset_id), collection.id, tagtype),
+    )
+    return [(tag_id - collection.id_base, value) for tag_id, value in rows]
+
+
+def total(snapshot: Snapshot, collection: Collection) -> int:
+    """How many items have a vector."""
+    return count(snapshot.connection, Family.EMBEDDED, collection.id)

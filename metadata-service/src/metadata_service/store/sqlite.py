@@ -1,0 +1,146 @@
+"""The catalogue's database off the event loop: one thread that writes, a few that read, each on its own connection."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Concatenate, Final, ParamSpec, Self, TypeVar
+
+from metadata_service.store.migrations import migrate
+from metadata_service.store.orders import DEFAULTS, Limits, Orders, StaleSnapshot
+from metadata_service.store.snapshot import Snapshot
+from metadata_service.store.transaction import Transaction
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Threads that read; more only wait for each other, since the interpreter runs one at a time.
+READERS: Final = 4
+_PRAGMAS: Final = (
+    "PRAGMA busy_timeout = 10000",
+    "PRAGMA foreign_keys = OFF",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA mmap_size = 2147483648",
+)
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def connect(file: Path, *, cache_mib: int) -> sqlite3.Connection:
+    """A connection that leaves transactions to its user."""
+    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=512)
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+    connection.execute(f"PRAGMA cache_size = {-1024 * cache_mib}")
+    return connection
+
+
+class Database:
+    """Open from construction to `close`. Safe to use from any thread."""
+
+    def __init__(self, file: Path, clock: Callable[[], int] = now_us, limits: Limits = DEFAULTS) -> None:
+        self._file = file
+        self._clock = clock
+        self._orders = Orders(limits)
+        self._writing = threading.Lock()
+        self._writer = connect(file, cache_mib=64)
+        self._writer.execute("PRAGMA page_size = 8192")
+        self._writer.execute("PRAGMA journal_mode = WAL")
+        migrate(self._writer)
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._readers: list[sqlite3.Connection] = []
+
+    def write(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` in a transaction of its own: all of it is kept, or nothing."""
+        with self._writing:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                transaction = Transaction(self._writer, self._orders, self._clock())
+                answer = work(transaction, *args, **kwargs)
+                transaction.finish()
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+            return answer
+
+    def read(self, work: Callable[Concatenate[Snapshot, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` on one moment's state of the database."""
+        connection = self._reader()
+        while True:
+            connection.execute("BEGIN")
+            try:
+                return work(Snapshot(connection, self._orders), *args, **kwargs)
+            except StaleSnapshot:
+                continue
+            finally:
+                connection.execute("ROLLBACK")
+
+    def backup(self, file: Path) -> None:
+        """A consistent copy while the database is in use."""
+        copy = sqlite3.connect(file)
+        try:
+            self._reader().backup(copy, pages=2048)
+        finally:
+            copy.close()
+
+    def close(self) -> None:
+        with self._writing, self._lock:
+            for connection in self._readers:
+                connection.close()
+            self._readers.clear()
+            self._writer.execute("PRAGMA optimize")
+            self._writer.close()
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = connect(self._file, cache_mib=32)
+            connection.execute("PRAGMA query_only = ON")
+            self._local.connection = connection
+            with self._lock:
+                self._readers.append(connection)
+        return connection
+
+
+class Catalogue:
+    """`Database` for the event loop."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._writer = ThreadPoolExecutor(1, "catalogue-write")
+        self._readers = ThreadPoolExecutor(READERS, "catalogue-read")
+
+    async def read(self, work: Callable[Concatenate[Snapshot, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers, lambda: self._database.read(work, *args, **kwargs)
+        )
+
+    async def write(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writer, lambda: self._database.write(work, *args, **kwargs)
+        )
+
+    async def backup(self, file: Path) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._readers, self._database.backup, file)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        self._writer.shutdown()
+        self._readers.shutdown()
+        self._database.close()
