@@ -382,6 +382,18 @@ class TestAnEmptyTrash:
         assert not request.HasField("path")
         assert not request.HasField("if_match")
 
+    async def test_tells_several_events_of_one_message_one_by_one(
+        self, client: httpx.AsyncClient, fake: FakeFs
+    ) -> None:
+        first, *rest = self.EVENTS
+        together = fs_pb2.TrashEvent(more=rest)
+        together.MergeFrom(first)
+        fake.answers["EmptyTrash"] = self.EVENTS
+        apart = (await client.post("/api/empty-trash")).content
+        fake.answers["EmptyTrash"] = [together]
+
+        assert (await client.post("/api/empty-trash")).content == apart
+
     async def test_of_one_root_names_it(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
         fake.answers["EmptyTrash"] = self.EVENTS
 

@@ -34,6 +34,7 @@ from gateway.metrics import Metrics
 from gateway.middleware import Admission, Door
 from gateway.openapi import tell_exactly
 from gateway.page import Page
+from gateway.shortcut import Shortcut, Table, table_of
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,8 @@ def create_app(parts: Parts) -> FastAPI:
         Keys(parts.admin_key, parts.public.auth),
         allowed_origins(parts.public),
     )
+    exact: Table = {}
+    app.add_middleware(Shortcut, table=exact)
     app.add_middleware(Admission, door=door, metrics=metrics)
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
@@ -96,6 +99,7 @@ def create_app(parts: Parts) -> FastAPI:
     unbuilt.add_to(app)
     Page().add_to(app)
     tell_exactly(app)
+    exact.update(table_of(app.routes))
     return app
 
 

@@ -8,6 +8,7 @@ import ipaddress
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 TRUSTED_TTL_S: Final = 5.0
 
 
+@lru_cache(maxsize=1024)
 def split_host(value: str) -> tuple[str, str] | None:
     """`(name in lower case, port or "")` of a Host header; None when it is none."""
     found = _HOST.fullmatch(value)
@@ -37,6 +39,7 @@ def is_loopback_name(name: str) -> bool:
     return name == "localhost" or is_loopback_address(name)
 
 
+@lru_cache(maxsize=1024)
 def is_loopback_address(address: str) -> bool:
     try:
         parsed = ipaddress.ip_address(address)

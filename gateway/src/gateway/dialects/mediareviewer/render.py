@@ -165,16 +165,17 @@ def trash_event_out(event: fs_pb2.TrashEvent) -> dict[str, Any]:
             raise Failure(500, "internal", INTERNAL)
 
 
-async def trash_lines(events: AsyncGenerator[fs_pb2.TrashEvent, None]) -> AsyncGenerator[bytes, None]:
-    """A line an event, the last one `done`.
+async def trash_lines(messages: AsyncGenerator[fs_pb2.TrashEvent, None]) -> AsyncGenerator[bytes, None]:
+    """A line an event, the last one `done`; a message may bring several events.
 
     Raises:
         Failure: the run ended without saying that it is done.
     """
-    async with aclosing(events):
-        async for event in events:
-            yield line(trash_event_out(event))
-            if event.HasField("done"):
+    async with aclosing(messages):
+        async for message in messages:
+            events = (message, *message.more)
+            yield b"".join([line(trash_event_out(event)) for event in events])
+            if events[-1].HasField("done"):
                 return
     raise Failure(500, "internal", INTERNAL)
 
