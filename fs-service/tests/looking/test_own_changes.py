@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from fs_service.domain.items import State, StatusFilter
-from fs_service.store.catching_up import CatchingUp
+from fs_service.store.index_sqlite import SqliteIndex
+from fs_service.store.rows import Delta
 from looking_world import World, eventually, oracle, put, settled
 
 
@@ -90,14 +91,14 @@ def test_changes_while_a_scan_is_persisted_are_not_lost(world: World, monkeypatc
     base = os.fsencode(root)
     world.items(root, limit=20)
     reached, go_on = threading.Event(), threading.Event()
-    plain = CatchingUp.write
+    plain = SqliteIndex.apply
 
-    def held(self: CatchingUp) -> None:
-        plain(self)
+    def held(self: SqliteIndex, delta: Delta) -> None:
+        plain(self, delta)
         reached.set()
         assert go_on.wait(10)
 
-    monkeypatch.setattr(CatchingUp, "write", held)
+    monkeypatch.setattr(SqliteIndex, "apply", held)
     with ThreadPoolExecutor(1) as pool:
         persisting = pool.submit(world.background)
         assert reached.wait(10)
@@ -125,18 +126,18 @@ def test_a_scan_cut_off_in_the_middle_is_made_whole_without_doubles(
     put(root, *(f"d{number % 3}/{number:04d}.jpg" for number in range(4000)))
     base = os.fsencode(root)
     world.items(root, limit=20)
-    plain, writes = CatchingUp.write, []
+    plain, writes = SqliteIndex.apply, []
 
     class Killed(BaseException):
         pass
 
-    def killed(self: CatchingUp) -> None:
-        plain(self)
+    def killed(self: SqliteIndex, delta: Delta) -> None:
+        plain(self, delta)
         writes.append(1)
         if len(writes) == 2:
             raise Killed
 
-    monkeypatch.setattr(CatchingUp, "write", killed)
+    monkeypatch.setattr(SqliteIndex, "apply", killed)
     with pytest.raises(Killed):
         world.background()
     monkeypatch.undo()

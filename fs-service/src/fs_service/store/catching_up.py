@@ -9,6 +9,8 @@ from fs_service.store.rows import Delta, Entry, Folder, Probed, differences
 
 #: Rows of one transaction: some 20 ms that another root's reader may have to wait.
 CHUNK_ROWS: Final = 1000
+#: Rows gathered and sorted before they are written, so that messages go out roughly in the order of pages.
+GATHERED_ROWS: Final = 5000
 
 
 class Wanted(NamedTuple):
@@ -24,30 +26,32 @@ class CatchingUp:
 
     def __init__(self, kept: SqliteIndex) -> None:
         self._kept = kept
-        self._delta = Delta()
+        self._missing = Delta()
 
     def add(self, relative: bytes, wanted: Wanted | None) -> None:
         """Args:
         wanted: None: there is no such folder any more.
         """
+        missing = self._missing
         kept = self._kept.contents(relative)
         if wanted is None:
-            self._delta.changes += differences(relative, kept, {})
-            self._delta.dropped.append(relative)
-            return
-        changes = differences(relative, kept, wanted.entries)
-        while len(changes) > CHUNK_ROWS:
-            self.write()
-            self._delta.changes, changes = changes[:CHUNK_ROWS], changes[CHUNK_ROWS:]
-        # The folder's stamp goes with its last rows: half a folder is never taken for a whole one.
-        self._delta.changes += changes
-        self._delta.probed += wanted.probed
-        self._delta.folders.append(wanted.folder)
-        if len(self._delta.changes) >= CHUNK_ROWS:
+            missing.changes += differences(relative, kept, {})
+            missing.dropped.append(relative)
+        else:
+            missing.changes += differences(relative, kept, wanted.entries)
+            missing.probed += wanted.probed
+            missing.folders.append(wanted.folder)
+        if len(missing.changes) >= GATHERED_ROWS:
             self.write()
 
     def write(self) -> None:
-        """Raises StorageFailed; what was gathered is still there."""
-        if self._delta:
-            self._kept.apply(self._delta)
-            self._delta = Delta()
+        """Raises StorageFailed; only part is written then."""
+        missing, self._missing = self._missing, Delta()
+        changes = sorted(missing.changes, key=lambda change: change.key)
+        while len(changes) > CHUNK_ROWS:
+            self._kept.apply(Delta(changes=changes[:CHUNK_ROWS]))
+            changes = changes[CHUNK_ROWS:]
+        # The folders' stamps go with the last rows: half a folder is never taken for a whole one.
+        missing.changes = changes
+        if missing:
+            self._kept.apply(missing)
