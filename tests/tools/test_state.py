@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from media_common.config import SettingsError
 from runner import nats, services, state
 from runner.state import Refused, StateDirectory, running
 
@@ -115,5 +116,5 @@ def test_the_number_of_workers_can_be_set(monkeypatch: pytest.MonkeyPatch, text:
 @pytest.mark.parametrize("text", ["many", "-1", "65", "1.5", "٣", " 1"])
 def test_a_number_of_workers_that_is_none_is_a_sentence(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("THUMBNAIL_WORKERS", text)
-    with pytest.raises(Refused, match=r"THUMBNAIL_WORKERS=.* is not valid: a whole number from 0 to 64"):
+    with pytest.raises(SettingsError, match=r"THUMBNAIL_WORKERS=.* is not valid: a whole number from 0 to 64"):
         services.worker_count()

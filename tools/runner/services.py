@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from media_common.config import PublicSettings
+from media_common.config import PublicSettings, SettingsError
 
 from runner.nats import Nats
 from runner.process import Spec
-from runner.state import Refused
 
 # Who is asked to stop first: nobody may lose somebody it still needs.
 GATEWAY_STAGE: Final = 0
@@ -89,11 +88,11 @@ def worker_count() -> int:
     """How many thumbnail workers to start: `THUMBNAIL_WORKERS`, else one a core and two at most.
 
     Raises:
-        Refused: it is no number, or out of its range.
+        SettingsError: it is no number, or out of its range.
     """
     text = os.environ.get(_WORKERS, "")
     if not text:
         return max(1, min(2, os.cpu_count() or 1))
     if not (text.isascii() and text.isdigit() and int(text) <= _MOST_WORKERS):
-        raise Refused(f"{_WORKERS}={text!r} is not valid: a whole number from 0 to {_MOST_WORKERS}.")
+        raise SettingsError(f"{_WORKERS}={text!r} is not valid: a whole number from 0 to {_MOST_WORKERS}.")
     return int(text)
