@@ -56,3 +56,15 @@ def test_text_is_for_people_and_below_the_level_is_silence(capsys: pytest.Captur
     text = capsys.readouterr().err
     assert "loud" in text
     assert "quiet" not in text
+
+
+def test_a_traceback_shows_no_variable_and_so_no_key(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("fs", "INFO", "text")
+    secret = "k-" + "3141592653"
+    try:
+        int(secret[:1])
+    except ValueError:
+        logging.getLogger("anything").exception("failed")
+    written = capsys.readouterr().err
+    assert "ValueError" in written
+    assert secret not in written

@@ -112,7 +112,8 @@ def test_a_header_of_60000_by_60000_pixels_breaks_no_page(api: Api, root: Path) 
 )
 def test_every_picture_type_is_listed_in_any_case(api: Api, root: Path, suffix: str) -> None:
     for name in (f"a.{suffix}", f"b.{suffix.upper()}", f"c.{suffix.title()}"):
-        (root / name).write_bytes(b"not looked into for its kind")
+        picture(root / "x.jpg")
+        (root / "x.jpg").rename(root / name)
 
     assert [item["mediaType"] for item in api.stream(root).items] == ["image"] * 3
 

@@ -39,18 +39,22 @@ def test_jobs_are_not_idle_from_the_moment_a_root_is_added_until_its_work_is_don
 
 
 def test_a_file_that_cannot_be_drawn_is_parked_and_can_be_tried_again(api: Api, root: Path) -> None:
-    api.wait_idle()
-    before = api.jobs()["queues"]["thumbnail"]["dead"]
-    corrupt(root / "broken.jpg")
+    path = root / "broken.jpg"
+    corrupt(path)
     api.stream(root)
 
-    eventually(api.jobs, lambda jobs: jobs["queues"]["thumbnail"]["dead"] > before and jobs["idle"])
-    assert api.send("POST", "/api/jobs/dead/retry").status_code == 200
-    eventually(api.jobs, lambda jobs: jobs["queues"]["thumbnail"]["dead"] > before and jobs["idle"])
-    picture(root / "broken.jpg")
+    def is_parked(jobs: Json) -> bool:
+        parked = jobs["queues"]["thumbnail"]["deadJobs"]
+        reasons = [job["reason"] for job in parked if job["path"] == str(path)]
+        return bool(jobs["idle"] and reasons and reasons[0])
+
+    eventually(api.jobs, is_parked)
+    assert api.send("POST", "/api/jobs/dead/retry").json()["retried"] >= 1
+    eventually(api.jobs, is_parked)
+    picture(path)
     assert api.send("POST", "/api/jobs/dead/retry").status_code == 200
 
-    eventually(api.jobs, lambda jobs: jobs["queues"]["thumbnail"]["dead"] <= before and jobs["idle"])
+    eventually(api.jobs, lambda jobs: jobs["idle"] and not is_parked(jobs))
     assert list((root / ".thumbnails" / "large").glob("*.png"))
 
 
