@@ -403,6 +403,31 @@ async def test_it_stops_at_once_although_somebody_follows(process: Process, root
         process.start()
 
 
+async def test_it_stops_cleanly_in_the_middle_of_streams_and_deletions(process: Process, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(2000):
+        (folder / f"{number:05}.jpg").write_bytes(b"x" * 100)
+        if number % 2:
+            (folder / f"{number:05}.jpg.trash").touch()
+    (folder / "clip.mp4").write_bytes(bytes(30_000_000))
+    async with open_channel(process.target) as channel:
+        fs: Any = fs_pb2_grpc.FsServiceStub(channel)
+        await added(fs, folder)
+        facts = await fs.StatFile(fs_pb2.StatFileRequest(path=b(folder / "clip.mp4")))
+        reading = fs_pb2.ReadFileRequest(path=facts.path, length=facts.size_bytes, etag=facts.etag)
+        listing = fs_pb2.StreamItemsRequest(path=b(folder), limit=10_000)
+        calls = [fs.StreamItems(listing), fs.ReadFile(reading), fs.EmptyTrash(fs_pb2.EmptyTrashRequest())]
+        for call in calls:
+            await anext(aiter(call))
+        assert await asyncio.to_thread(process.stop) < 8
+        process.start()
+        # A mark without its file would be half a deletion.
+        marks = {path.name.removesuffix(".trash") for path in folder.glob("*.trash")}
+        assert marks <= {path.name for path in folder.glob("*.jpg")}
+        del calls
+
+
 def test_a_second_service_on_the_same_state_says_why_it_does_not_start(process: Process) -> None:
     code, said = process.refused()
     assert code == 1

@@ -142,8 +142,10 @@ async def running(
         publishing = asyncio.create_task(publisher.run())
         stack.push_async_callback(_ended, publishing)
 
+        counting = pool("queues", 1)  # a stuck disk under the listings must not hide the queues
+
         async def index_backlog() -> tuple[int, int]:
-            return await pools.look.run(lambda: (parts.library.pending_scans(), parts.outbox.count()))
+            return await counting.run(lambda: (parts.library.pending_scans(), parts.outbox.count()))
 
         yield (
             FsServicer(

@@ -10,6 +10,7 @@ from typing import Final
 
 import nats.errors
 from media_common import subjects
+from media_common.errors import ServiceError
 from media_proto import fs_pb2, thumbnail_pb2
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -61,7 +62,7 @@ class Publisher:
                         await self._follow(await self._link.wait_up())
                     else:
                         await self._discard()
-                except (nats.errors.Error, OSError, TimeoutError) as error:
+                except (nats.errors.Error, OSError, TimeoutError, ServiceError) as error:
                     if failures == 0:
                         logger.warning("events wait in the outbox: %s", error or type(error).__name__)
                     await asyncio.sleep(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])

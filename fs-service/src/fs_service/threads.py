@@ -44,7 +44,12 @@ class Threads:
             while (item := await self._finished(self._submit(context, partial(next, items, _END)))) is not _END:
                 yield cast(T, item)
         finally:
-            await self._finished(self._submit(context, partial(close, items)))
+            try:
+                closing = self._submit(context, partial(close, items))
+            except RuntimeError:  # the pool is closed: the process is ending
+                close(items)
+            else:
+                await self._finished(closing)
 
     async def push(self, start: Callable[[], Iterator[T]], stop: threading.Event) -> AsyncGenerator[list[T], None]:
         """The items in lists of what has come meanwhile: for many small ones, each to be had at once.
