@@ -27,7 +27,7 @@ from fs_service.store.catching_up import CatchingUp, Wanted
 from fs_service.store.database import Database
 from fs_service.store.index_memory import MemoryIndex
 from fs_service.store.index_sqlite import SqliteIndex
-from fs_service.store.links import resolved, target
+from fs_service.store.links import LinkTargets
 from fs_service.store.rows import (
     NEVER,
     Change,
@@ -50,7 +50,6 @@ logger = logging.getLogger(__name__)
 #: Seconds between two `scan` events of a walk.
 _PROGRESS_S: Final = 0.5
 _GONE: Final = (FileNotFoundError, NotADirectoryError, beneath.Escapes)
-_UNSEEN_LINK: Final = (-1, -1)
 
 
 class Shelf:
@@ -81,8 +80,7 @@ class Shelf:
         self._known: dict[bytes, Folder] = {}
         self._paths: dict[bytes, bytes] = {}
         self._children: dict[bytes, set[bytes]] = {}
-        #: Where each link leads, as (device, inode); None: nowhere.
-        self._links: dict[bytes, tuple[int, int] | None] = {}
+        self._links = LinkTargets(roots)
         self._pending: dict[bytes, State | None] = {}
         self._pending_lock = threading.Lock()
         self._last_counts = Counts()
@@ -325,11 +323,7 @@ class Shelf:
 
     def _has_moved(self, folder: Folder) -> bool:
         """Whether a link in the folder leads to another file than at its last listing."""
-        for name in folder.links:
-            relative = joined(folder.relative, name)
-            if self._links.get(relative, _UNSEEN_LINK) != target(self._prefix + relative):
-                return True
-        return False
+        return any(self._links.has_moved(self._prefix + joined(folder.relative, name)) for name in folder.links)
 
     def _relist(self, root_fd: int, suspects: list[bytes]) -> None:
         delta = Delta()
@@ -387,7 +381,7 @@ class Shelf:
         instead of companions."""
         entries = listing.entries
         for name, entry in listing.links.items():
-            if self._leads_inside(joined(folder, name)):
+            if self._links.leads_inside(self._prefix + joined(folder, name)):
                 entries[name] = entry
         if marks:
             for name, entry in entries.items():
@@ -395,11 +389,6 @@ class Shelf:
                 if mark is not None:
                     entries[name] = entry._replace(state=int(mark))
         return entries
-
-    def _leads_inside(self, relative: bytes) -> bool:
-        path = self._prefix + relative
-        self._links[relative] = target(path)
-        return resolved(self._roots, path) is not None
 
     def _tell(self, changes: list[Change]) -> None:
         """The public events of states that somebody changed by hand."""
