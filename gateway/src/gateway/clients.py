@@ -177,15 +177,10 @@ class FsClient:
     async def trash_plan(self, path: bytes | None) -> fs_pb2.TrashPlan:
         return await self._ask(self._stub.PlanTrash, fs_pb2.PlanTrashRequest(path=path), self._listing_s)
 
-    async def empty_trash(self, path: bytes | None, if_match: str | None) -> AsyncGenerator[fs_pb2.TrashEvent, None]:
-        """Never sent twice: a run that died is for the caller to look at."""
+    def empty_trash(self, path: bytes | None, if_match: str | None) -> AsyncGenerator[fs_pb2.TrashEvent, None]:
+        """Never sent twice: a run that died is for the caller to look at. A message may bring several events."""
         request = fs_pb2.EmptyTrashRequest(path=path, if_match=if_match)
-        messages = self._follow(self._stub.EmptyTrash, request, self._transfer_s, repeatable=False)
-        async with aclosing(messages):
-            async for message in messages:
-                yield message
-                for event in message.more:
-                    yield event
+        return self._follow(self._stub.EmptyTrash, request, self._transfer_s, repeatable=False)
 
     # --- following ---
     def events(self, after: int | None) -> AsyncGenerator[fs_pb2.Event, None]:

@@ -101,7 +101,9 @@ class Admission:
                 # The status is out: leave the body short, and the server closes the connection.
                 _log_cut(error)
             else:
-                if (failure := failure_of(error)).status >= 500 and not isinstance(error, Failure):
+                failure = failure_of(error)
+                if failure.status == 500 and not isinstance(error, (Failure, grpc.aio.AioRpcError)):
+                    # A service's own fault is in its own log, under the same request id.
                     stdlib_logger.exception("unexpected error")
                 await failure_answer(failure, scope["path"])(scope, receive, answer)
         finally:
