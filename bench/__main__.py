@@ -1,6 +1,6 @@
 """`python -m bench [name...] [--json FILE]`: measure, print one table; exit code 1 when a row is not reached.
 
-Names: starts, pages, workers, deeds, thumbnails. All of them when none is given. Quiet the machine first.
+Names: starts, pages, workers, catalogue, deeds, thumbnails. All of them when none is given. Quiet the machine first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from bench import deeds, pages, process, thumbnails
+from bench import catalogue, deeds, pages, process, thumbnails
 from bench.product import Product
 from bench.table import Row, as_json, as_text
 
@@ -22,6 +22,7 @@ _ALONE: Final = {
     "starts": process.measure_starts,
     "pages": pages.measure,
     "workers": thumbnails.measure_workers,
+    "catalogue": catalogue.measure,
 }
 #: Measured one after another on one stack, whose peak memory is a row too.
 _TOGETHER: Final = {"deeds": deeds.measure, "thumbnails": thumbnails.measure}

@@ -53,12 +53,12 @@ class Marks(IntFlag):
     @property
     def listed(self) -> bool:
         """Shown by the listings of the catalogue."""
-        return not self & (Marks.TRASHED | Marks.GONE | Marks.EMPTIED | Marks.SUPERSEDED)
+        return not self._value_ & _UNLISTED
 
     @property
     def present(self) -> bool:
         """Answered when asked for by id, and by a retrieval filter."""
-        return not self & (Marks.GONE | Marks.EMPTIED)
+        return not self._value_ & _ABSENT
 
     @property
     def status(self) -> str:
@@ -69,6 +69,10 @@ class Marks(IntFlag):
             return "locked"
         return "seen" if self & Marks.SEEN else "unseen"
 
+
+# Plain numbers: the operators of a flag are slow, and these are asked of every item.
+_ABSENT: Final = int(Marks.GONE | Marks.EMPTIED)
+_UNLISTED: Final = int(Marks.TRASHED | Marks.SUPERSEDED) | _ABSENT
 
 #: The marks that people set; the others are the catalogue's own.
 REVIEW_MARKS: Final = Marks.LOCKED | Marks.TRASHED | Marks.SEEN

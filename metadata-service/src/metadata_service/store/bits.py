@@ -107,7 +107,7 @@ class Changes:
         self._changes.clear()
 
     def _of(self, family: int, owner: int) -> tuple[BitMap, BitMap]:
-        key = (int(family), owner)
+        key = (family, owner)
         change = self._changes.get(key)
         if change is None:
             change = self._changes[key] = (BitMap(), BitMap())

@@ -154,6 +154,9 @@ def folder_by_labels(snapshot: Snapshot, collection: Collection, labels: tuple[U
 
 def ensure_folder(txn: Transaction, collection: Collection, relative_path: bytes) -> int:
     """The folder of a path on the disk below the collection's root, made with those above it where missing."""
+    key = ("folder", collection.id, relative_path)
+    if key in txn.known:
+        return txn.known[key]
     parent_id, done = collection.root_folder_id, b""
     for part in filter(None, relative_path.split(b"/")):
         done = done + b"/" + part if done else part
@@ -166,6 +169,7 @@ def ensure_folder(txn: Transaction, collection: Collection, relative_path: bytes
             if row[1]:
                 _set_folder_marks(txn, collection, row[0], parent_id, Marks(row[1]), Marks.NONE)
             parent_id = row[0]
+    txn.known[key] = parent_id
     return parent_id
 
 
@@ -203,6 +207,7 @@ def _add_folder(
 def _set_folder_marks(
     txn: Transaction, collection: Collection, folder_id: int, parent_id: int, old: Marks, new: Marks
 ) -> None:
+    txn.known.clear()
     txn.execute("UPDATE node SET marks = ?, listed = ? WHERE id = ?", new, new.listed, folder_id)
     txn.relist(collection, folder_id, Kind.FOLDER, parent_id, old, new)
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from pyroaring import BitMap
+
 from metadata_service.domain.errors import ItemNotFound
 from metadata_service.domain.media import (
     COUNTED,
@@ -85,7 +87,7 @@ def media(snapshot: Snapshot, ids: Sequence[int]) -> list[Media]:
                 frames=shown,
                 frame_object=whole,
                 items_below=folders.items_below(node_id) if kind is Kind.FOLDER else None,
-                previews=previews(connection, row[2], node_id) if kind is Kind.FOLDER else None,
+                previews=folders.previews(row[2], node_id) if kind is Kind.FOLDER else None,
             )
         )
     return found
@@ -112,19 +114,6 @@ def versions(snapshot: Snapshot, node_id: int) -> list[Media]:
     ).fetchall()
     found = media(snapshot, [row[0] for row in rows] or [node_id])
     return [item for item in found if not item.marks & (Marks.TRASHED | Marks.EMPTIED)]
-
-
-def previews(connection: sqlite3.Connection, collection_id: int, folder_id: int) -> tuple[int, ...]:
-    """The newest listed images and videos below a folder."""
-    base = collection_of(connection, collection_id).id_base
-    below = load(connection, Family.BELOW, folder_id)
-    if not below:
-        return ()
-    newest: list[int] = []
-    for kind in COUNTED:
-        shown = below & load(connection, listed_family(kind), collection_id)
-        newest += by_position(shown, 0, PREVIEWS, True)
-    return tuple(base + position for position in sorted(newest, reverse=True)[:PREVIEWS])
 
 
 def tags_of(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, dict[str, list[Value]]]:
@@ -205,6 +194,7 @@ class _Folders:
         self._connection = connection
         self._names: dict[int, tuple[UUID, bytes]] = {}
         self._known: dict[int, tuple[tuple[UUID, ...], bytes]] = {}
+        self._shown: dict[int, tuple[int, BitMap]] = {}
 
     def of(self, folder_id: int) -> tuple[tuple[UUID, ...], bytes]:
         """The ids from the collection's down to the folder's, and its path relative to the root."""
@@ -225,3 +215,13 @@ class _Folders:
     def items_below(self, folder_id: int) -> int:
         (items,) = self._connection.execute("SELECT items_below FROM folder WHERE id = ?", (folder_id,)).fetchone()
         return int(items)
+
+    def previews(self, collection_id: int, folder_id: int) -> tuple[int, ...]:
+        """The newest listed images and videos below a folder."""
+        if collection_id not in self._shown:
+            base = collection_of(self._connection, collection_id).id_base
+            of_kinds = (load(self._connection, listed_family(kind), collection_id) for kind in sorted(COUNTED))
+            self._shown[collection_id] = base, BitMap.union(*of_kinds)
+        base, shown = self._shown[collection_id]
+        below = shown & load(self._connection, Family.BELOW, folder_id)
+        return tuple(base + position for position in by_position(below, 0, PREVIEWS, True))

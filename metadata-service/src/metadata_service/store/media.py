@@ -27,7 +27,14 @@ from metadata_service.domain.media import (
 from metadata_service.domain.tags import STATUS, automatic
 from metadata_service.store.collections import ensure_folder
 from metadata_service.store.nodes import insert_node, marked
-from metadata_service.store.tagging import attach, follow_group, set_automatic, set_one_automatic, touched
+from metadata_service.store.tagging import (
+    attach,
+    begin_automatic,
+    follow_group,
+    set_automatic,
+    set_one_automatic,
+    touched,
+)
 from metadata_service.store.transaction import Transaction
 
 _FACTS = tuple(Facts.__dataclass_fields__)
@@ -103,7 +110,7 @@ def _insert_file(txn: Transaction, collection: Collection, parent_id: int, disk_
     }
     node_id = txn.next_id(collection)
     insert_node(txn, collection, node_id, uuid, parent_id, seen.kind, seen.marks, columns)
-    set_automatic(txn, collection, node_id, automatic(seen.kind, seen.marks, seen.facts), parent_id)
+    begin_automatic(txn, collection, node_id, automatic(seen.kind, seen.marks, seen.facts), parent_id)
     txn.reworded(node_id)
     return node_id
 
@@ -196,7 +203,7 @@ def add_upload(txn: Transaction, collection: Collection, upload: Upload) -> int:
         columns["version_root_id"] = root_id
     node_id = txn.next_id(collection)
     insert_node(txn, collection, node_id, uuid, parent_id, upload.kind, Marks.NONE, columns)
-    set_automatic(txn, collection, node_id, automatic(upload.kind, Marks.NONE, upload.facts), parent_id)
+    begin_automatic(txn, collection, node_id, automatic(upload.kind, Marks.NONE, upload.facts), parent_id)
     txn.reworded(node_id)
     if upload.version_of is not None:
         select_version(txn, node_id)

@@ -29,7 +29,7 @@ def insert_node(
     # A number of an import may be lower than one given before it; then it counts as made no later than that one, so
     # that the order of ids is the order of time in every collection.
     later = txn.one(
-        "SELECT created_us FROM node WHERE id > ? AND id < ? AND collection_id = ? ORDER BY id LIMIT 1",
+        "SELECT created_us FROM node NOT INDEXED WHERE id > ? AND id < ? AND collection_id = ? ORDER BY id LIMIT 1",
         node_id, collection.id_base + 2**32, collection.id,
     ) if collection.id_base else None  # fmt: skip
     values = {

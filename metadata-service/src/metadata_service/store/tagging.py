@@ -21,7 +21,7 @@ def tagset(txn: Transaction, collection: Collection, name: str, tagtype: TagType
         "SELECT id, tagtype FROM tagset WHERE collection_id = ? AND name = ?", collection.id, name
     ).fetchone()
     if row is not None:
-        return int(row[0]), TagType(row[1])
+        return row[0], TagType(row[1])
     tagset_id = _next(txn, collection, "tagset")
     add_tagset(txn, collection, tagset_id, name, tagtype)
     return tagset_id, tagtype
@@ -39,11 +39,23 @@ def add_tag(txn: Transaction, tag_id: int, tagset_id: int, value: Value) -> None
 
 def tag(txn: Transaction, collection: Collection, tagset_id: int, value: Value) -> int:
     """The tag of this value, made where there is none."""
-    found = txn.one("SELECT id FROM tag WHERE tagset_id = ? AND value = ? ORDER BY id LIMIT 1", tagset_id, value)
-    if found is not None:
-        return int(found)
-    tag_id = _next(txn, collection, "tag")
-    add_tag(txn, tag_id, tagset_id, value)
+    key = ("tag", tagset_id, value)
+    tag_id = txn.known.get(key)
+    if tag_id is None:
+        tag_id = txn.one("SELECT id FROM tag WHERE tagset_id = ? AND value = ? ORDER BY id LIMIT 1", tagset_id, value)
+        if tag_id is None:
+            tag_id = _next(txn, collection, "tag")
+            add_tag(txn, tag_id, tagset_id, value)
+        txn.known[key] = tag_id
+    return tag_id
+
+
+def _automatic_tag(txn: Transaction, collection: Collection, name: str, value: Value) -> int:
+    key = ("automatic", collection.id, name, value)
+    tag_id = txn.known.get(key)
+    if tag_id is None:
+        tagset_id, _ = tagset(txn, collection, name, AUTOMATIC[name])
+        tag_id = txn.known[key] = tag(txn, collection, tagset_id, value)
     return tag_id
 
 
@@ -92,13 +104,24 @@ def follow_group(txn: Transaction, collection: Collection, item_id: int, group_i
         txn.bits.put(Family.GROUP_TAGGED, tag_id, item_id - collection.id_base, member)
 
 
+def begin_automatic(
+    txn: Transaction, collection: Collection, item_id: int, wanted: Mapping[str, Value], folder_id: int
+) -> None:
+    """`set_automatic` of an item that has no tags yet."""
+    tag_ids = [_automatic_tag(txn, collection, name, value) for name, value in wanted.items()]
+    tag_ids.append(folder_tag(txn, collection, folder_id))
+    txn.connection.executemany("INSERT INTO tagging VALUES (?, ?)", [(item_id, tag_id) for tag_id in tag_ids])
+    position = item_id - collection.id_base
+    for tag_id in tag_ids:
+        txn.used(tag_id, 1)
+        txn.bits.add(Family.TAGGED, tag_id, position)
+
+
 def set_automatic(
     txn: Transaction, collection: Collection, item_id: int, wanted: Mapping[str, Value], folder_id: int
 ) -> None:
     """Make the automatic tags of an item these, and the tag of its folder."""
-    tag_ids = {
-        tag(txn, collection, tagset(txn, collection, name, AUTOMATIC[name])[0], value) for name, value in wanted.items()
-    }
+    tag_ids = {_automatic_tag(txn, collection, name, value) for name, value in wanted.items()}
     tag_ids.add(folder_tag(txn, collection, folder_id))
     current = {
         row[0]
@@ -127,12 +150,16 @@ def set_one_automatic(txn: Transaction, collection: Collection, item_id: int, na
 
 def folder_tag(txn: Transaction, collection: Collection, folder_id: int) -> int:
     """A folder's own tag in `Folder`: when the folder moves, the tag is renamed and no tagging changes."""
+    key = ("folder tag", folder_id)
+    if key in txn.known:
+        return txn.known[key]
     tag_id = txn.one("SELECT tag_id FROM folder WHERE id = ?", folder_id)
     if tag_id is None:
         tagset_id, _ = tagset(txn, collection, FOLDER, TagType.ALPHANUMERICAL)
         tag_id = _next(txn, collection, "tag")
         add_tag(txn, tag_id, tagset_id, _folder_value(txn, folder_id))
         txn.execute("UPDATE folder SET tag_id = ? WHERE id = ?", tag_id, folder_id)
+    txn.known[key] = tag_id
     return int(tag_id)
 
 

@@ -41,6 +41,8 @@ class Transaction:
         self._items_below: Counter[int] = Counter()
         self._tag_uses: Counter[int] = Counter()
         self._reworded: set[int] = set()
+        #: What this transaction has looked up or made, by a name and its key: tagsets, tags, folders of paths.
+        self.known: dict[tuple[Any, ...], int] = {}
 
     def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
         return self.connection.execute(statement, values)
@@ -98,6 +100,7 @@ class Transaction:
     def forget_paths(self) -> None:
         """Folders have moved."""
         self._paths.clear()
+        self.known.clear()
 
     def place(self, collection: Collection, node_id: int, parent_id: int, added: bool) -> None:
         """Put a node into the sets of the folders above it, or take it out."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
-from collections.abc import Iterable
-from typing import Final
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
 
 from metadata_service.domain.media import Kind
 from metadata_service.domain.tags import AUTOMATIC, FINDABLE, TagType
@@ -14,40 +16,52 @@ from metadata_service.store.snapshot import Snapshot
 #: Names are also found by their parts: `hero-shot_2.jpg` by `hero`, `shot` and `2`; FTS5 splits at the first two only.
 _WORD: Final = re.compile(r"\w+", re.UNICODE)
 _HIDDEN: Final = tuple(sorted(set(AUTOMATIC) - FINDABLE))
+_ALPHA: Final = int(TagType.ALPHANUMERICAL)
+_ITEMS: Final = (
+    "SELECT node.id, collection_id, name, description FROM json_each(?) AS wanted "
+    "CROSS JOIN node ON node.id = wanted.value WHERE kind <> ?"
+)
+_CAPTIONS: Final = (
+    "SELECT media_id, caption FROM json_each(?) AS wanted CROSS JOIN frame ON frame.media_id = wanted.value "
+    "WHERE caption <> ''"
+)
 _TAGS: Final = (
-    "SELECT tag.value FROM tagging "  # noqa: S608 - question marks are put in, nothing else
-    "JOIN tag ON tag.id = tagging.tag_id JOIN tagset ON tagset.id = tag.tagset_id "
-    "WHERE tagging.item_id = ? AND tagset.tagtype = ? AND tagset.name NOT IN (" + ", ".join("?" * len(_HIDDEN)) + ")"
+    "SELECT item_id, tag.value FROM json_each(?) AS wanted "  # noqa: S608 - question marks are put in, nothing else
+    "CROSS JOIN tagging ON tagging.item_id = wanted.value JOIN tag ON tag.id = tagging.tag_id "
+    "JOIN tagset ON tagset.id = tag.tagset_id "
+    "WHERE tagset.tagtype = ? AND tagset.name NOT IN (" + ", ".join("?" * len(_HIDDEN)) + ")"
 )
 #: Words of a query beyond these add time, not meaning.
 MAX_WORDS: Final = 32
 
 
-def write_words(connection: sqlite3.Connection, node_ids: Iterable[int]) -> None:
+def write_words(connection: sqlite3.Connection, node_ids: Sequence[int]) -> None:
     """Write the text of each item anew."""
-    for node_id in node_ids:
-        connection.execute("DELETE FROM words WHERE rowid = ?", (node_id,))
-        row = connection.execute(
-            "SELECT collection_id, name, description FROM node WHERE id = ? AND kind <> ?", (node_id, Kind.FOLDER)
-        ).fetchone()
-        if row is None:
-            continue
-        captions = connection.execute("SELECT caption FROM frame WHERE media_id = ? AND caption <> ''", (node_id,))
-        tags = connection.execute(
-            _TAGS,
-            (node_id, TagType.ALPHANUMERICAL, *_HIDDEN),
-        )
-        values = (
-            node_id,
-            scope_of(row[0]),
-            row[1].replace("_", " "),
-            row[2],
-            "\n".join(caption for (caption,) in captions),
-            "\n".join(str(value) for (value,) in tags),
-        )
-        connection.execute(
-            "INSERT INTO words (rowid, scope, name, description, captions, tags) VALUES (?, ?, ?, ?, ?, ?)", values
-        )
+    ids = json.dumps(list(node_ids))
+    captions, tags = _gathered(connection, _CAPTIONS, (ids,)), _gathered(connection, _TAGS, (ids, _ALPHA, *_HIDDEN))
+    rows = connection.execute(_ITEMS, (ids, Kind.FOLDER)).fetchall()
+    connection.executemany("DELETE FROM words WHERE rowid = ?", [(node_id,) for node_id in node_ids])
+    connection.executemany(
+        "INSERT INTO words (rowid, scope, name, description, captions, tags) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                node_id,
+                scope_of(collection_id),
+                name.replace("_", " "),
+                description,
+                "\n".join(captions[node_id]),
+                "\n".join(tags[node_id]),
+            )
+            for node_id, collection_id, name, description in rows
+        ],
+    )
+
+
+def _gathered(connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = defaultdict(list)
+    for node_id, text in connection.execute(statement, values):
+        found[node_id].append(str(text))
+    return found
 
 
 def found(snapshot: Snapshot, collection_id: int, text: str, limit: int) -> list[tuple[int, float]]:
