@@ -275,6 +275,14 @@ class TestEvents:
         assert json.loads(second["data"])["queues"]["index"]["pending"] == 5
         assert second["id"] == "41"
 
+    async def test_of_no_kind_only_tell_where_to_resume(self, port: int, fake: FakeFs) -> None:
+        fake.answers["WatchEvents"] = [fs_pb2.Event(sequence=40), Pause()]
+
+        async with listening(port) as events:
+            await next_of(events, "queue")
+            fake.answers["GetQueues"] = fs_pb2.Queues(nats_up=True, index=fs_pb2.Queue(pending=5))
+            assert (await next_of(events, "queue"))["id"] == "40"
+
     async def test_resume_behind_the_last_one_had(self, port: int, fake: FakeFs) -> None:
         fake.answers["WatchEvents"] = lambda request: [state_event(request.after + 1), Pause()]
 
