@@ -52,6 +52,14 @@ def test_the_disk_is_right_when_it_and_a_state_that_was_set_differ(world: World)
     assert [item.state for item in world.items(root)] == [State.NONE]
 
 
+def test_a_state_set_on_a_file_that_no_look_has_seen_yet_is_counted(world: World) -> None:
+    root = known(world, "a.jpg")
+    put(root, "new/b.jpg", "new/b.jpg.seen")
+    world.shelves.set_state(os.fsencode(root / "new" / "b.jpg"), State.SEEN)
+    summary = world.library.summary(os.fsencode(root))
+    assert (summary.all, summary.seen) == (2, 1)
+
+
 def test_forgotten_files_are_gone_at_once(world: World) -> None:
     root = known(world, "a.jpg", "b.jpg", "c.jpg")
     (root / "b.jpg").unlink()

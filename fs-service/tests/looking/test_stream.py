@@ -363,3 +363,14 @@ def test_an_unknown_folder_is_missing(world: World) -> None:
     root = world.root()
     with pytest.raises(PathMissing):
         world.library.folder_page(os.fsencode(root / "nothing"), 0, 10)
+
+
+def test_times_no_calendar_expects_are_listed_and_kept(world: World) -> None:
+    root = world.root()
+    put(root, "far.jpg", "old.jpg")
+    os.utime(root / "far.jpg", (0, 15_000_000_000))
+    os.utime(root / "old.jpg", (0, -86_400))
+    for _ in range(2):
+        assert [item.modified_us for item in world.items(root)] == [15_000_000_000_000_000, -86_400_000_000]
+        world.background()
+    assert len(world.items(root)) == 2

@@ -18,6 +18,7 @@ from fs_service.domain.errors import NameTooLong, NotMedia, OutsideRoots, PathMi
 from fs_service.domain.items import SUFFIXES, Identity, State
 from fs_service.domain.ports import Roots
 from fs_service.store import removal
+from fs_service.store.rows import signed
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +165,7 @@ class OpenFolder:
                     marks |= bit
                 else:
                     blocked |= bit
-        identity = Identity(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        identity = Identity(facts.st_dev, facts.st_ino, facts.st_size, signed(facts.st_mtime_ns))
         return Look(identity, State(marks), State(blocked))
 
     def _clear(self, name: bytes, marks: State) -> None:

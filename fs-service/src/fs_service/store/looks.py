@@ -44,7 +44,7 @@ class Looks:
             if inode is None or (inode, size_bytes, mtime_ns) != (
                 signed(facts.st_ino),
                 facts.st_size,
-                facts.st_mtime_ns,
+                signed(facts.st_mtime_ns),
             ):
                 opened = resolved(self._roots, path) if link else path
                 if opened is not None:
@@ -52,7 +52,9 @@ class Looks:
                     items.append(None)
                 continue
             probe = _UNKNOWN if width_px is None and duration_s is None else Probe(width_px, height_px, duration_s)
-            items.append(Item(path, _KINDS[kind], _STATES[state], size_bytes, mtime_ns // 1000, created_us, probe))
+            items.append(
+                Item(path, _KINDS[kind], _STATES[state], size_bytes, facts.st_mtime_ns // 1000, created_us, probe)
+            )
         probed = self._probe(prefix, items, unknown) if unknown else []
         return [item for item in items if item is not None], probed
 
@@ -78,7 +80,7 @@ class Looks:
             known = Facts(
                 signed(facts.st_ino),
                 facts.st_size,
-                facts.st_mtime_ns,
+                signed(facts.st_mtime_ns),
                 created_us,
                 probe.width_px,
                 probe.height_px,

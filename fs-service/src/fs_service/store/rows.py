@@ -19,7 +19,8 @@ _MAX: Final = (1 << 63) - 1
 
 
 def signed(number: int) -> int:
-    """An inode or device number as SQLite and the messages keep it: 64 bits, signed."""
+    """An inode, a device number or a time in nanoseconds (those after the year 2262 need a bit more) as SQLite and the
+    messages keep it: 64 bits, signed."""
     return number if number <= _MAX else number - _WRAP
 
 

@@ -246,6 +246,8 @@ class Shelf:
             new = None if old is None or state is None else old._replace(state=int(state))
             if new != old:
                 delta.changes.append(Change(key, old, new))
+            if old is None and state is not None:
+                self.checked_at = -math.inf  # a file that the index has not seen yet: it is behind the disk
         for relative in touched:
             folder = self._known.get(relative)
             if folder is not None and folder.settled:

@@ -185,6 +185,7 @@ class StoredShelves:
 
     def counts(self, root: bytes) -> Counts:
         shelf = self._shelf(root)
+        shelf.counts()  # brings in what was put, which may show that the index is behind the disk
         if not shelf.walked or time.monotonic() - shelf.checked_at > _STALE_S:
             if not shelf.walked or shelf.check_s < _QUICK_S:
                 with suppress(RootOffline):

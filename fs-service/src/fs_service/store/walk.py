@@ -57,7 +57,7 @@ _KINDS: Final = _Kinds()
 
 def stamp_of(facts: os.stat_result) -> Stamp:
     """What changes whenever a name in the directory does."""
-    return signed(facts.st_dev), signed(facts.st_ino), facts.st_mtime_ns, facts.st_ctime_ns
+    return signed(facts.st_dev), signed(facts.st_ino), signed(facts.st_mtime_ns), signed(facts.st_ctime_ns)
 
 
 def is_settled(stamp: Stamp, now_ns: int) -> bool:
