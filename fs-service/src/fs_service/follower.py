@@ -45,8 +45,12 @@ class Follower:
         self._news.set()
 
     async def follow(self, after: int | None) -> AsyncGenerator[list[LoggedEvent], None]:
-        """The events behind a sequence, as far as they are kept, and then as they come; None: only what comes."""
+        """The events behind a sequence, as far as they are kept, and then as they come; None: only what comes.
+
+        First of all, at once, one without a kind: it says where the follower stands, for events of other sources.
+        """
         sequence = self._feed.last() if after is None else after
+        yield [LoggedEvent(sequence, "", "{}")]
         while not self._over:
             news = self._news  # taken first: what comes during the look wakes it
             events = self._feed.after(sequence, _BATCH)

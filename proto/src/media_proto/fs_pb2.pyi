@@ -1426,7 +1426,7 @@ class Event(_message.Message):
     PAYLOAD_JSON_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     kind: _builtins.str
-    """"state", "root", "scan", "trash" """
+    """"state", "root", "scan", "trash"; "" in the first one: no event, only where the caller stands"""
     payload_json: _builtins.str
     """as the public event prints it"""
     def __init__(
