@@ -55,7 +55,11 @@ class Product:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        wait_for(lambda: bool(self._facts().get("ready")), _START_S, "the product is ready", 0.01)
+        try:
+            wait_for(lambda: bool(self._facts().get("ready")), _START_S, "the product is ready", 0.01)
+        except BaseException:
+            self._stop()
+            raise
         self.start_s = time.perf_counter() - began
         self._sampler.start()
         return self
@@ -65,6 +69,9 @@ class Product:
     ) -> None:
         self._done.set()
         self._sampler.join()
+        self._stop()
+
+    def _stop(self) -> None:
         self._supervisor.send_signal(signal.SIGTERM)
         self._supervisor.wait(30)
 
