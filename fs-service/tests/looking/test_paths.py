@@ -31,7 +31,7 @@ def test_a_path_is_cleaned_as_text(given_path: bytes, clean: bytes) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [b"", b"a/b", b"./a", b"..", b"/a\0b", b"/" + b"a/" * 2500, b"~nobody-of-this-name/x", b"~\0", b"\xff"],
+    [b"", b"a/b", b"./a", b"..", b"/a\0b", b"/" + b"a/" * 2500, b"~nobody-of-this-name/x", b"~\0", b"~\xff/x", b"\xff"],
 )
 def test_what_cannot_be_a_path_is_malformed(path: bytes) -> None:
     with pytest.raises(PathMalformed):

@@ -31,7 +31,8 @@ def normalised(path: bytes) -> bytes:
     if len(path) > PATH_MAX:
         raise PathMalformed(f"Path is longer than {PATH_MAX} bytes.")
     if path.startswith(b"~"):
-        expanded = os.path.expanduser(path)
+        # As text: given bytes, expanduser takes a user's name for ASCII and raises on any other.
+        expanded = os.fsencode(os.path.expanduser(os.fsdecode(path)))
         if expanded.startswith(b"~"):
             raise PathMalformed("Path names an unknown user.")
         path = expanded
