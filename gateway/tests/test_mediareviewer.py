@@ -296,6 +296,12 @@ async def test_a_body_beyond_its_size_is_413(client: httpx.AsyncClient) -> None:
         error_of(answer, 413)
 
 
+async def test_a_length_of_thousands_of_digits_is_no_failure(client: httpx.AsyncClient) -> None:
+    for length in ("0" * 5000, "0" * 5000 + "2"):
+        headers = {"Content-Type": "application/json", "Content-Length": length}
+        assert error_of(await client.post("/api/media-actions", content=b"[]", headers=headers), 400) == OBJECT
+
+
 class TestABatch:
     async def test_answers_each_in_order_as_it_was_sent(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
         def act(request: fs_pb2.ActBatchRequest) -> fs_pb2.ActBatchResponse:
