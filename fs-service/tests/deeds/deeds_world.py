@@ -91,13 +91,20 @@ class FakeIndex:
     def _walk(self, root: bytes) -> Iterator[tuple[bytes, State]]:
         for folder, folders, names in os.walk(root):
             folders[:] = [name for name in folders if not is_hidden(name)]
-            regular = [name for name in names if stat.S_ISREG(os.lstat(os.path.join(folder, name)).st_mode)]
+            regular = [name for name in names if _is_regular(os.path.join(folder, name))]
             states = states_of(regular)
             for name in names:
                 if kind_of(name) is not None:
                     path = os.path.join(folder, name)
                     entry = self._marks.get(path)
                     yield path, states.get(name, State.NONE) if entry is None else entry
+
+
+def _is_regular(path: bytes) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except FileNotFoundError:  # deleted while the walk was on its way
+        return False
 
 
 class FakeEvents:

@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from deeds_world import World
 from fs_service.domain.errors import ItemLocked, NothingToUndo, PathMissing, UndoBlocked
 from fs_service.domain.items import Action, State
-from fs_service.domain.trash_events import Deleted, Failed
+from fs_service.domain.journal import Entry
+from fs_service.domain.trash_events import Deleted, Deleting, Failed
 
 LOCKED, TRASHED, SEEN, NONE = State.LOCKED, State.TRASHED, State.SEEN, State.NONE
 
@@ -143,27 +145,51 @@ def test_undo_and_deletion_at_once_end_in_one_of_the_two(tmp_path: Path) -> None
 def test_two_roots_that_lead_to_the_same_files_share_their_locks(tmp_path: Path) -> None:
     (tmp_path / "rev").mkdir()
     (tmp_path / "alias").symlink_to("rev")
-    with World(tmp_path, roots=["rev", "alias"]) as world:
-        for turn in range(40):
-            path = world.file(f"{turn}.jpg")
-            alias = os.fsencode(tmp_path / "alias" / f"{turn}.jpg")
-            world.deeds.act(path, Action.TRASH)
-            told: list[str] = []
+    locking: list[threading.Thread] = []
+    raised: list[PathMissing] = []
 
-            def lock(told: list[str] = told, alias: bytes = alias) -> None:
-                try:
-                    world.deeds.act(alias, Action.LOCK)
-                    told.append("locked")
-                except PathMissing:
-                    pass
+    def lock() -> None:
+        try:
+            world.deeds.act(os.fsencode(tmp_path / "alias" / "photo.jpg"), Action.LOCK)
+        except PathMissing as error:
+            raised.append(error)
 
-            def empty(told: list[str] = told, path: bytes = path, alias: bytes = alias) -> None:
-                if {Deleted(path), Deleted(alias)} & set(world.empty()):
-                    told.append("deleted")
+    def fault(step: str) -> None:
+        if step == "remove media":
+            locking.append(threading.Thread(target=lock))
+            locking[0].start()
+            locking[0].join(0.2)
+            assert locking[0].is_alive()  # it waits for the deletion to end
 
-            assert at_once(lock, empty) == []
-            assert len(told) == 1
-            assert os.path.exists(path) == (told == ["locked"])
+    with World(tmp_path, fault, roots=["rev", "alias"]) as world:
+        path = world.file("photo.jpg")
+        world.deeds.act(path, Action.TRASH)
+        assert Deleted(path) in world.empty(os.fsencode(world.root))
+        locking[0].join(10)
+        assert len(raised) == 1
+        assert os.listdir(world.root) == []
+
+
+def test_an_undo_between_a_deletion_and_its_end_in_the_journal_is_blocked(tmp_path: Path) -> None:
+    """The undo reads the steps, then the run writes its end, then the undo looks: it must not find nothing amiss."""
+    with World(tmp_path) as world:
+        path = world.file("photo.jpg")
+        world.deeds.act(path, Action.TRASH)
+        run = world.trash.empty(None, None)
+        assert [next(run), next(run)] == [Deleting(path), Deleted(path)]
+        latest = world.journal.latest
+        reads: list[int] = []
+
+        def latest_then_the_end(steps: int) -> list[Entry]:
+            found = latest(steps)
+            if not reads:
+                run.close()
+            reads.append(steps)
+            return found
+
+        world.journal.latest = latest_then_the_end  # type: ignore[method-assign]
+        with pytest.raises(UndoBlocked):
+            world.deeds.undo(1)
 
 
 def test_a_storm_of_everything_raises_nothing_unexpected(world: World) -> None:

@@ -86,16 +86,14 @@ class Deeds:
         if not 1 <= steps <= UNDO_MAX:
             raise InvalidArgument(f"steps must be from 1 to {UNDO_MAX}.")
         with self._locks.alone():
-            entries: dict[bytes, list[Entry]] = {}
-            for entry in self._journal.latest(steps):
-                entries.setdefault(entry.change.path, []).append(entry)
-            if not entries:
-                raise NothingToUndo
-            targets, errors = self.marking.targets(entries)
+            targets, errors = self.marking.targets(self._latest(steps))
             with self._locks.held(target.key for target in targets.values()):
+                # In this order: an empty-trash under way ends its intents and notes what it emptied in one write.
+                doomed = self._journal.deleting([target.path for target in targets.values()])
+                entries = self._latest(steps)
                 if any(entry.emptied for chain in entries.values() for entry in chain):
                     raise UndoBlocked
-                self._refuse_emptied(targets)
+                self._refuse_emptied([target for target in targets.values() if target.path in doomed])
                 states = self._take_back(entries, targets, errors)
                 lost = [path for path, error in errors.items() if isinstance(error, _LOST)]
                 self._journal.finish([], [], [entry.number for path in lost for entry in entries[path]])
@@ -169,15 +167,27 @@ class Deeds:
         if fresh:
             self._journal.remember(fresh)
 
-    def _refuse_emptied(self, targets: dict[bytes, Target]) -> None:
+    def _latest(self, steps: int) -> dict[bytes, list[Entry]]:
+        """What the latest steps did, by path, newest first.
+
+        Raises:
+            NothingToUndo: no step is left.
+        """
+        entries: dict[bytes, list[Entry]] = {}
+        for entry in self._journal.latest(steps):
+            entries.setdefault(entry.change.path, []).append(entry)
+        if not entries:
+            raise NothingToUndo
+        return entries
+
+    def _refuse_emptied(self, doomed: Sequence[Target]) -> None:
         """A deletion that has gone as far as its file has no end in the journal yet.
 
         Raises:
             UndoBlocked: there is such a file among these.
         """
         errors: dict[bytes, ServiceError] = {}
-        doomed = self._journal.deleting([target.path for target in targets.values()])
-        for chunk in by_folders(target for target in targets.values() if target.path in doomed):
+        for chunk in by_folders(doomed):
             with ExitStack() as stack:
                 self.marking.look(stack, chunk, errors)
         if any(isinstance(error, PathMissing) for error in errors.values()):
