@@ -23,6 +23,11 @@ def test_only_the_unexpected_is_internal_over_grpc() -> None:
     assert [code for code, wire in WIRE.items() if wire.grpc is StatusCode.INTERNAL] == [ErrorCode.INTERNAL]
 
 
+def test_a_broken_config_is_not_told_as_a_locked_file() -> None:
+    """The review page takes every 409 for one."""
+    assert WIRE[ErrorCode.CONFIG_BROKEN].http == 503
+
+
 def test_an_error_reads_as_its_message_and_carries_its_name() -> None:
     error = InvalidArgument("limit must be from 1 to 1000.")
     assert isinstance(error, ServiceError)

@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     PATH_MISSING = "path_missing"
     NOT_MEDIA = "not_media"
     NAME_TOO_LONG = "name_too_long"
+    MARK_BLOCKED = "mark_blocked"
     ITEM_LOCKED = "item_locked"
     UNDO_BLOCKED = "undo_blocked"
     NOTHING_TO_UNDO = "nothing_to_undo"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from deeds_world import World
+from fs_service.domain.disk import MarkBlocked
 from fs_service.domain.errors import (
     ItemLocked,
     NameTooLong,
@@ -21,6 +22,7 @@ from fs_service.domain.errors import (
 )
 from fs_service.domain.items import SUFFIXES, Action, State
 from media_common.errors import ServiceError
+from media_common.wire import WIRE
 
 LOCKED, TRASHED, SEEN, NONE = State.LOCKED, State.TRASHED, State.SEEN, State.NONE
 
@@ -166,8 +168,9 @@ def test_what_stands_in_a_companions_place_is_no_mark_and_is_never_touched(
     else:
         place.symlink_to(victim if kind == "link to a file" else world.base / "outside" / "made")
     before = world.tree()
-    with pytest.raises(StorageFailed, match="nothing was changed"):
+    with pytest.raises(MarkBlocked, match="nothing was changed") as caught:
         world.deeds.act(path, Action.LOCK)
+    assert WIRE[caught.value.code].http == 400
     assert world.tree() == before
     assert victim.read_bytes() == b"precious"
     # Taking such a mark away is no change: it is none.

@@ -6,12 +6,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from media_common.errors import ErrorCode
+
 from fs_service.domain.errors import StorageFailed
 from fs_service.domain.items import SUFFIXES, Identity, State
 
 
 class MarkBlocked(StorageFailed):
-    """A link, a folder or the like stands where a companion would be made."""
+    """A link, a folder or the like stands where a companion would be made: a fault of the folder, not of the disk."""
+
+    code = ErrorCode.MARK_BLOCKED
 
     def __init__(self, mark: State) -> None:
         super().__init__(
