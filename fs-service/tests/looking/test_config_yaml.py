@@ -59,6 +59,16 @@ def test_comments_and_unknown_keys_survive_a_rewrite(path: Path) -> None:
     assert config.known_paths() == (b"/a/b",)
 
 
+def test_the_default_is_written_too_when_somebody_chose_it(path: Path) -> None:
+    config = ConfigFile(path.parent)
+    config.add_path(b"/a")
+    config.set_video_preload_mb(50)
+    assert "video_preload_mb: 50" in path.read_text()
+    written = path.stat().st_ino
+    config.set_video_preload_mb(50)
+    assert path.stat().st_ino == written
+
+
 def test_adding_again_and_removing_the_unknown_change_nothing(path: Path) -> None:
     path.write_text(BY_HAND)
     config = ConfigFile(path.parent)

@@ -66,33 +66,38 @@ class ConfigFile:
     def add_path(self, path: bytes) -> None:
         """Raises ConfigBroken, StorageFailed: the file is as it was."""
 
-        def change(document: CommentedMap) -> None:
+        def change(document: CommentedMap) -> bool:
             paths = document.get("known_paths")
             if paths is None:
                 paths = document["known_paths"] = CommentedSeq()
-            if path not in [_clean(document, "known_paths", index, one) for index, one in enumerate(paths)]:
-                paths.append(_text(path))
+            if path in [_clean(document, "known_paths", index, one) for index, one in enumerate(paths)]:
+                return False
+            paths.append(_text(path))
+            return True
 
         self._edit(change)
 
     def remove_path(self, path: bytes) -> None:
         """Raises ConfigBroken, StorageFailed: the file is as it was."""
 
-        def change(document: CommentedMap) -> None:
+        def change(document: CommentedMap) -> bool:
             paths = document.get("known_paths") or CommentedSeq()
-            for index in reversed(range(len(paths))):
-                if _clean(document, "known_paths", index, paths[index]) == path:
-                    del paths[index]
+            named = [index for index, one in enumerate(paths) if _clean(document, "known_paths", index, one) == path]
+            for index in reversed(named):
+                del paths[index]
+            return bool(named)
 
         self._edit(change)
 
     def set_video_preload_mb(self, value: int) -> None:
         """Raises ConfigBroken, StorageFailed: the file is as it was."""
 
-        def change(document: CommentedMap) -> None:
+        def change(document: CommentedMap) -> bool:
             if document.get("server") is None:
                 document["server"] = CommentedMap()
+            before = document["server"].get("video_preload_mb")
             document["server"]["video_preload_mb"] = value
+            return before != value  # the default, too, is written when somebody chose it
 
         self._edit(change)
 
@@ -126,14 +131,18 @@ class ConfigFile:
             raise ConfigBroken(f"{FILE} cannot be read: {error.strerror}.") from error
         return _document(text)
 
-    def _edit(self, change: Callable[[CommentedMap], None]) -> None:
+    def _edit(self, change: Callable[[CommentedMap], bool]) -> None:
+        """
+        Args:
+            change: changes the document; whether there was anything to change.
+        """
         with self._mutex:
             try:
                 with self._locked():
                     document = self._load()
-                    before = _parsed(document)
-                    change(document)
-                    if _parsed(document) != before or not self._path.exists():
+                    _parsed(document)
+                    if change(document) or not self._path.exists():
+                        _parsed(document)  # nothing that cannot be read again is ever written
                         self._write(document)
             except OSError as error:
                 raise StorageFailed(f"{FILE} cannot be written: {error.strerror}.") from error
