@@ -97,7 +97,7 @@ class ConfigFile:
                 document["server"] = CommentedMap()
             before = document["server"].get("video_preload_mb")
             document["server"]["video_preload_mb"] = value
-            return before != value  # the default, too, is written when somebody chose it
+            return bool(before != value)  # the default, too, is written when somebody chose it
 
         self._edit(change)
 
