@@ -21,10 +21,11 @@ class OneRoot:
 
     def __init__(self, path: bytes) -> None:
         self.path = path
+        self.above: list[bytes] = []  # roots that hold this one
         self.offline = False
 
     def known(self) -> list[bytes]:
-        return [self.path]
+        return [*self.above, self.path]
 
     def place(self, path: bytes) -> Place:
         if not path.startswith(self.path + b"/"):
@@ -151,6 +152,17 @@ def test_dropping_removes_every_size_in_the_root_and_in_its_stand_in_and_nothing
     assert kept(root) == kept(cache_of(state_dir, root)) == 5
     assert store.fresh(os.fsencode(root), store.source(place(root, "b.jpg")), 256) is not None
     assert gone.exists()
+
+
+def test_dropping_reaches_every_root_that_holds_the_file(
+    store: ThumbnailStore, roots: OneRoot, root: Path, tmp_path: Path
+) -> None:
+    roots.above = [os.fsencode(tmp_path), os.fsencode(tmp_path / "ro")]
+    path = photo(root)
+    for base in (root, tmp_path, tmp_path / "ro"):
+        keep(base, path)
+    store.drop(os.fsencode(path))
+    assert (kept(root), kept(tmp_path), kept(tmp_path / "ro")) == (0, 0, 1)
 
 
 def test_dropping_what_has_no_thumbnail_is_nothing(store: ThumbnailStore, root: Path) -> None:

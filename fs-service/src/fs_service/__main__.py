@@ -40,6 +40,7 @@ from fs_service.store.config_yaml import ConfigFile
 from fs_service.store.database import Database
 from fs_service.store.events import StoredEvents, StoredOutbox
 from fs_service.store.files import Files
+from fs_service.store.index_sqlite import kept_paths
 from fs_service.store.journal import SqliteJournal
 from fs_service.store.journal_db import JournalDatabase
 from fs_service.store.marks import StoredMarks
@@ -91,7 +92,7 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
         prober.start()
         shelves = StoredShelves(roots, database, marks, events, prober, writer.wake)
         disk, locks, files = CompanionDisk(roots), PathLocks(), Files(roots)
-        thumbnails = ThumbnailStore(roots, files, state_dir)
+        thumbnails = ThumbnailStore(roots, files, state_dir, partial(kept_paths, database))
         deeds = Deeds(roots, marks, shelves, events, journal, locks, disk)
         trash = Trash(
             roots, marks, shelves, events, journal, locks, disk, thumbnails, workers=settings.deletion_workers

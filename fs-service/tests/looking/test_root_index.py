@@ -12,7 +12,7 @@ from fs_service.domain.items import StatusFilter
 from fs_service.store.database import Database
 from fs_service.store.events import StoredOutbox
 from fs_service.store.index_memory import MemoryIndex
-from fs_service.store.index_sqlite import SqliteIndex, drop_root, kept_roots, sweep
+from fs_service.store.index_sqlite import SqliteIndex, drop_root, kept_paths, kept_roots, sweep
 from fs_service.store.positions import CHUNK_ROWS, Positions
 from fs_service.store.rows import (
     Change,
@@ -294,6 +294,18 @@ def test_rows_survive_a_restart_and_a_new_file_begins_a_new_epoch(tmp_path: Path
     assert kept_roots(database) == []
     database.close()
     assert (tmp_path / "index.db.broken").exists()
+
+
+def test_the_paths_of_a_root_are_read_back_in_key_order_and_no_other_roots(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fs_service.store.index_sqlite._KEYS_READ", 3)
+    relatives = sorted((b"d/%d.jpg" % (number * 7 % 8) for number in range(8)), key=key_of)
+    SqliteIndex(database, ROOT).apply(found(*relatives, b"\xff.jpg"))
+    SqliteIndex(database, b"/rev2").apply(found(b"other.jpg"))
+    assert list(kept_paths(database, ROOT)) == [ROOT + b"/" + one for one in (*relatives, b"\xff.jpg")]
+    drop_root(database, ROOT)
+    assert list(kept_paths(database, ROOT)) == list(kept_paths(database, b"/nowhere")) == []
 
 
 def test_a_removed_root_says_of_each_file_that_it_is_gone_and_begins_anew(database: Database) -> None:

@@ -35,6 +35,8 @@ _ROW: Final = (
 )
 #: A root's rows are deleted in so many at a time, so that nobody waits long behind it.
 _DROP_ROWS: Final = 2000
+#: Keys held at a time when all of a root are wanted.
+_KEYS_READ: Final = 10_000
 
 
 class SqliteIndex:
@@ -246,6 +248,22 @@ def kept_roots(database: Database) -> list[bytes]:
     """The roots that have rows."""
     with database.read() as connection:
         return [path for (path,) in connection.execute("SELECT path FROM root WHERE NOT dropped ORDER BY path")]
+
+
+def kept_paths(database: Database, root: bytes) -> Iterator[bytes]:
+    """The absolute paths of the root's rows, in key order; as of the last write, so it may be behind the disk."""
+    prefix, key = root.rstrip(b"/") + b"/", b""
+    while True:
+        with database.read() as connection:
+            keys = connection.execute(
+                "SELECT key FROM item WHERE root_id = (SELECT id FROM root WHERE path = ? AND NOT dropped)"
+                " AND key > ? ORDER BY key LIMIT ?",
+                (root, key, _KEYS_READ),
+            ).fetchall()
+        if not keys:
+            return
+        for (key,) in keys:
+            yield prefix + relative_of(key)
 
 
 def drop_root(database: Database, root: bytes) -> None:

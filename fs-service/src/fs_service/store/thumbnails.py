@@ -19,6 +19,7 @@ from media_common import beneath, thumbnail_file
 from media_common.errors import ServiceError
 from media_common.thumbnail_file import FOLDER, Source
 
+from fs_service.domain.paths import is_inside
 from fs_service.domain.ports import Place, Roots
 from fs_service.store import removal
 from fs_service.store.files import Files
@@ -77,26 +78,33 @@ class ThumbnailStore:
 
     def drop(self, path: bytes) -> None:
         """Remove the file's thumbnails, in every size. Failing is logged, never raised."""
+        name = thumbnail_file.name_of(path)
         try:
-            root = self._roots.place(path).root
-            name = thumbnail_file.name_of(path)
-            for bucket_fd in self._buckets(root):
-                _remove(bucket_fd, name)
-        except (ServiceError, OSError) as error:
+            # A file of a root inside another one has thumbnails in both.
+            roots = [root for root in self._roots.known() if is_inside(path, root)]
+        except ServiceError as error:
             logger.warning("thumbnails of a deleted file are left: %s", error)
+            return
+        for root in roots:
+            try:
+                for bucket_fd in self._buckets(root):
+                    _remove(bucket_fd, name)
+            except (ServiceError, OSError) as error:
+                logger.warning("thumbnails of a deleted file are left: %s", error)
 
     def prune(self, root: bytes) -> int:
         """Remove the thumbnails below the root whose source file is gone, and half-made ones; how many."""
         removed = 0
         try:
-            known = {thumbnail_file.name_of(path) for path in self._known(root)}
+            known: set[bytes] | None = None
             with self._roots.opened(root) as root_fd:
                 for bucket_fd in self._buckets(root):
-                    for name in os.listdir(bucket_fd):
-                        if os.fsencode(name) not in known and self._is_orphan(
-                            bucket_fd, os.fsencode(name), root, root_fd
-                        ):
-                            removed += _remove(bucket_fd, os.fsencode(name))
+                    names = list(map(os.fsencode, os.listdir(bucket_fd)))
+                    if names and known is None:
+                        known = {thumbnail_file.name_of(path) for path in self._known(root)}
+                    for name in names:
+                        if name not in (known or ()) and self._is_orphan(bucket_fd, name, root, root_fd):
+                            removed += _remove(bucket_fd, name)
         except (ServiceError, OSError) as error:
             logger.warning("pruning thumbnails was cut short: %s", error)
         return removed
