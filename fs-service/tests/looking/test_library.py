@@ -265,6 +265,7 @@ def test_a_broken_config_is_told_and_mended(world: World) -> None:
         world.library.add_root(os.fsencode(root))
     with pytest.raises(ConfigBroken):
         world.background()
+    assert world.library.pending_scans() == 0
     assert path.read_text() == "known_paths: [/a\n"
     path.write_text(good)
     assert world.names(root) == []

@@ -13,7 +13,7 @@ from typing import Final
 
 from media_common import beneath
 
-from fs_service.domain.errors import NotMedia, OutsideRoots, PathMissing, RootOffline
+from fs_service.domain.errors import ConfigBroken, NotMedia, OutsideRoots, PathMissing, RootOffline
 from fs_service.domain.items import SUFFIXES, Item, State, StatusFilter
 from fs_service.domain.media import is_hidden, kind_of
 from fs_service.domain.paths import is_inside
@@ -199,9 +199,11 @@ class StoredShelves:
         return self._shelf(root).walked
 
     def pending_scans(self) -> int:
-        return sum(
-            not self._shelf(root).persisted and self._roots.state(root)[0] in REACHABLE for root in self._roots.known()
-        )
+        try:
+            known = self._roots.known()
+        except ConfigBroken:  # nothing is scanned then; the other figures are still wanted
+            return 0
+        return sum(not self._shelf(root).persisted and self._roots.state(root)[0] in REACHABLE for root in known)
 
     # Deeds
 
