@@ -265,6 +265,20 @@ async def test_every_refusal_has_its_name_and_no_path_of_the_disk(fs: Any, root:
         assert (code, request) == (expected, request)
 
 
+async def test_many_are_looked_at_at_once_each_found_or_refused_by_itself(fs: Any, root: Path, tmp_path: Path) -> None:
+    await fs.AddRoot(fs_pb2.AddRootRequest(path=b(root)))
+    there = root / "day0/a0.jpg"
+    paths = [os.fsencode(path) for path in (there, root / "none.jpg", tmp_path / "outside.jpg")]
+    answer = await fs.GetItems(fs_pb2.GetItemsRequest(paths=paths))
+    assert [(found.path, found.error_code) for found in answer.items] == list(
+        zip(paths, ["", ErrorCode.PATH_MISSING, ErrorCode.OUTSIDE_ROOTS], strict=True)
+    )
+    assert answer.items[0].item.inode == there.stat().st_ino
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await fs.GetItems(fs_pb2.GetItemsRequest(paths=[b"/x"] * 1001))
+    assert error_code_of(refused.value) is ErrorCode.INVALID_ARGUMENT
+
+
 async def test_a_file_is_read_whole_and_in_ranges(fs: Any, root: Path) -> None:
     await added(fs, root)
     content = os.urandom(3_000_000)

@@ -9,12 +9,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from media_proto import metadata_pb2, metadata_pb2_grpc
+from media_proto import metadata_pb2 as pb
+from media_proto import metadata_pb2_grpc
+from metadata_service.domain.filters import Sort
+from metadata_service.domain.media import Kind, Source
+from metadata_service.domain.tags import TagType
 
 NAME = "framewell.metadata.v1.MetadataService"
 
@@ -25,7 +30,8 @@ def process(folder: Path, **environment: str) -> Iterator[tuple[grpc.Channel, su
     address = f"unix:{folder}/metadata.sock"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWELL_")}
     running = subprocess.Popen(
-        [sys.executable, "-m", "metadata_service"], env={**clean, "METADATA_LISTEN": address, **environment}
+        [sys.executable, "-m", "metadata_service"],
+        env={**clean, "METADATA_LISTEN": address, "FRAMEWELL_STATE_DIR": str(folder / "state"), **environment},
     )
     try:
         with grpc.insecure_channel(address, [("grpc.max_reconnect_backoff_ms", 100)]) as channel:
@@ -36,23 +42,124 @@ def process(folder: Path, **environment: str) -> Iterator[tuple[grpc.Channel, su
         running.wait()
 
 
-def readiness(channel: grpc.Channel) -> metadata_pb2.Readiness:
-    return metadata_pb2_grpc.MetadataServiceStub(channel).GetReadiness(metadata_pb2.GetReadinessRequest(), timeout=5)
+def stub(channel: grpc.Channel) -> metadata_pb2_grpc.MetadataServiceStub:
+    return metadata_pb2_grpc.MetadataServiceStub(channel)
 
 
-def test_it_is_alive_and_says_that_it_is_not_built_and_stops_when_asked(tmp_path: Path) -> None:
+def test_it_serves_and_stops_when_asked(tmp_path: Path) -> None:
     with process(tmp_path) as (channel, running):
         health = health_pb2_grpc.HealthStub(channel)
-        alive = health.Check(health_pb2.HealthCheckRequest(service=""), timeout=5)
         serving = health.Check(health_pb2.HealthCheckRequest(service=NAME), timeout=5)
-        assert alive.status == health_pb2.HealthCheckResponse.SERVING
-        assert serving.status == health_pb2.HealthCheckResponse.NOT_SERVING
-        assert readiness(channel) == metadata_pb2.Readiness(ready=False, reason="The catalogue is not built yet.")
+        assert serving.status == health_pb2.HealthCheckResponse.SERVING
+        assert stub(channel).GetReadiness(pb.GetReadinessRequest(), timeout=5) == pb.Readiness(ready=True)
         asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
         answers = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter(asked), timeout=5)
         assert NAME in {service.name for service in next(answers).list_services_response.service}
         running.send_signal(signal.SIGTERM)
         assert running.wait(5) == 0
+
+
+def test_the_catalogue_over_a_real_socket(tmp_path: Path) -> None:
+    with process(tmp_path) as (channel, _):
+        service = stub(channel)
+        collection = service.CreateCollection(pb.CreateCollectionRequest(name="Mine", icon="x"), timeout=5)
+        folder = service.CreateFolder(pb.CreateFolderRequest(collection="mine", name="Süd"), timeout=5)
+        assert [bytes(label) for label in folder.path] == [collection.uuid, folder.uuid]
+        upload = pb.AddUploadRequest(
+            collection=collection.uuid.hex(),
+            path=folder.path,
+            name="a.jpg",
+            kind=pb.MEDIA_KIND_IMAGE,
+            sha256=b"1" * 32,
+            content_type="image/jpeg",
+            facts=pb.Facts(size_bytes=5, width_px=3, taken_us=0),
+        )
+        added = service.AddUpload(upload, timeout=5)
+        assert (added.facts.width_px, added.facts.HasField("height_px"), added.tags["Year"].values[0].whole) == (
+            3, False, 1970,
+        )  # fmt: skip
+        service.AddTag(pb.TagRequest(uuid=added.uuid, label="color", value="red"), timeout=5)
+        asked = pb.ListMediaRequest(
+            collection="mine",
+            recursive=True,
+            kinds=[pb.MEDIA_KIND_IMAGE],
+            limit=10,
+            tag_filters=[pb.TagFilter(tagset="color", values=["red", "blue"])],
+        )
+        page = service.ListMedia(asked, timeout=5)
+        assert (page.total, page.media[0].uuid, page.media[0].metadata_json) == (1, added.uuid, "{}")
+        edited = service.EditMedia(
+            pb.EditMediaRequest(uuid=added.uuid, metadata_json='{"description": "a cat"}'), timeout=5
+        )
+        assert edited.description == "a cat"
+        hits = service.FindText(pb.FindTextRequest(collection="mine", text="cats cat", limit=5), timeout=5)
+        assert [hit.item_id for hit in hits.hits] == [added.item_id]
+        moved = service.MoveMedia(pb.MoveMediaRequest(uuid=added.uuid, path=[collection.uuid]), timeout=5)
+        assert moved.relative_path == b"a.jpg"
+        newest = service.ListNewest(pb.ListNewestRequest(all_collections=True, limit=5), timeout=5)
+        assert [item.item_id for item in newest.media] == [added.item_id]
+        for face in (
+            pb.ResolveRequest(uuid=added.uuid), pb.ResolveRequest(item_id=added.item_id),
+        ):  # fmt: skip
+            assert service.Resolve(face, timeout=5).media.item_id == added.item_id
+        found = service.GetItems(
+            pb.GetItemsRequest(collection="mine", relative_ids=[added.item_id, 999], tagset_ids=range(1, 20)), timeout=5
+        )
+        assert [(item.uri, item.kind) for item in found.items] == [(b"a.jpg", pb.MEDIA_KIND_IMAGE)]
+        assert service.GetIndexing(pb.GetIndexingRequest(), timeout=5) == pb.Indexing()
+
+
+def test_a_key_is_shown_once_and_known_until_revoked(tmp_path: Path) -> None:
+    with process(tmp_path) as (channel, _):
+        service = stub(channel)
+        made = service.CreateKey(
+            pb.CreateKeyRequest(name="me", scopes=["write", "read"], all_collections=True), timeout=5
+        )
+        assert list(made.scopes) == ["read", "write"]
+        assert service.CheckKey(pb.CheckKeyRequest(secret=made.secret), timeout=5).uuid == made.uuid
+        assert [key.secret for key in service.ListKeys(pb.ListKeysRequest(), timeout=5).keys] == [""]
+        service.RevokeKey(pb.RevokeKeyRequest(uuid=made.uuid), timeout=5)
+        with pytest.raises(grpc.RpcError) as refused:
+            service.CheckKey(pb.CheckKeyRequest(secret=made.secret), timeout=5)
+        assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("call", "request_message", "status", "name"),
+    [
+        ("GetCollection", pb.GetCollectionRequest(collection="none"), "NOT_FOUND", "collection_not_found"),
+        ("GetMedia", pb.GetMediaRequest(uuid=b"1" * 16), "NOT_FOUND", "item_not_found"),
+        ("GetMedia", pb.GetMediaRequest(uuid=b"1"), "INVALID_ARGUMENT", "invalid_argument"),
+        ("ListMedia", pb.ListMediaRequest(collection="none", limit=5), "NOT_FOUND", "collection_not_found"),
+        ("ListMedia", pb.ListMediaRequest(collection="none"), "INVALID_ARGUMENT", "invalid_argument"),
+        ("ListMedia", pb.ListMediaRequest(limit=5, sort=99), "INVALID_ARGUMENT", "invalid_argument"),
+        ("GetItems", pb.GetItemsRequest(relative_ids=range(1001)), "INVALID_ARGUMENT", "invalid_argument"),
+        ("CreateKey", pb.CreateKeyRequest(scopes=["all"]), "INVALID_ARGUMENT", "invalid_argument"),
+        ("Resolve", pb.ResolveRequest(), "INVALID_ARGUMENT", "invalid_argument"),
+    ],
+)
+def test_a_refusal_reaches_the_caller_by_name(
+    served: grpc.Channel, call: str, request_message: Any, status: str, name: str
+) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        getattr(stub(served), call)(request_message, timeout=5)
+    assert refused.value.code().name == status
+    assert dict(refused.value.trailing_metadata())["error-code"] == name
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[grpc.Channel]:
+    with process(tmp_path_factory.mktemp("served")) as (channel, _):
+        yield channel
+
+
+def test_the_numbers_of_the_contract_are_those_of_the_domain() -> None:
+    for ours, theirs, prefix in (
+        (Kind, pb.MediaKind, "MEDIA_KIND_"), (Source, pb.MediaSource, "MEDIA_SOURCE_"),
+        (Sort, pb.SortBy, "SORT_BY_"), (TagType, pb.TagType, "TAG_TYPE_"),
+    ):  # fmt: skip
+        named = {name.removeprefix(prefix): number for name, number in theirs.items() if number}
+        assert {member.name: member.value for member in ours} == named
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,13 @@ def stack(settings: PublicSettings, runtime: Path, nats: Nats | None, workers: i
 
     specs = [
         service("fs", "fs_service", SERVICE_STAGE, FS_LISTEN=sockets["fs"]),
-        service("metadata", "metadata_service", SERVICE_STAGE, METADATA_LISTEN=sockets["metadata"]),
+        service(
+            "metadata",
+            "metadata_service",
+            SERVICE_STAGE,
+            METADATA_LISTEN=sockets["metadata"],
+            METADATA_FS_TARGET=sockets["fs"],
+        ),
         service("search", "search_service", SERVICE_STAGE, SEARCH_LISTEN=sockets["search"]),
         *(
             service(name, "thumbnail_service", WORKER_STAGE, THUMBNAIL_LISTEN=address)

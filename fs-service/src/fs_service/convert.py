@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from media_common.errors import InvalidArgument
+from media_common.errors import InvalidArgument, ServiceError
 from media_proto import fs_pb2
 
 from fs_service.domain.deeds import Outcome
@@ -22,6 +22,8 @@ from fs_service.thumbnails import ThumbnailResult
 
 #: locked, trashed, seen by state: a look-up, since a stream converts ten thousand.
 _FLAGS: Final = [tuple(bool(state & mark) for mark in (State.LOCKED, State.TRASHED, State.SEEN)) for state in range(8)]
+#: Of one `GetItems`.
+_MAX_PATHS: Final = 1000
 
 
 # From requests
@@ -41,6 +43,13 @@ def filter_of(number: int) -> StatusFilter:
     if number not in StatusFilter.__members__.values():
         raise InvalidArgument("The status filter is not one of all, unseen, seen, locked, trashed.")
     return StatusFilter(number)
+
+
+def paths_of(paths: Sequence[bytes]) -> list[bytes]:
+    """Raises InvalidArgument."""
+    if len(paths) > _MAX_PATHS:
+        raise InvalidArgument(f"At most {_MAX_PATHS} paths a call.")
+    return list(paths)
 
 
 def etags_of(text: str) -> frozenset[str]:
@@ -84,7 +93,18 @@ def _add_items(message: fs_pb2.ItemBatch | fs_pb2.FolderPage, items: Iterable[It
             width_px=probe.width_px,
             height_px=probe.height_px,
             duration_s=probe.duration_s,
+            inode=one.inode,
         )
+
+
+def found_items(paths: Iterable[bytes], results: Iterable[Item | ServiceError]) -> fs_pb2.GetItemsResponse:
+    message = fs_pb2.GetItemsResponse()
+    for path, result in zip(paths, results, strict=True):
+        if isinstance(result, ServiceError):
+            message.items.add(path=path, error_code=result.code)
+        else:
+            message.items.add(path=path, item=item(result))
+    return message
 
 
 def status(state: State) -> fs_pb2.Status:

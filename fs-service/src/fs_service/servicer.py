@@ -130,6 +130,10 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
     async def GetItem(self, request: fs_pb2.GetItemRequest, context: Context) -> fs_pb2.Item:
         return convert.item(await self._pools.look.run(self._library.item, request.path))
 
+    async def GetItems(self, request: fs_pb2.GetItemsRequest, context: Context) -> fs_pb2.GetItemsResponse:
+        paths = convert.paths_of(request.paths)
+        return convert.found_items(paths, await self._pools.look.run(self._library.items, paths))
+
     async def StatFile(self, request: fs_pb2.StatFileRequest, context: Context) -> fs_pb2.FileFacts:
         return convert.file_facts(await self._pools.read.run(self._files.facts, self._place(request.path)))
 

@@ -6,32 +6,50 @@ import asyncio
 import signal
 import sys
 from functools import partial
+from pathlib import Path
 
-from grpc_health.v1 import health_pb2
 from media_common.config import PublicSettings, SettingsError, loaded
+from media_common.grpc_client import open_channel
 from media_common.grpc_server import serving
 from media_common.logs import configure_logs
 from media_proto import metadata_pb2, metadata_pb2_grpc
 
 from metadata_service.config import MetadataSettings
+from metadata_service.disk import FileService
+from metadata_service.follower import Follower
+from metadata_service.indexer import Indexer
+from metadata_service.indexing import Indexing
 from metadata_service.servicer import MetadataServicer
+from metadata_service.store.sqlite import Catalogue, Database
 
 SERVICE = metadata_pb2.DESCRIPTOR.services_by_name["MetadataService"].full_name
 
 
-async def main(settings: MetadataSettings, reason: str) -> None:
-    """Serve. The process is alive (health of ""), its service is not there yet (health of its name)."""
+async def main(settings: MetadataSettings, state_dir: Path, nats_url: str) -> None:
+    """Serve, and index beside it."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, MetadataServicer(reason))
-    async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s) as health:
-        await health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
-        await stop.wait()
+    async with (
+        Catalogue(Database(state_dir / "catalogue.db")) as catalogue,
+        open_channel(settings.fs_target) as channel,
+    ):
+        indexer = Indexer(catalogue, FileService(channel))
+        follower = Follower(nats_url, indexer)
+        servicer = MetadataServicer(catalogue, Indexing(catalogue, indexer, follower))
+        register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, servicer)
+        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s):
+            working = [asyncio.create_task(each.run()) for each in (indexer, follower)] if settings.fs_target else []
+            try:
+                await stop.wait()
+            finally:
+                for task in working:
+                    task.cancel()
+                await asyncio.gather(*working, return_exceptions=True)
 
 
 def run() -> int:
-    """The exit code; 2 for a setting that is wrong."""
+    """The exit code: 2 for a setting that is wrong, 1 when the catalogue cannot be opened."""
     try:
         public = PublicSettings.load()
         settings = loaded(MetadataSettings)
@@ -39,7 +57,13 @@ def run() -> int:
         print(f"metadata-service: {error}", file=sys.stderr)
         return 2
     configure_logs("metadata", public.log_level or "INFO", public.log_format)
-    asyncio.run(main(settings, "The catalogue is not built yet."))
+    state_dir = public.state_path
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        asyncio.run(main(settings, state_dir, public.nats_url))
+    except (OSError, RuntimeError) as error:
+        print(f"metadata-service: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -156,6 +156,7 @@ class Item(_message.Message):
     WIDTH_PX_FIELD_NUMBER: _builtins.int
     HEIGHT_PX_FIELD_NUMBER: _builtins.int
     DURATION_S_FIELD_NUMBER: _builtins.int
+    INODE_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     """absolute"""
     kind: Global___Kind.ValueType
@@ -169,6 +170,7 @@ class Item(_message.Message):
     """as a viewer shows it: orientation applied"""
     height_px: _builtins.int
     duration_s: _builtins.float
+    inode: _builtins.int
     def __init__(
         self,
         *,
@@ -183,10 +185,11 @@ class Item(_message.Message):
         width_px: _builtins.int | None = ...,
         height_px: _builtins.int | None = ...,
         duration_s: _builtins.float | None = ...,
+        inode: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "_height_px", b"_height_px", "_width_px", b"_width_px", "duration_s", b"duration_s", "height_px", b"height_px", "width_px", b"width_px"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "_height_px", b"_height_px", "_width_px", b"_width_px", "created_us", b"created_us", "duration_s", b"duration_s", "height_px", b"height_px", "kind", b"kind", "locked", b"locked", "modified_us", b"modified_us", "path", b"path", "seen", b"seen", "size_bytes", b"size_bytes", "trashed", b"trashed", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "_height_px", b"_height_px", "_width_px", b"_width_px", "created_us", b"created_us", "duration_s", b"duration_s", "height_px", b"height_px", "inode", b"inode", "kind", b"kind", "locked", b"locked", "modified_us", b"modified_us", "path", b"path", "seen", b"seen", "size_bytes", b"size_bytes", "trashed", b"trashed", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
     _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
@@ -720,6 +723,77 @@ class GetItemRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetItemRequest: _TypeAlias = GetItemRequest  # noqa: Y015
+
+@_typing.final
+class GetItemsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetItemsRequest: _TypeAlias = GetItemsRequest  # noqa: Y015
+
+@_typing.final
+class FoundItem(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    """as sent"""
+    error_code: _builtins.str
+    @_builtins.property
+    def item(self) -> Global___Item:
+        """absent when `error_code` is set"""
+
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        item: Global___Item | None = ...,
+        error_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_code", b"error_code", "item", b"item", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundItem: _TypeAlias = FoundItem  # noqa: Y015
+
+@_typing.final
+class GetItemsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundItem]:
+        """in request order"""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___FoundItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetItemsResponse: _TypeAlias = GetItemsResponse  # noqa: Y015
 
 @_typing.final
 class StatFileRequest(_message.Message):

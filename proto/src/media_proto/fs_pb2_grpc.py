@@ -84,6 +84,11 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.GetItemRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.Item.FromString,
                 _registered_method=True)
+        self.GetItems = channel.unary_unary(
+                '/framewell.fs.v1.FsService/GetItems',
+                request_serializer=media__proto_dot_fs__pb2.GetItemsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.GetItemsResponse.FromString,
+                _registered_method=True)
         self.StatFile = channel.unary_unary(
                 '/framewell.fs.v1.FsService/StatFile',
                 request_serializer=media__proto_dot_fs__pb2.StatFileRequest.SerializeToString,
@@ -213,6 +218,13 @@ class FsServiceServicer:
 
     def GetItem(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetItems(self, request, context):
+        """At most 1,000 paths, each found or refused by itself.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -353,6 +365,11 @@ def add_FsServiceServicer_to_server(servicer, server):
                     servicer.GetItem,
                     request_deserializer=media__proto_dot_fs__pb2.GetItemRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.Item.SerializeToString,
+            ),
+            'GetItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetItems,
+                    request_deserializer=media__proto_dot_fs__pb2.GetItemsRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.GetItemsResponse.SerializeToString,
             ),
             'StatFile': grpc.unary_unary_rpc_method_handler(
                     servicer.StatFile,
@@ -690,6 +707,33 @@ class FsService:
             '/framewell.fs.v1.FsService/GetItem',
             media__proto_dot_fs__pb2.GetItemRequest.SerializeToString,
             media__proto_dot_fs__pb2.Item.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/GetItems',
+            media__proto_dot_fs__pb2.GetItemsRequest.SerializeToString,
+            media__proto_dot_fs__pb2.GetItemsResponse.FromString,
             options,
             channel_credentials,
             insecure,

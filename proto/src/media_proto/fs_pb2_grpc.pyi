@@ -47,6 +47,8 @@ class FsServiceStub:
     """Batches in (file name, path) order. The last batch has `last` set and may be empty."""
     GetSummary: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetSummaryRequest, _fs_pb2.Summary]
     GetItem: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetItemRequest, _fs_pb2.Item]
+    GetItems: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetItemsRequest, _fs_pb2.GetItemsResponse]
+    """At most 1,000 paths, each found or refused by itself."""
     StatFile: _grpc.UnaryUnaryMultiCallable[_fs_pb2.StatFileRequest, _fs_pb2.FileFacts]
     """The file's facts, for a conditional or ranged read."""
     ReadFile: _grpc.UnaryStreamMultiCallable[_fs_pb2.ReadFileRequest, _fs_pb2.FileChunk]
@@ -83,6 +85,8 @@ class FsServiceAsyncStub(FsServiceStub):
     """Batches in (file name, path) order. The last batch has `last` set and may be empty."""
     GetSummary: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetSummaryRequest, _fs_pb2.Summary]  # type: ignore[assignment]
     GetItem: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetItemRequest, _fs_pb2.Item]  # type: ignore[assignment]
+    GetItems: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetItemsRequest, _fs_pb2.GetItemsResponse]  # type: ignore[assignment]
+    """At most 1,000 paths, each found or refused by itself."""
     StatFile: _aio.UnaryUnaryMultiCallable[_fs_pb2.StatFileRequest, _fs_pb2.FileFacts]  # type: ignore[assignment]
     """The file's facts, for a conditional or ranged read."""
     ReadFile: _aio.UnaryStreamMultiCallable[_fs_pb2.ReadFileRequest, _fs_pb2.FileChunk]  # type: ignore[assignment]
@@ -176,6 +180,14 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fs_pb2.GetItemRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fs_pb2.Item, _abc.Awaitable[_fs_pb2.Item]]: ...
+
+    @_abc_1.abstractmethod
+    def GetItems(
+        self,
+        request: _fs_pb2.GetItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.GetItemsResponse, _abc.Awaitable[_fs_pb2.GetItemsResponse]]:
+        """At most 1,000 paths, each found or refused by itself."""
 
     @_abc_1.abstractmethod
     def StatFile(

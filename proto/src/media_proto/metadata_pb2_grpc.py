@@ -39,6 +39,196 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.GetReadinessRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.Readiness.FromString,
                 _registered_method=True)
+        self.ListCollections = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/ListCollections',
+                request_serializer=media__proto_dot_metadata__pb2.ListCollectionsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ListCollectionsResponse.FromString,
+                _registered_method=True)
+        self.GetCollection = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/GetCollection',
+                request_serializer=media__proto_dot_metadata__pb2.GetCollectionRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Collection.FromString,
+                _registered_method=True)
+        self.CreateCollection = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/CreateCollection',
+                request_serializer=media__proto_dot_metadata__pb2.CreateCollectionRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Collection.FromString,
+                _registered_method=True)
+        self.UpdateCollection = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/UpdateCollection',
+                request_serializer=media__proto_dot_metadata__pb2.UpdateCollectionRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Collection.FromString,
+                _registered_method=True)
+        self.CreateFolder = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/CreateFolder',
+                request_serializer=media__proto_dot_metadata__pb2.CreateFolderRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Media.FromString,
+                _registered_method=True)
+        self.ListMedia = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/ListMedia',
+                request_serializer=media__proto_dot_metadata__pb2.ListMediaRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.MediaPage.FromString,
+                _registered_method=True)
+        self.ListNewest = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/ListNewest',
+                request_serializer=media__proto_dot_metadata__pb2.ListNewestRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.MediaPage.FromString,
+                _registered_method=True)
+        self.GetMedia = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/GetMedia',
+                request_serializer=media__proto_dot_metadata__pb2.GetMediaRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Media.FromString,
+                _registered_method=True)
+        self.ListVersions = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/ListVersions',
+                request_serializer=media__proto_dot_metadata__pb2.ListVersionsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.MediaList.FromString,
+                _registered_method=True)
+        self.ListTags = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/ListTags',
+                request_serializer=media__proto_dot_metadata__pb2.ListTagsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ListTagsResponse.FromString,
+                _registered_method=True)
+        self.Resolve = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/Resolve',
+                request_serializer=media__proto_dot_metadata__pb2.ResolveRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Resolution.FromString,
+                _registered_method=True)
+        self.EditMedia = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/EditMedia',
+                request_serializer=media__proto_dot_metadata__pb2.EditMediaRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Media.FromString,
+                _registered_method=True)
+        self.MoveMedia = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/MoveMedia',
+                request_serializer=media__proto_dot_metadata__pb2.MoveMediaRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Media.FromString,
+                _registered_method=True)
+        self.AddTag = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/AddTag',
+                request_serializer=media__proto_dot_metadata__pb2.TagRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Media.FromString,
+                _registered_method=True)
+        self.RemoveTag = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/RemoveTag',
+                request_serializer=media__proto_dot_metadata__pb2.RemoveTagRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Media.FromString,
+                _registered_method=True)
+        self.RelabelTags = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/RelabelTags',
+                request_serializer=media__proto_dot_metadata__pb2.RelabelTagsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Media.FromString,
+                _registered_method=True)
+        self.AddUpload = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/AddUpload',
+                request_serializer=media__proto_dot_metadata__pb2.AddUploadRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Media.FromString,
+                _registered_method=True)
+        self.SelectVersion = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/SelectVersion',
+                request_serializer=media__proto_dot_metadata__pb2.GetMediaRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Media.FromString,
+                _registered_method=True)
+        self.DeleteVersion = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/DeleteVersion',
+                request_serializer=media__proto_dot_metadata__pb2.DeleteVersionRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.DeleteVersionResponse.FromString,
+                _registered_method=True)
+        self.GetItems = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/GetItems',
+                request_serializer=media__proto_dot_metadata__pb2.GetItemsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Items.FromString,
+                _registered_method=True)
+        self.GetRelated = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/GetRelated',
+                request_serializer=media__proto_dot_metadata__pb2.GetItemsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.RelatedItems.FromString,
+                _registered_method=True)
+        self.GetMembers = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/GetMembers',
+                request_serializer=media__proto_dot_metadata__pb2.GetMembersRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ItemIds.FromString,
+                _registered_method=True)
+        self.IsExcluded = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/IsExcluded',
+                request_serializer=media__proto_dot_metadata__pb2.IsExcludedRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Excluded.FromString,
+                _registered_method=True)
+        self.ListTagsets = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/ListTagsets',
+                request_serializer=media__proto_dot_metadata__pb2.ListTagsetsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ListTagsetsResponse.FromString,
+                _registered_method=True)
+        self.ListTagValues = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/ListTagValues',
+                request_serializer=media__proto_dot_metadata__pb2.ListTagValuesRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ListTagValuesResponse.FromString,
+                _registered_method=True)
+        self.CountItems = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/CountItems',
+                request_serializer=media__proto_dot_metadata__pb2.CountItemsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ItemCount.FromString,
+                _registered_method=True)
+        self.FindText = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/FindText',
+                request_serializer=media__proto_dot_metadata__pb2.FindTextRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.TextHits.FromString,
+                _registered_method=True)
+        self.SetFrames = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/SetFrames',
+                request_serializer=media__proto_dot_metadata__pb2.SetFramesRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ItemIds.FromString,
+                _registered_method=True)
+        self.GetObject = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/GetObject',
+                request_serializer=media__proto_dot_metadata__pb2.GetObjectRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ObjectPlace.FromString,
+                _registered_method=True)
+        self.AddObjects = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/AddObjects',
+                request_serializer=media__proto_dot_metadata__pb2.AddObjectsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.DetectedObjects.FromString,
+                _registered_method=True)
+        self.SetClusters = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/SetClusters',
+                request_serializer=media__proto_dot_metadata__pb2.SetClustersRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Clusters.FromString,
+                _registered_method=True)
+        self.ListClusters = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/ListClusters',
+                request_serializer=media__proto_dot_metadata__pb2.ListClustersRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Clusters.FromString,
+                _registered_method=True)
+        self.CreateKey = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/CreateKey',
+                request_serializer=media__proto_dot_metadata__pb2.CreateKeyRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Key.FromString,
+                _registered_method=True)
+        self.ListKeys = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/ListKeys',
+                request_serializer=media__proto_dot_metadata__pb2.ListKeysRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Keys.FromString,
+                _registered_method=True)
+        self.RevokeKey = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/RevokeKey',
+                request_serializer=media__proto_dot_metadata__pb2.RevokeKeyRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.RevokeKeyResponse.FromString,
+                _registered_method=True)
+        self.CheckKey = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/CheckKey',
+                request_serializer=media__proto_dot_metadata__pb2.CheckKeyRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Key.FromString,
+                _registered_method=True)
+        self.GetIndexing = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/GetIndexing',
+                request_serializer=media__proto_dot_metadata__pb2.GetIndexingRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Indexing.FromString,
+                _registered_method=True)
+        self.Reindex = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/Reindex',
+                request_serializer=media__proto_dot_metadata__pb2.ReindexRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Indexing.FromString,
+                _registered_method=True)
 
 
 class MetadataServiceServicer:
@@ -51,6 +241,244 @@ class MetadataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCollections(self, request, context):
+        """Collections and folders.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCollection(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateCollection(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCollection(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateFolder(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMedia(self, request, context):
+        """Browsing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNewest(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMedia(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVersions(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTags(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resolve(self, request, context):
+        """Whichever face of an item, folder or root is given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EditMedia(self, request, context):
+        """Changing. Tags that follow the file cannot be written.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MoveMedia(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddTag(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveTag(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RelabelTags(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddUpload(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SelectVersion(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteVersion(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetItems(self, request, context):
+        """Interactive retrieval.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRelated(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMembers(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IsExcluded(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTagsets(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTagValues(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountItems(self, request, context):
+        """Items that have a vector.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindText(self, request, context):
+        """What the search service reads and tells.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetFrames(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetObject(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddObjects(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetClusters(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListClusters(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateKey(self, request, context):
+        """Keys.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKeys(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeKey(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckKey(self, request, context):
+        """The key of a secret; NOT_FOUND for one that is unknown, revoked or expired.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetIndexing(self, request, context):
+        """Indexing of review paths.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reindex(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MetadataServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +486,196 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     servicer.GetReadiness,
                     request_deserializer=media__proto_dot_metadata__pb2.GetReadinessRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.Readiness.SerializeToString,
+            ),
+            'ListCollections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCollections,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListCollectionsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ListCollectionsResponse.SerializeToString,
+            ),
+            'GetCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCollection,
+                    request_deserializer=media__proto_dot_metadata__pb2.GetCollectionRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Collection.SerializeToString,
+            ),
+            'CreateCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCollection,
+                    request_deserializer=media__proto_dot_metadata__pb2.CreateCollectionRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Collection.SerializeToString,
+            ),
+            'UpdateCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCollection,
+                    request_deserializer=media__proto_dot_metadata__pb2.UpdateCollectionRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Collection.SerializeToString,
+            ),
+            'CreateFolder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateFolder,
+                    request_deserializer=media__proto_dot_metadata__pb2.CreateFolderRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Media.SerializeToString,
+            ),
+            'ListMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMedia,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListMediaRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.MediaPage.SerializeToString,
+            ),
+            'ListNewest': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNewest,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListNewestRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.MediaPage.SerializeToString,
+            ),
+            'GetMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMedia,
+                    request_deserializer=media__proto_dot_metadata__pb2.GetMediaRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Media.SerializeToString,
+            ),
+            'ListVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVersions,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListVersionsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.MediaList.SerializeToString,
+            ),
+            'ListTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTags,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListTagsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ListTagsResponse.SerializeToString,
+            ),
+            'Resolve': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resolve,
+                    request_deserializer=media__proto_dot_metadata__pb2.ResolveRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Resolution.SerializeToString,
+            ),
+            'EditMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.EditMedia,
+                    request_deserializer=media__proto_dot_metadata__pb2.EditMediaRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Media.SerializeToString,
+            ),
+            'MoveMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.MoveMedia,
+                    request_deserializer=media__proto_dot_metadata__pb2.MoveMediaRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Media.SerializeToString,
+            ),
+            'AddTag': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddTag,
+                    request_deserializer=media__proto_dot_metadata__pb2.TagRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Media.SerializeToString,
+            ),
+            'RemoveTag': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveTag,
+                    request_deserializer=media__proto_dot_metadata__pb2.RemoveTagRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Media.SerializeToString,
+            ),
+            'RelabelTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.RelabelTags,
+                    request_deserializer=media__proto_dot_metadata__pb2.RelabelTagsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Media.SerializeToString,
+            ),
+            'AddUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddUpload,
+                    request_deserializer=media__proto_dot_metadata__pb2.AddUploadRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Media.SerializeToString,
+            ),
+            'SelectVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.SelectVersion,
+                    request_deserializer=media__proto_dot_metadata__pb2.GetMediaRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Media.SerializeToString,
+            ),
+            'DeleteVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteVersion,
+                    request_deserializer=media__proto_dot_metadata__pb2.DeleteVersionRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.DeleteVersionResponse.SerializeToString,
+            ),
+            'GetItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetItems,
+                    request_deserializer=media__proto_dot_metadata__pb2.GetItemsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Items.SerializeToString,
+            ),
+            'GetRelated': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRelated,
+                    request_deserializer=media__proto_dot_metadata__pb2.GetItemsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.RelatedItems.SerializeToString,
+            ),
+            'GetMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMembers,
+                    request_deserializer=media__proto_dot_metadata__pb2.GetMembersRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ItemIds.SerializeToString,
+            ),
+            'IsExcluded': grpc.unary_unary_rpc_method_handler(
+                    servicer.IsExcluded,
+                    request_deserializer=media__proto_dot_metadata__pb2.IsExcludedRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Excluded.SerializeToString,
+            ),
+            'ListTagsets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTagsets,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListTagsetsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ListTagsetsResponse.SerializeToString,
+            ),
+            'ListTagValues': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTagValues,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListTagValuesRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ListTagValuesResponse.SerializeToString,
+            ),
+            'CountItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountItems,
+                    request_deserializer=media__proto_dot_metadata__pb2.CountItemsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ItemCount.SerializeToString,
+            ),
+            'FindText': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindText,
+                    request_deserializer=media__proto_dot_metadata__pb2.FindTextRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.TextHits.SerializeToString,
+            ),
+            'SetFrames': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetFrames,
+                    request_deserializer=media__proto_dot_metadata__pb2.SetFramesRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ItemIds.SerializeToString,
+            ),
+            'GetObject': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetObject,
+                    request_deserializer=media__proto_dot_metadata__pb2.GetObjectRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ObjectPlace.SerializeToString,
+            ),
+            'AddObjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddObjects,
+                    request_deserializer=media__proto_dot_metadata__pb2.AddObjectsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.DetectedObjects.SerializeToString,
+            ),
+            'SetClusters': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetClusters,
+                    request_deserializer=media__proto_dot_metadata__pb2.SetClustersRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Clusters.SerializeToString,
+            ),
+            'ListClusters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListClusters,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListClustersRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Clusters.SerializeToString,
+            ),
+            'CreateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateKey,
+                    request_deserializer=media__proto_dot_metadata__pb2.CreateKeyRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Key.SerializeToString,
+            ),
+            'ListKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKeys,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListKeysRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Keys.SerializeToString,
+            ),
+            'RevokeKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeKey,
+                    request_deserializer=media__proto_dot_metadata__pb2.RevokeKeyRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.RevokeKeyResponse.SerializeToString,
+            ),
+            'CheckKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckKey,
+                    request_deserializer=media__proto_dot_metadata__pb2.CheckKeyRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Key.SerializeToString,
+            ),
+            'GetIndexing': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetIndexing,
+                    request_deserializer=media__proto_dot_metadata__pb2.GetIndexingRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Indexing.SerializeToString,
+            ),
+            'Reindex': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reindex,
+                    request_deserializer=media__proto_dot_metadata__pb2.ReindexRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Indexing.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +705,1032 @@ class MetadataService:
             '/framewell.metadata.v1.MetadataService/GetReadiness',
             media__proto_dot_metadata__pb2.GetReadinessRequest.SerializeToString,
             media__proto_dot_metadata__pb2.Readiness.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCollections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/ListCollections',
+            media__proto_dot_metadata__pb2.ListCollectionsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ListCollectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/GetCollection',
+            media__proto_dot_metadata__pb2.GetCollectionRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Collection.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/CreateCollection',
+            media__proto_dot_metadata__pb2.CreateCollectionRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Collection.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/UpdateCollection',
+            media__proto_dot_metadata__pb2.UpdateCollectionRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Collection.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateFolder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/CreateFolder',
+            media__proto_dot_metadata__pb2.CreateFolderRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/ListMedia',
+            media__proto_dot_metadata__pb2.ListMediaRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.MediaPage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNewest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/ListNewest',
+            media__proto_dot_metadata__pb2.ListNewestRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.MediaPage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/GetMedia',
+            media__proto_dot_metadata__pb2.GetMediaRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/ListVersions',
+            media__proto_dot_metadata__pb2.ListVersionsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.MediaList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/ListTags',
+            media__proto_dot_metadata__pb2.ListTagsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ListTagsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resolve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/Resolve',
+            media__proto_dot_metadata__pb2.ResolveRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Resolution.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EditMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/EditMedia',
+            media__proto_dot_metadata__pb2.EditMediaRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MoveMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/MoveMedia',
+            media__proto_dot_metadata__pb2.MoveMediaRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddTag(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/AddTag',
+            media__proto_dot_metadata__pb2.TagRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveTag(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/RemoveTag',
+            media__proto_dot_metadata__pb2.RemoveTagRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RelabelTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/RelabelTags',
+            media__proto_dot_metadata__pb2.RelabelTagsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/AddUpload',
+            media__proto_dot_metadata__pb2.AddUploadRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SelectVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/SelectVersion',
+            media__proto_dot_metadata__pb2.GetMediaRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/DeleteVersion',
+            media__proto_dot_metadata__pb2.DeleteVersionRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.DeleteVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/GetItems',
+            media__proto_dot_metadata__pb2.GetItemsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Items.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRelated(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/GetRelated',
+            media__proto_dot_metadata__pb2.GetItemsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.RelatedItems.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/GetMembers',
+            media__proto_dot_metadata__pb2.GetMembersRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ItemIds.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IsExcluded(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/IsExcluded',
+            media__proto_dot_metadata__pb2.IsExcludedRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Excluded.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTagsets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/ListTagsets',
+            media__proto_dot_metadata__pb2.ListTagsetsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ListTagsetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTagValues(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/ListTagValues',
+            media__proto_dot_metadata__pb2.ListTagValuesRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ListTagValuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/CountItems',
+            media__proto_dot_metadata__pb2.CountItemsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ItemCount.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/FindText',
+            media__proto_dot_metadata__pb2.FindTextRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.TextHits.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetFrames(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/SetFrames',
+            media__proto_dot_metadata__pb2.SetFramesRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ItemIds.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetObject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/GetObject',
+            media__proto_dot_metadata__pb2.GetObjectRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ObjectPlace.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddObjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/AddObjects',
+            media__proto_dot_metadata__pb2.AddObjectsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.DetectedObjects.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetClusters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/SetClusters',
+            media__proto_dot_metadata__pb2.SetClustersRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Clusters.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListClusters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/ListClusters',
+            media__proto_dot_metadata__pb2.ListClustersRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Clusters.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/CreateKey',
+            media__proto_dot_metadata__pb2.CreateKeyRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Key.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/ListKeys',
+            media__proto_dot_metadata__pb2.ListKeysRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Keys.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/RevokeKey',
+            media__proto_dot_metadata__pb2.RevokeKeyRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.RevokeKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/CheckKey',
+            media__proto_dot_metadata__pb2.CheckKeyRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Key.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetIndexing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/GetIndexing',
+            media__proto_dot_metadata__pb2.GetIndexingRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Indexing.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/Reindex',
+            media__proto_dot_metadata__pb2.ReindexRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Indexing.FromString,
             options,
             channel_credentials,
             insecure,

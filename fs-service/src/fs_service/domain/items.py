@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
 from fs_service.domain.errors import ItemLocked
@@ -143,3 +143,4 @@ class Item:
     modified_us: int
     created_us: int
     probe: Probe
+    inode: int = field(default=0, compare=False)  # for a reader that follows files by it

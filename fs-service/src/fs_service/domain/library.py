@@ -6,11 +6,11 @@ Every path taken is the request's own bytes; the checks are made here, in the or
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from media_common.errors import InvalidArgument
+from media_common.errors import InvalidArgument, ServiceError
 
 from fs_service.domain.errors import (
     HiddenPath,
@@ -151,6 +151,16 @@ class Library:
     def item(self, path: bytes) -> Item:
         """Raises as `place`."""
         return self._shelves.item(self._placed(path))
+
+    def items(self, paths: Sequence[bytes]) -> list[Item | ServiceError]:
+        """`item` of many, each with its own refusal."""
+        found: list[Item | ServiceError] = []
+        for path in paths:
+            try:
+                found.append(self.item(path))
+            except ServiceError as error:
+                found.append(error)
+        return found
 
     def place(self, path: bytes) -> Place:
         """Where an existing media file is.

@@ -52,9 +52,8 @@ class Looks:
                     items.append(None)
                 continue
             probe = _UNKNOWN if width_px is None and duration_s is None else Probe(width_px, height_px, duration_s)
-            items.append(
-                Item(path, _KINDS[kind], _STATES[state], size_bytes, facts.st_mtime_ns // 1000, created_us, probe)
-            )
+            modified_us = facts.st_mtime_ns // 1000
+            items.append(Item(path, _KINDS[kind], _STATES[state], size_bytes, modified_us, created_us, probe, inode))
         probed = self._probe(prefix, items, unknown) if unknown else []
         return [item for item in items if item is not None], probed
 
@@ -76,6 +75,7 @@ class Looks:
                 facts.st_mtime_ns // 1000,
                 created_us,
                 probe,
+                signed(facts.st_ino),
             )
             known = Facts(
                 signed(facts.st_ino),

@@ -92,6 +92,12 @@ class FilterTooLarge(ServiceError):
     code = ErrorCode.INVALID_ARGUMENT
 
 
+class Unreachable(ServiceError):
+    """The file service or NATS does not answer; indexing goes on when it does."""
+
+    code = ErrorCode.SERVICE_UNAVAILABLE
+
+
 class IdOutOfRange(ServiceError):
     """An id that a collection cannot hold."""
 

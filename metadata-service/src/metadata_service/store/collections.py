@@ -133,6 +133,11 @@ def get(snapshot: Snapshot, collection_id: int) -> Collection:
 
 
 def folder_by_labels(snapshot: Snapshot, collection: Collection, labels: tuple[UUID, ...]) -> int:
+    """`folder_at`, for a reader."""
+    return folder_at(snapshot.connection, collection, labels)
+
+
+def folder_at(connection: sqlite3.Connection, collection: Collection, labels: tuple[UUID, ...]) -> int:
     """The folder that a path of ids names, the collection's own first; each must be the parent of the next.
 
     Raises:
@@ -142,7 +147,7 @@ def folder_by_labels(snapshot: Snapshot, collection: Collection, labels: tuple[U
         raise FolderNotFound
     current = collection.root_folder_id
     for label in labels[1:]:
-        row = snapshot.connection.execute(
+        row = connection.execute(
             "SELECT id FROM node WHERE uuid = ? AND parent_id = ? AND kind = ? AND listed",
             (label.bytes, current, Kind.FOLDER),
         ).fetchone()

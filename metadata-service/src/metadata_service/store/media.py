@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
@@ -116,13 +117,20 @@ def _insert_file(txn: Transaction, collection: Collection, parent_id: int, disk_
 
 
 def find_file(txn: Transaction, collection: Collection, relative_path: bytes) -> int | None:
+    """`at_path`, for a writer."""
+    return at_path(txn.connection, collection, relative_path)
+
+
+def at_path(connection: sqlite3.Connection, collection: Collection, relative_path: bytes) -> int | None:
     """The row of a path on the disk, a file's or a folder's, whatever its marks; None: there is none."""
     current = collection.root_folder_id
     for part in filter(None, relative_path.split(b"/")):
-        found = txn.one("SELECT id FROM node WHERE parent_id = ? AND disk_name = ?", current, part)
-        if found is None:
+        row = connection.execute(
+            "SELECT id FROM node WHERE parent_id = ? AND disk_name = ?", (current, part)
+        ).fetchone()
+        if row is None:
             return None
-        current = int(found)
+        current = int(row[0])
     return current
 
 

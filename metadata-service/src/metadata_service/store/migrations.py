@@ -26,7 +26,8 @@ CREATE TABLE collection (
     originals_url TEXT NOT NULL DEFAULT '',
     thumbnails_url TEXT NOT NULL DEFAULT '',
     created_us INTEGER NOT NULL,
-    version INTEGER NOT NULL DEFAULT 0     -- of its listed rows and their order
+    version INTEGER NOT NULL DEFAULT 0,    -- of its listed rows and their order
+    reconciled_us INTEGER NOT NULL DEFAULT 0 -- when its review path was last gone through as a whole; 0: it is due
 );
 
 -- Folders and media. `listed` follows from `marks`; the root folder of a collection is never listed.

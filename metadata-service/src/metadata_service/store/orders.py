@@ -40,6 +40,8 @@ class Limits:
 
 
 DEFAULTS: Final = Limits()
+#: Positions that are looked up one by one before a mask of the whole set is made.
+NEAR: Final = 4000
 
 
 class StaleSnapshot(Exception):
@@ -59,6 +61,9 @@ class Order:
         ordered = self.positions[::-1] if descending else self.positions
         if len(wanted) == len(ordered):
             return [int(p) for p in ordered[offset : offset + limit]]
+        near = _near_end(ordered, wanted, offset, limit)
+        if len(near) == limit:
+            return near
         mask = _mask(wanted, int(self.members.max()) + 1)
         found: list[int] = []
         for start in range(0, len(ordered), block_size):
@@ -161,6 +166,20 @@ def by_position(wanted: BitMap, offset: int, limit: int, descending: bool) -> li
     if descending:
         return list(reversed(list(wanted[max(0, count - offset - limit) : count - offset])))
     return list(wanted[offset : min(count, offset + limit)])
+
+
+def _near_end(ordered: Positions, wanted: BitMap, offset: int, limit: int) -> list[int]:
+    """The page, if it is full within a few thousand positions of the end; else what of it is there."""
+    found: list[int] = []
+    for position in ordered[:NEAR].tolist() if offset < NEAR // 4 else ():
+        if position in wanted:
+            if offset:
+                offset -= 1
+                continue
+            found.append(position)
+            if len(found) == limit:
+                break
+    return found
 
 
 def _mask(positions: BitMap, size: int) -> NDArray[np.bool_]:

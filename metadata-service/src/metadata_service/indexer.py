@@ -1,0 +1,124 @@
+"""Keeps the catalogue at what the disk is: looks again at what an event names, and goes through a whole root when due.
+
+An event is a hint. What is written is what the file service says now, so order, repeats and losses do not matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from pyroaring import BitMap
+
+from metadata_service.domain.disk import Disk, Looked, Root
+from metadata_service.domain.errors import Unreachable
+from metadata_service.store import indexing
+from metadata_service.store.sqlite import Catalogue
+
+logger = logging.getLogger(__name__)
+
+#: Paths looked at in one go.
+BATCH: Final = 500
+_POLL_S: Final = 1.0
+_BACK_OFF_S: Final = 2.0
+
+
+class Indexer:
+    """Knows nothing of NATS: `follower` hands it what the events name."""
+
+    def __init__(self, catalogue: Catalogue, disk: Disk) -> None:
+        self._catalogue = catalogue
+        self._disk = disk
+        self._lock = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._known: set[bytes] = set()
+        #: Roots that are gone through right now.
+        self.running: set[bytes] = set()
+        #: Why nothing moves, a sentence; empty when it does.
+        self.problem = ""
+
+    async def ask(self, root: bytes | None) -> None:
+        """Let a root (None: every one) be gone through as a whole."""
+        for path in await self._catalogue.read(indexing.due):
+            if root is None or root == path:
+                await self._catalogue.write(indexing.set_reconciled, path, False)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Follow the list of roots until cancelled."""
+        while True:
+            try:
+                await self.follow_roots()
+                self.problem = ""
+            except Unreachable as error:
+                if not self.problem:
+                    logger.warning("indexing waits: %s", error.message)
+                self.problem = error.message
+                await asyncio.sleep(_BACK_OFF_S)
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(_POLL_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def follow_roots(self) -> None:
+        """Make collections for new roots, hide removed ones, go through those that are due and scanned."""
+        roots = await self._disk.roots()
+        due = await self._catalogue.read(indexing.due)
+        for root in roots:
+            if root.path not in due:
+                await self._catalogue.write(indexing.collection_for, root.path)
+        for path in due.keys() - {root.path for root in roots}:
+            if path in self._known or not due[path]:
+                await self._catalogue.write(indexing.hide_root, path)
+        self._known = {root.path for root in roots}
+        for root in roots:
+            if root.online and root.scanned and due.get(root.path, True):
+                await self.reconcile(root)
+
+    async def reconcile(self, root: Root) -> None:
+        """Bring in every file of a root; what the catalogue has beyond them is looked at one by one."""
+        logger.info("going through a review path as a whole")
+        self.running.add(root.path)
+        try:
+            before = await self._catalogue.read(indexing.in_place, root.path)
+            seen = BitMap()
+            async for files in self._disk.replay(root.path):
+                looked = [Looked(file.relative_path, file, False) for file in files]
+                await self._bring_in(root.path, looked)
+                seen |= await self._catalogue.read(indexing.known_paths, root.path, [one.path for one in looked])
+            rest = await self._catalogue.read(indexing.paths_of, root.path, before - seen)
+            for start in range(0, len(rest), BATCH):
+                await self._bring_in(root.path, await self._disk.look(rest[start : start + BATCH]))
+            await self._catalogue.write(indexing.set_reconciled, root.path, True)
+        finally:
+            self.running.discard(root.path)
+
+    async def look(self, named: Iterable[tuple[bytes, bytes]]) -> None:
+        """Look again at what events name.
+
+        Args:
+            named: root and absolute path of each.
+        """
+        by_root: dict[bytes, dict[bytes, None]] = {}
+        for root, path in named:
+            if indexing.below(root, path):
+                by_root.setdefault(root, {})[path] = None
+        for root, paths in by_root.items():
+            await self._bring_in(root, await self._disk.look(list(paths)))
+
+    async def _bring_in(self, root: bytes, looked: Sequence[Looked]) -> None:
+        if not looked:
+            return
+        async with self._lock:
+            await self._catalogue.write(indexing.collection_for, root)
+            moved = await self._catalogue.read(indexing.maybe_moved, root, looked)
+            missing = {one.path for one in looked if one.missing}
+            unsure = list({move.old_path for move in moved} - missing)
+            for start in range(0, len(unsure), BATCH):
+                again = await self._disk.look(unsure[start : start + BATCH])
+                missing |= {one.path for one in again if one.missing}
+            await self._catalogue.write(indexing.apply, root, looked, moved, frozenset(missing))
