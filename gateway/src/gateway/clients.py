@@ -1,25 +1,19 @@
-"""One class per service: a channel for the life of the process, a deadline on every call, one short wait for a
-service that is being restarted."""
+"""fs-service as the gateway calls it."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import grpc
-from media_common.errors import ErrorCode
-from media_common.grpc_client import error_code_of, open_channel
+from media_common.grpc_client import open_channel
 from media_proto import fs_pb2, fs_pb2_grpc
 
 from gateway.config import GatewaySettings
-from gateway.errors import service_down
+from gateway.remote import Remote
 
 if TYPE_CHECKING:
     from media_proto.fs_pb2_grpc import FsServiceAsyncStub
-
-Q = TypeVar("Q")
-A = TypeVar("A")
 
 ACTIONS: Final[dict[str, fs_pb2.Action.ValueType]] = {
     "lock": fs_pb2.ACTION_LOCK,
@@ -38,17 +32,12 @@ STATUS_FILTERS: Final[dict[str, fs_pb2.StatusFilter.ValueType]] = {
 }
 
 
-class FsClient:
-    """fs-service, by name. Paths are bytes.
-
-    Every method raises `grpc.aio.AioRpcError` with the service's own words, or `Failure` 503 when the service is
-    not there within the connect wait. Calls that may be repeated are, once, when the service dies under them.
-    """
+class FsClient(Remote):
+    """fs-service, by name. Paths are bytes."""
 
     def __init__(self, channel: grpc.aio.Channel, settings: GatewaySettings) -> None:
-        self._channel = channel
+        super().__init__(channel, settings.connect_wait_s)
         self._stub: FsServiceAsyncStub = fs_pb2_grpc.FsServiceStub(channel)
-        self._connect_wait_s = settings.connect_wait_s
         self._call_s = settings.call_deadline_s
         self._listing_s = settings.listing_deadline_s
         self._thumbnail_s = settings.thumbnail_deadline_s
@@ -57,64 +46,6 @@ class FsClient:
     @classmethod
     def open(cls, settings: GatewaySettings) -> FsClient:
         return cls(open_channel(settings.fs_target), settings)
-
-    async def close(self) -> None:
-        await self._channel.close()
-
-    async def connected(self) -> None:
-        """Wait for the service, for as long as a restart takes.
-
-        Raises:
-            Failure: 503, it did not come.
-        """
-        if self._channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
-            return
-        try:
-            async with asyncio.timeout(self._connect_wait_s):
-                await self._channel.channel_ready()
-        except TimeoutError:
-            raise service_down() from None
-
-    async def _ask(
-        self,
-        method: grpc.aio.UnaryUnaryMultiCallable[Q, A],
-        request: Q,
-        deadline_s: float,
-        *,
-        repeatable: bool = True,
-    ) -> A:
-        await self.connected()
-        try:
-            return await method(request, timeout=deadline_s)
-        except grpc.aio.AioRpcError as error:
-            if not repeatable or error_code_of(error) is not ErrorCode.SERVICE_UNAVAILABLE:
-                raise
-        await self.connected()
-        return await method(request, timeout=deadline_s)
-
-    async def _follow(
-        self,
-        method: grpc.aio.UnaryStreamMultiCallable[Q, A],
-        request: Q,
-        deadline_s: float | None,
-        *,
-        repeatable: bool = True,
-    ) -> AsyncGenerator[A, None]:
-        """The messages; closing the generator cancels the call."""
-        for last_try in (not repeatable, True):
-            await self.connected()
-            begun = False
-            call = method(request, timeout=deadline_s)
-            try:
-                async for message in call:
-                    begun = True
-                    yield message
-                return
-            except grpc.aio.AioRpcError as error:
-                if last_try or begun or error_code_of(error) is not ErrorCode.SERVICE_UNAVAILABLE:
-                    raise
-            finally:
-                call.cancel()
 
     # --- settings and roots ---
     async def settings(self, deadline_s: float | None = None) -> fs_pb2.Settings:

@@ -36,9 +36,10 @@ class ClientGone(Exception):
     """The caller hung up; whatever was being done for it has been cancelled."""
 
 
+_DOWN: Final = "{} is not available right now; try again in a moment."
 #: Sentences for failures that no service put into words.
 _TRANSPORT: Final[dict[ErrorCode, str]] = {
-    ErrorCode.SERVICE_UNAVAILABLE: "The file service is not available right now; try again in a moment.",
+    ErrorCode.SERVICE_UNAVAILABLE: _DOWN.format("The file service"),
     ErrorCode.DEADLINE: "The file service did not answer in time.",
     ErrorCode.NOT_BUILT: "This is not built yet.",
 }
@@ -57,9 +58,9 @@ def invalid(parameter: str, message: str, reason: str = "") -> Failure:
     return Failure(400, "invalid_parameter", message, {"parameter": parameter, "reason": reason or message})
 
 
-def service_down() -> Failure:
+def service_down(service: str = "The file service") -> Failure:
     """503: a service did not come back within the short wait that a restart gets."""
-    message = _TRANSPORT[ErrorCode.SERVICE_UNAVAILABLE]
+    message = _DOWN.format(service)
     return Failure(503, ErrorCode.SERVICE_UNAVAILABLE, message, headers={"Retry-After": "1"})
 
 
@@ -73,7 +74,7 @@ def failure_of(error: BaseException) -> Failure:
         case grpc.aio.AioRpcError():
             code = error_code_of(error)
             # A service that put it into words sent the name along; the transport's own words are not for callers.
-            spoken = _has_name(error) and code is not ErrorCode.INTERNAL
+            spoken = is_spoken(error) and code is not ErrorCode.INTERNAL
             return _named(code, error.details() or "" if spoken else "")
         case RequestValidationError():
             return Failure(400, "invalid_parameter", "The request is not valid.")
@@ -83,7 +84,8 @@ def failure_of(error: BaseException) -> Failure:
             return Failure(500, ErrorCode.INTERNAL, INTERNAL)
 
 
-def _has_name(error: grpc.aio.AioRpcError) -> bool:
+def is_spoken(error: grpc.aio.AioRpcError) -> bool:
+    """Whether a service said it, and not the transport."""
     return any(key == ERROR_TRAILER for key, _ in error.trailing_metadata() or ())
 
 

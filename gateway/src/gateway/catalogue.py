@@ -1,0 +1,107 @@
+"""metadata-service as the gateway calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import grpc
+from media_common.errors import ErrorCode
+from media_common.grpc_client import error_code_of, open_channel
+from media_proto import metadata_pb2 as pb
+from media_proto import metadata_pb2_grpc
+
+from gateway.config import GatewaySettings
+from gateway.errors import Failure, is_spoken, service_down
+from gateway.remote import Remote
+
+if TYPE_CHECKING:
+    from media_proto.metadata_pb2_grpc import MetadataServiceAsyncStub
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+_LATE: Final = "The catalogue did not answer in time."
+
+
+class CatalogueClient(Remote):
+    """metadata-service, by name. Requests and answers are its messages; `collection` is a slug or an id."""
+
+    SPOKEN = "The catalogue"
+
+    def __init__(self, channel: grpc.aio.Channel, settings: GatewaySettings) -> None:
+        super().__init__(channel, settings.connect_wait_s)
+        self.stub: MetadataServiceAsyncStub = metadata_pb2_grpc.MetadataServiceStub(channel)
+        self._call_s = settings.call_deadline_s
+
+    @classmethod
+    def open(cls, settings: GatewaySettings) -> CatalogueClient:
+        """Where none is set up, every call answers that the catalogue is not available."""
+        return cls(open_channel(settings.metadata_target or "unix:/nonexistent"), settings)
+
+    async def ask(self, method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q, *, repeatable: bool = True) -> A:
+        """One call; what the transport says is said in our own words.
+
+        Raises:
+            Failure: 503 or 504, the service does not answer.
+            grpc.aio.AioRpcError: its own refusal.
+        """
+        try:
+            return await self._ask(method, request, self._call_s, repeatable=repeatable)
+        except grpc.aio.AioRpcError as error:
+            code = error_code_of(error)
+            if code is ErrorCode.SERVICE_UNAVAILABLE and not is_spoken(error):
+                raise service_down(self.SPOKEN) from error
+            if code is ErrorCode.DEADLINE:
+                raise Failure(504, code, _LATE) from error
+            raise
+
+    # --- collections ---
+    async def collections(self) -> pb.ListCollectionsResponse:
+        return await self.ask(self.stub.ListCollections, pb.ListCollectionsRequest())
+
+    async def collection(self, name: str) -> pb.Collection:
+        return await self.ask(self.stub.GetCollection, pb.GetCollectionRequest(collection=name))
+
+    # --- interactive retrieval; ids are relative to the collection's base ---
+    async def items(self, collection: str, ids: Sequence[int], tagset_ids: Sequence[int] = ()) -> pb.Items:
+        request = pb.GetItemsRequest(collection=collection, relative_ids=ids, tagset_ids=tagset_ids)
+        return await self.ask(self.stub.GetItems, request)
+
+    async def related(self, collection: str, ids: Sequence[int]) -> pb.RelatedItems:
+        request = pb.GetItemsRequest(collection=collection, relative_ids=ids)
+        return await self.ask(self.stub.GetRelated, request)
+
+    async def members(self, collection: str, group_id: int) -> pb.ItemIds:
+        request = pb.GetMembersRequest(collection=collection, relative_id=group_id)
+        return await self.ask(self.stub.GetMembers, request)
+
+    async def is_excluded(self, collection: str, item_id: int, group_ids: Sequence[int]) -> bool:
+        request = pb.IsExcludedRequest(collection=collection, relative_id=item_id, group_ids=group_ids)
+        return (await self.ask(self.stub.IsExcluded, request)).excluded
+
+    async def tagsets(self, collection: str) -> pb.ListTagsetsResponse:
+        return await self.ask(self.stub.ListTagsets, pb.ListTagsetsRequest(collection=collection))
+
+    async def tag_values(
+        self, collection: str, tagtype: pb.TagType.ValueType, tagset_id: int
+    ) -> pb.ListTagValuesResponse:
+        request = pb.ListTagValuesRequest(collection=collection, tagtype=tagtype, tagset_id=tagset_id)
+        return await self.ask(self.stub.ListTagValues, request)
+
+    async def count_items(self, collection: str) -> int:
+        return (await self.ask(self.stub.CountItems, pb.CountItemsRequest(collection=collection))).count
+
+    # --- faces ---
+    async def resolve(self, request: pb.ResolveRequest) -> pb.Resolution:
+        return await self.ask(self.stub.Resolve, request)
+
+    # --- keys ---
+    async def create_key(self, request: pb.CreateKeyRequest) -> pb.Key:
+        return await self.ask(self.stub.CreateKey, request, repeatable=False)
+
+    async def keys(self) -> pb.Keys:
+        return await self.ask(self.stub.ListKeys, pb.ListKeysRequest())
+
+    async def revoke_key(self, uuid: bytes) -> None:
+        await self.ask(self.stub.RevokeKey, pb.RevokeKeyRequest(uuid=uuid))

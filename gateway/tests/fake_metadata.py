@@ -1,0 +1,53 @@
+"""A metadata-service in memory, behind a real gRPC socket: what it answers is set by the test, what it was asked is
+kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from media_common.grpc_server import serving
+from media_proto import metadata_pb2, metadata_pb2_grpc
+
+
+@dataclass
+class FakeMetadata(metadata_pb2_grpc.MetadataServiceServicer):
+    """Answers by method name: a message, an exception, or a callable on the request."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+
+    def last(self, method: str) -> Any:
+        """The latest request of the method."""
+        return [request for name, request in self.asked if name == method][-1]
+
+    def count(self, method: str) -> int:
+        return sum(name == method for name, _ in self.asked)
+
+    async def unary(self, method: str, request: Any) -> Any:
+        self.asked.append((method, request))
+        answer = self.answers[method]
+        if callable(answer):
+            answer = answer(request)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _unary(method: str) -> Callable[..., Any]:
+    async def call(self: FakeMetadata, request: Any, context: Any) -> Any:
+        return await self.unary(method, request)
+
+    return call
+
+
+for _method in metadata_pb2.DESCRIPTOR.services_by_name["MetadataService"].methods_by_name:
+    setattr(FakeMetadata, _method, _unary(_method))
+
+
+def serve_metadata(fake: FakeMetadata, target: str) -> AbstractAsyncContextManager[Any]:
+    register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, fake)
+    return serving(target, register, ["framewell.metadata.v1.MetadataService"], 0.1)
