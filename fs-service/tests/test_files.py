@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -146,6 +147,14 @@ def test_what_is_missing_is_missing(files: Files, root: Path) -> None:
     for name in ("no.jpg", "no/no.jpg", "a.jpg/no.jpg", "dangling.jpg", "x" * 300 + ".jpg"):
         with pytest.raises(PathMissing):
             files.facts(place(root, name))
+
+
+def test_a_socket_is_no_media_file(files: Files, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)  # a socket's address must be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket.jpg")
+        with pytest.raises(NotMedia):
+            files.facts(place(root, "socket.jpg"))
 
 
 def test_only_regular_media_files_are_read(files: Files, root: Path) -> None:

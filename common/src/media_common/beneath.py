@@ -16,6 +16,8 @@ from typing import Final
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO must not hang; it is refused right after.
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+#: What opening a socket, or a device that is not there, answers.
+_NO_FILE: Final = (errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP)
 
 
 class Escapes(OSError):
@@ -95,10 +97,12 @@ def open_file(root_fd: int, relative: bytes) -> int:
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise Escapes(relative) from error
+            if error.errno in _NO_FILE:
+                raise _not_regular(relative) from error
             raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", os.fsdecode(relative))
+        raise _not_regular(relative)
     return descriptor
 
 
@@ -120,6 +124,10 @@ def resolve_file(root_path: bytes, root_fd: int, relative: bytes) -> bytes:
     if not target.startswith(prefix):
         raise Escapes(relative)
     return target[len(prefix) :]
+
+
+def _not_regular(relative: bytes) -> OSError:
+    return OSError(errno.EINVAL, "not a regular file", os.fsdecode(relative))
 
 
 def _is_link(name: bytes, parent: int) -> bool:
