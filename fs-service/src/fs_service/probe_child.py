@@ -84,8 +84,8 @@ def read(path: bytes, kind: Kind) -> Probe:
 
 @contextlib.contextmanager
 def _opened(path: bytes) -> Iterator[IO[bytes]]:
-    # O_NONBLOCK: opening a FIFO must not hang.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    # O_NONBLOCK: opening a FIFO must not hang. O_NOFOLLOW: where a link leads was asked before; it may be another now.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError("not a regular file")

@@ -53,7 +53,7 @@ class FakeProber:
 
     def probe(self, files: Sequence[tuple[bytes, Kind]]) -> list[Probe]:
         self.hold.wait(10)
-        self.asked += [path for path, _ in files]
+        self.asked += [os.path.realpath(path) for path, _ in files]  # named by an open folder
         return [Probe(os.stat(path).st_size, 1, None) for path, _ in files]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from fs_service.domain.items import Item, Probe, State
 from fs_service.domain.media import Kind
 from fs_service.domain.ports import Prober, Roots
-from fs_service.store.birth import birth_us
-from fs_service.store.links import resolved
+from fs_service.store.reach import Reached, groups, held
 from fs_service.store.rows import Facts, Probed, Row, relative_of, signed
 
 # Looked up, because calling an enumeration ten thousand times is a tenth of a stream's time.
@@ -28,14 +27,19 @@ class Looks:
         self._prober = prober
 
     def items(self, root: bytes, rows: Sequence[Row]) -> tuple[list[Item], list[Probed]]:
-        """The items whose file is there, in the order given, and the facts that were new."""
+        """The items whose file is there, in the order given, and the facts that were new.
+
+        Raises:
+            RootOffline
+        """
         prefix = root.rstrip(b"/") + b"/"
         items: list[Item | None] = []
-        unknown: list[tuple[int, Row, bytes, os.stat_result]] = []
+        unknown: dict[int, Row] = {}  # by place in `items`
         for row in rows:
             key, kind, state, link, inode, size_bytes, mtime_ns, created_us, width_px, height_px, duration_s = row
             path = prefix + relative_of(key)
             try:
+                # By path, which may have led elsewhere for a moment: what is not known already is looked at again.
                 facts = os.stat(path) if link else os.lstat(path)
             except OSError:
                 continue
@@ -46,45 +50,48 @@ class Looks:
                 facts.st_size,
                 signed(facts.st_mtime_ns),
             ):
-                opened = resolved(self._roots, path) if link else path
-                if opened is not None:
-                    unknown.append((len(items), row, opened, facts))
-                    items.append(None)
+                unknown[len(items)] = row
+                items.append(None)
                 continue
             probe = _UNKNOWN if width_px is None and duration_s is None else Probe(width_px, height_px, duration_s)
             modified_us = facts.st_mtime_ns // 1000
             items.append(Item(path, _KINDS[kind], _STATES[state], size_bytes, modified_us, created_us, probe, inode))
-        probed = self._probe(prefix, items, unknown) if unknown else []
+        probed: list[Probed] = []
+        for group in groups(unknown):
+            for at, (file, probe) in self._looked_into(root, group).items():
+                row = group[at]
+                items[at] = _item(prefix + relative_of(row.key), row, file, probe)
+                probed.append(Probed(row.key, _facts(file, probe), edited=row.inode is not None))
         return [item for item in items if item is not None], probed
 
-    def _probe(
-        self, prefix: bytes, items: list[Item | None], unknown: list[tuple[int, Row, bytes, os.stat_result]]
-    ) -> list[Probed]:
-        probes = self._prober.probe([(opened, _KINDS[row.kind]) for _, row, opened, _ in unknown])
-        probed = []
-        for (at, row, opened, facts), probe in zip(unknown, probes, strict=True):
-            try:
-                created_us = birth_us(opened)
-            except OSError:
-                created_us = facts.st_ctime_ns // 1000
-            items[at] = Item(
-                prefix + relative_of(row.key),
-                _KINDS[row.kind],
-                _STATES[row.state],
-                facts.st_size,
-                facts.st_mtime_ns // 1000,
-                created_us,
-                probe,
-                signed(facts.st_ino),
-            )
-            known = Facts(
-                signed(facts.st_ino),
-                facts.st_size,
-                signed(facts.st_mtime_ns),
-                created_us,
-                probe.width_px,
-                probe.height_px,
-                probe.duration_s,
-            )
-            probed.append(Probed(row.key, known, edited=row.inode is not None))
-        return probed
+    def _looked_into(self, root: bytes, rows: Mapping[int, Row]) -> dict[int, tuple[Reached, Probe]]:
+        """The files of the rows and what is inside them, by the rows' numbers; of those that are there."""
+        with held(self._roots, root, rows.values()) as files:
+            there = [(at, file) for at, file in zip(rows, files, strict=True) if file is not None]
+            probes = self._prober.probe([(file.path, _KINDS[rows[at].kind]) for at, file in there])
+        return {at: (file, probe) for (at, file), probe in zip(there, probes, strict=True)}
+
+
+def _facts(file: Reached, probe: Probe) -> Facts:
+    return Facts(
+        signed(file.facts.st_ino),
+        file.facts.st_size,
+        signed(file.facts.st_mtime_ns),
+        file.created_us,
+        probe.width_px,
+        probe.height_px,
+        probe.duration_s,
+    )
+
+
+def _item(path: bytes, row: Row, file: Reached, probe: Probe) -> Item:
+    return Item(
+        path,
+        _KINDS[row.kind],
+        _STATES[row.state],
+        file.facts.st_size,
+        file.facts.st_mtime_ns // 1000,
+        file.created_us,
+        probe,
+        signed(file.facts.st_ino),
+    )
