@@ -95,7 +95,7 @@ def test_what_was_read_from_inside_a_file_is_kept_while_it_is_the_same(
     node_id = _put(database, collection, "a.jpg", camera="NIKON D90", taken_us=1_700_000_000_000_000)
     assert database.write(media.upsert_file, collection, _file("a.jpg"))[1] is media.Outcome.SAME
     assert database.read(details.media, [node_id])[0].tags == {
-        "Camera": ["NIKON D90"], "Folder": [""], "Hour": [22], "Month": [11], "Status": ["unseen"], "Type": ["image"],
+        "Camera": ["NIKON D90"], "Folder": ["."], "Hour": [22], "Month": [11], "Status": ["unseen"], "Type": ["image"],
         "Year": [2023],
     }  # fmt: skip
 

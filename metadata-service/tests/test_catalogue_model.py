@@ -66,7 +66,7 @@ class Machine(RuleBasedStateMachine):
         while current != self.model.root:
             names.append(self.model.nodes[current].name)
             current = self.model.nodes[current].parent or 0
-        return ("Folder", "/".join(reversed(names)))
+        return ("Folder", "/".join(reversed(names)) or ".")
 
     @rule(target=folders, parent=folders, name=NAMES)
     def make_folder(self, parent: int, name: str) -> int:

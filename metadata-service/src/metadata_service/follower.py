@@ -27,6 +27,7 @@ _FETCH_S: Final = 1.0
 #: Longer than any batch takes; a message not acknowledged by then comes again, which does no harm.
 _ACK_WAIT_S: Final = 120.0
 _RETRY_S: Final = 1.0
+_SAID_AT: Final = 5
 
 
 class Follower:
@@ -45,14 +46,15 @@ class Follower:
         """Until cancelled. Without a queue the review paths are still gone through when they are due."""
         if not self._url:
             return
+        failures = 0
         while True:
             try:
                 await self._follow()
             except (nats.errors.Error, OSError, TimeoutError, ServiceError) as error:
-                said = error.message if isinstance(error, ServiceError) else "The job queue is not available."
-                if not self.problem:
-                    logger.warning("events wait: %s", error or type(error).__name__)
-                self.problem = said
+                failures = failures + 1 if self.problem else 1
+                # Everything starts at once: what is not there in the first seconds is no news.
+                logger.log(logging.WARNING if failures == _SAID_AT else logging.DEBUG, "events wait: %r", error)
+                self.problem = error.message if isinstance(error, ServiceError) else "The job queue is not available."
                 await asyncio.sleep(_RETRY_S)
 
     async def _follow(self) -> None:

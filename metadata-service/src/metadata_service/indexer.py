@@ -22,7 +22,9 @@ logger = logging.getLogger(__name__)
 #: Paths looked at in one go.
 BATCH: Final = 500
 _POLL_S: Final = 1.0
-_BACK_OFF_S: Final = 2.0
+_BACK_OFF_S: Final = 1.0
+#: Failures in a row that are worth a line: everything starts at once, and the first are no news.
+_SAID_AT: Final = 5
 
 
 class Indexer:
@@ -48,12 +50,14 @@ class Indexer:
 
     async def run(self) -> None:
         """Follow the list of roots until cancelled."""
+        failures = 0
         while True:
             try:
                 await self.follow_roots()
-                self.problem = ""
+                self.problem, failures = "", 0
             except Unreachable as error:
-                if not self.problem:
+                failures += 1
+                if failures == _SAID_AT:
                     logger.warning("indexing waits: %s", error.message)
                 self.problem = error.message
                 await asyncio.sleep(_BACK_OFF_S)

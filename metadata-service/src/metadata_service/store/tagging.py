@@ -179,7 +179,7 @@ def follow_folder(txn: Transaction, collection: Collection, item_id: int, old_id
 
 
 def _folder_value(txn: Transaction, folder_id: int) -> str:
-    return folder_path(txn.connection, folder_id).decode("utf-8", "backslashreplace")
+    return folder_path(txn.connection, folder_id).decode("utf-8", "backslashreplace") or "."
 
 
 def add(txn: Transaction, collection: Collection, item_id: int, label: str, value: str) -> None:
