@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fake_fs import FakeFs, settings
 from gateway.app import Parts, create_app
 from gateway.config import GatewaySettings
-from gateway_rig import KEY, MakeApp, client_of, serve_fake
+from gateway_rig import KEY, SIGNING_KEY, MakeApp, client_of, serve_fake
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def make_app(socket_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         own = {name: changes.pop(name) for name in list(changes) if name in GatewaySettings.model_fields}
         gateway = GatewaySettings(fs_target=socket_path, **{"connect_wait_s": 0.4, **own})
         public = PublicSettings(state_dir=tmp_path / "state", **changes)
-        app = create_app(Parts(gateway, public, KEY, asyncio.Event()))
+        app = create_app(Parts(gateway, public, KEY, SIGNING_KEY, asyncio.Event()))
         async with app.router.lifespan_context(app):
             yield app
 

@@ -14,6 +14,7 @@ from media_common.grpc_server import serving
 from media_proto import fs_pb2_grpc
 
 KEY = "fw_a-key-for-tests"
+SIGNING_KEY = "signs-in-tests"
 #: Makes an application with other settings than the usual; used as `async with`.
 MakeApp = Callable[..., AbstractAsyncContextManager[FastAPI]]
 

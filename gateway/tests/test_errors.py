@@ -146,7 +146,6 @@ def test_each_dialect_has_its_body() -> None:
         ("GET", "/v1/media", {"success", "message", "error"}),
         ("GET", "/api/resolve?path=/a", {"error"}),
         ("DELETE", "/api/keys/1", {"error"}),
-        ("GET", "/blob/abc", {"error"}),
     ],
 )
 async def test_what_is_not_built_says_so_in_its_dialect(

@@ -17,6 +17,7 @@ from media_common.logs import configure_logs
 from gateway.app import Parts, create_app
 from gateway.auth import admin_key
 from gateway.config import GatewaySettings, allowed_origins
+from gateway.secret_file import SIGNING_KEY_FILE, kept_secret
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +42,9 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(settings: GatewaySettings, public: PublicSettings, key: str) -> None:
+async def serve(settings: GatewaySettings, public: PublicSettings, admin_key: str, signing_key: str) -> None:
     stopping = asyncio.Event()
-    app = create_app(Parts(settings, public, key, stopping))
+    app = create_app(Parts(settings, public, admin_key, signing_key, stopping))
     config = uvicorn.Config(
         app,
         host=public.host,
@@ -70,11 +71,12 @@ def main() -> int:
         allowed_origins(public)
         configure_logs("gateway", public.log_level or "INFO", public.log_format)
         key = admin_key(public.admin_key, public.state_path)
+        signing_key = kept_secret(public.state_path / SIGNING_KEY_FILE, "a key that signs addresses")
     except SettingsError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return EXIT_SETTINGS
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, public, key))
+        runner.run(serve(settings, public, key, signing_key))
     return 0
 
 

@@ -21,19 +21,24 @@ from starlette.routing import Match
 
 from gateway.answers import failure_answer
 from gateway.auth import Keys
+from gateway.blobs import BlobSigner
+from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
 from gateway.config import GatewaySettings, allowed_origins
 from gateway.dependencies import Dependencies
 from gateway.dialects import unbuilt
 from gateway.dialects.mediareviewer.routes import MediaReviewer
 from gateway.dialects.platform import docs
+from gateway.dialects.platform.blob import BlobBytes
 from gateway.dialects.platform.routes import Platform
 from gateway.errors import Failure, failure_of
 from gateway.hosts import Hosts
+from gateway.library import Library
 from gateway.metrics import Metrics
 from gateway.middleware import Admission, Door
 from gateway.openapi import tell_exactly
 from gateway.page import Page
+from gateway.rate_limit import RateLimit
 from gateway.shortcut import Shortcut, Table, table_of
 
 logger = logging.getLogger(__name__)
@@ -51,12 +56,16 @@ class Parts:
     settings: GatewaySettings
     public: PublicSettings
     admin_key: str
+    signing_key: str
     stopping: asyncio.Event
 
 
 def create_app(parts: Parts) -> FastAPI:
     """The whole gateway. Channels are opened here and closed at the end of the lifespan, on the running loop."""
     fs = FsClient.open(parts.settings)
+    catalogue = CatalogueClient.open(parts.settings)
+    library = Library(catalogue)
+    signer = BlobSigner(parts.signing_key, parts.public.blob_ttl_s)
     dependencies = Dependencies(fs, parts.settings)
     metrics = Metrics()
 
@@ -72,6 +81,7 @@ def create_app(parts: Parts) -> FastAPI:
             level.cancel()
             await asyncio.gather(level, return_exceptions=True)
             await dependencies.close()
+            await catalogue.close()
             await fs.close()
 
     app = FastAPI(
@@ -86,8 +96,9 @@ def create_app(parts: Parts) -> FastAPI:
     )
     door = Door(
         Hosts(parts.public.host, trusted_hosts),
-        Keys(parts.admin_key, parts.public.auth),
+        Keys(parts.admin_key, parts.public.auth, catalogue),
         allowed_origins(parts.public),
+        RateLimit(parts.public.rate_limit),
     )
     exact: Table = {}
     app.add_middleware(Shortcut, table=exact)
@@ -96,6 +107,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _answer)
     MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE).add_to(app)
     Platform(fs, dependencies, metrics, parts.public.encoder, parts.stopping).add_to(app)
+    BlobBytes(fs, library, signer, metrics).add_to(app)
     unbuilt.add_to(app)
     Page().add_to(app)
     tell_exactly(app)

@@ -1,29 +1,33 @@
-"""Who is calling: the admin key, and the rule for callers on this machine that send none.
-
-Named keys with scopes come with the catalogue; until then the one key may do everything.
-"""
+"""Who is calling: the admin key, the keys of the catalogue, and the rule for callers on this machine that send none."""
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-import logging
-import os
-import secrets
-import stat
+import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from media_common.config import SettingsError
+import grpc
+from media_common.errors import ErrorCode
+from media_common.grpc_client import error_code_of
+from media_proto import metadata_pb2 as pb
 
+from gateway.access import ADMIN, LOCAL, Access
+from gateway.catalogue import CatalogueClient
 from gateway.dialects import Dialect
 from gateway.errors import Failure
 from gateway.hosts import is_loopback_address, is_loopback_name
-
-logger = logging.getLogger(__name__)
+from gateway.secret_file import kept_secret
 
 KEY_FILE: Final = "admin.key"
+#: How long an answer of the catalogue about a key is good for, and so how long a revoked one goes on.
+KEY_TTL_S: Final = 2.0
+#: Keys remembered, wrong ones too.
+_MAX_KNOWN: Final = 4096
 #: Dialects whose own clients always send a key.
 _ALWAYS_KEYED: Final = frozenset((Dialect.COREVIZ, Dialect.WICKSON))
 #: A proxy on this machine speaks for somebody else.
@@ -36,39 +40,7 @@ def admin_key(preset: str, state_dir: Path) -> str:
     Raises:
         SettingsError: the file is there and cannot be used.
     """
-    if preset:
-        return preset
-    file = state_dir / KEY_FILE
-    try:
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not file.exists():
-            _make(file)
-            logger.warning("made an admin key; it is in %s", file)
-        if stat.S_IMODE(file.stat().st_mode) & 0o077:
-            logger.warning("%s can be read by others; its mode should be 600", file)
-        key = file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The admin key in {file} cannot be used: {error}.") from error
-    if not key:
-        raise SettingsError(f"The admin key in {file} is empty; remove the file and a new one is made.")
-    return key
-
-
-def _make(file: Path) -> None:
-    """Write a new key whole or not at all; one that somebody else made in the meantime stays."""
-    temporary = file.with_name(f".{KEY_FILE}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as out:
-            out.write(f"fw_{secrets.token_urlsafe(32)}\n")
-            out.flush()
-            os.fsync(out.fileno())
-        try:
-            os.link(temporary, file)
-        except FileExistsError:
-            return
-    finally:
-        temporary.unlink()
+    return preset or kept_secret(state_dir / KEY_FILE, "an admin key", "fw_")
 
 
 @dataclass(frozen=True)
@@ -91,24 +63,50 @@ class Caller:
 class Keys:
     """The rule: a key that is sent must be right; without one only a local caller is served, in two dialects."""
 
-    def __init__(self, admin: str, mode: Literal["auto", "required"]) -> None:
+    def __init__(self, admin: str, mode: Literal["auto", "required"], catalogue: CatalogueClient) -> None:
         self._admin = admin.encode()
         self._local_needs_none = mode == "auto"
+        self._catalogue = catalogue
+        # By digest, so that no secret is kept: what it may do (None: it is no key), and when that was asked.
+        self._known: OrderedDict[bytes, tuple[Access | None, float]] = OrderedDict()
 
-    def check(self, headers: Mapping[str, str], caller: Caller, dialect: Dialect) -> None:
-        """Let the caller in.
+    async def check(self, headers: Mapping[str, str], caller: Caller, dialect: Dialect) -> Access:
+        """Let the caller in, with what it may do.
 
         Raises:
-            Failure: 401.
+            Failure: 401; 503 when only the catalogue could tell and it does not answer.
         """
         sent = sent_key(headers)
         if sent:
-            if not hmac.compare_digest(sent.encode("latin-1", "replace"), self._admin):
+            if hmac.compare_digest(sent.encode("latin-1", "replace"), self._admin):
+                return ADMIN
+            access = await self._of_catalogue(sent)
+            if access is None:
                 raise _unauthorized("The key is not valid.", "invalid")
-            return
+            return access
         if self._local_needs_none and dialect not in _ALWAYS_KEYED and caller.is_local(headers):
-            return
+            return LOCAL
         raise _unauthorized("A key is required.", "missing")
+
+    async def _of_catalogue(self, secret: str) -> Access | None:
+        if not self._catalogue.is_set_up:
+            return None
+        digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+        known = self._known.get(digest)
+        if known is not None and time.monotonic() - known[1] < KEY_TTL_S:
+            return known[0]
+        try:
+            request = pb.CheckKeyRequest(secret=secret)
+            access: Access | None = Access.of_key(await self._catalogue.ask(self._catalogue.stub.CheckKey, request))
+        except grpc.aio.AioRpcError as error:
+            if error_code_of(error) is not ErrorCode.KEY_NOT_FOUND:
+                raise
+            access = None
+        self._known[digest] = (access, time.monotonic())
+        self._known.move_to_end(digest)
+        if len(self._known) > _MAX_KNOWN:
+            self._known.popitem(last=False)
+        return access
 
 
 def sent_key(headers: Mapping[str, str]) -> str:

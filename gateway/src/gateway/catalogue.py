@@ -33,6 +33,7 @@ class CatalogueClient(Remote):
         super().__init__(channel, settings.connect_wait_s)
         self.stub: MetadataServiceAsyncStub = metadata_pb2_grpc.MetadataServiceStub(channel)
         self._call_s = settings.call_deadline_s
+        self.is_set_up = bool(settings.metadata_target)
 
     @classmethod
     def open(cls, settings: GatewaySettings) -> CatalogueClient:

@@ -12,6 +12,7 @@ import grpc
 from fastapi.exceptions import RequestValidationError
 from media_common.errors import ErrorCode, ServiceError
 from media_common.grpc_client import error_code_of
+from media_common.logs import request_id
 from media_common.wire import ERROR_TRAILER, WIRE
 from starlette.exceptions import HTTPException
 
@@ -120,7 +121,16 @@ _WICKSON_CODES: Final = {"internal": "INTERNAL_ERROR", "rate_limited": "RATE_LIM
 
 def _wickson(failure: Failure) -> dict[str, Any]:
     code = _WICKSON_CODES.get(failure.code, failure.code.upper())
-    return {"success": False, "message": failure.message, "error": {"code": code, "details": failure.details}}
+    details = failure.details
+    if failure.status == 500:
+        details = {**details, "request_id": request_id.get()}
+    body: dict[str, Any] = {"success": False, "message": failure.message, "error": {"code": code, "details": details}}
+    if failure.status == 429:
+        body["code"] = "rate_limit_error"
+        body["status_code"] = 429
+        body["request_id"] = request_id.get()
+        body["suggestion"] = f"Wait {failure.headers['Retry-After']} s, then ask again."
+    return body
 
 
 BODIES: Final[Mapping[Dialect, Callable[[Failure], dict[str, Any]]]] = {

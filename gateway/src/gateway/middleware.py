@@ -15,20 +15,23 @@ import structlog
 from media_common.logs import request_id
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.access import grant
 from gateway.answers import failure_answer
 from gateway.auth import Caller, Keys
 from gateway.dialects import Dialect, dialect_of
 from gateway.errors import ClientGone, Failure, failure_of
 from gateway.hosts import Hosts, check_same_site
 from gateway.metrics import Metrics
+from gateway.rate_limit import RateLimit
+from gateway.rights import check_scope
 
 logger = structlog.stdlib.get_logger(__name__)
 stdlib_logger = logging.getLogger(__name__)
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SLASHES: Final = re.compile(r"^/{2,}")
-#: Nothing of the library is told here, or (health) a monitor without a key asks.
-_OPEN: Final = re.compile(r"/(?:|health/(?:live|ready)|docs|openapi\.json|favicon\.ico|page/[a-z.-]+)")
+#: Nothing of the library is told here, or a monitor without a key asks (health), or the address is the key (blob).
+_OPEN: Final = re.compile(r"/(?:|health/(?:live|ready)|docs|openapi\.json|favicon\.ico|page/[a-z.-]+|blob/[^/]+)")
 #: Changes, failures and slow answers are worth a line; a page's hundreds of thumbnails are not.
 SLOW_S: Final = 1.0
 #: What a log says of a caller that left first; never sent.
@@ -37,24 +40,35 @@ GONE_STATUS: Final = 499
 
 @dataclass(frozen=True)
 class Door:
-    """The three checks, in their order."""
+    """The checks, in their order."""
 
     hosts: Hosts
     keys: Keys
     cors_origins: frozenset[str]
+    limit: RateLimit
 
-    async def admit(self, scope: Scope, headers: dict[str, str], dialect: Dialect) -> None:
-        """Let the request in.
+    async def admit(self, scope: Scope, headers: dict[str, str], dialect: Dialect, told: dict[str, str]) -> None:
+        """Let the request in, with what it may do noted on its scope.
 
+        Args:
+            told: headers that the answer gets, whatever it is; filled in here.
         Raises:
-            Failure: 400 for the Host, 403 for another site's change, 401 for the key.
+            Failure: 400 for the Host, 403 for another site's change, 401 for the key, 429 when it has asked too
+                often, 403 when it lacks a scope; 503 when nobody can say what the key is.
         """
         host = headers.get("host", "")
         name = await self.hosts.check(host)
         check_same_site(scope["method"], headers, host, dialect, self.cors_origins)
         if not _OPEN.fullmatch(scope["path"]):
             client = scope.get("client")
-            self.keys.check(headers, Caller(client[0] if client else None, name), dialect)
+            access = await self.keys.check(headers, Caller(client[0] if client else None, name), dialect)
+            grant(scope, access)
+            if dialect is Dialect.WICKSON:
+                standing, refusal = self.limit.take(access.key_id)
+                told.update(standing.headers())
+                if refusal is not None:
+                    raise refusal
+            check_scope(access, dialect, scope["method"], scope["path"])
 
 
 class Admission:
@@ -78,6 +92,7 @@ class Admission:
         scope["path"] = _plain(scope["path"])
         dialect = dialect_of(scope["path"])
         status = 0
+        told: dict[str, str] = {}
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -87,12 +102,13 @@ class Admission:
                     *message.get("headers", ()),
                     (b"x-request-id", current.encode("ascii")),
                     (b"x-content-type-options", b"nosniff"),
+                    *((name.lower().encode("ascii"), value.encode("ascii")) for name, value in told.items()),
                 ]
             await send(message)
 
         self._metrics.in_progress.inc()
         try:
-            await self._door.admit(scope, headers, dialect)
+            await self._door.admit(scope, headers, dialect, told)
             await self._app(scope, receive, answer)
         except ClientGone:
             status = GONE_STATUS

@@ -24,7 +24,6 @@ ROUTES: Final[dict[str, tuple[str, ...]]] = {
         "GET /api/resolve",
         "GET,POST /api/keys",
         "DELETE /api/keys/{key_id}",
-        "GET /blob/{token}",
     ),
     "Exquisitor": (
         "POST /exq/item/base",

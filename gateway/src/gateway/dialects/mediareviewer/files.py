@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Final
 from urllib.parse import quote
@@ -46,14 +46,23 @@ def content_type(told: str) -> str:
 
 
 async def file_answer(request: Request, fs: FsClient) -> Response:
-    """The file or the part of it that was asked for. A read that fails midway ends the connection short."""
-    facts = await fs.file_facts(Query(request.scope["query_string"]).path())
+    """The file at `path`."""
+    return await send_file(request, fs, Query(request.scope["query_string"]).path(), _OWN_PAGES)
+
+
+async def send_file(request: Request, fs: FsClient, path: bytes, policy: Mapping[str, str]) -> Response:
+    """The file or the part of it that was asked for. A read that fails midway ends the connection short.
+
+    Args:
+        policy: headers that say which pages may use it.
+    """
+    facts = await fs.file_facts(path)
     headers = {
         "ETag": f'"{facts.etag}"',
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
         "Content-Disposition": disposition(facts.path),
-        **_OWN_PAGES,
+        **policy,
     }
     if date := http_date(facts.modified_us):
         headers["Last-Modified"] = date
@@ -105,11 +114,19 @@ async def thumbnail_answer(request: Request, fs: FsClient, metrics: Metrics) -> 
     query = Query(request.scope["query_string"])
     size_px = query.integer("size", 256, 1, MAX_THUMBNAIL_PX)
     path = query.path()
+    return await send_thumbnail(request, (fs, metrics), path, size_px, _OWN_PAGES)
+
+
+async def send_thumbnail(
+    request: Request, of: tuple[FsClient, Metrics], path: bytes, size_px: int, policy: Mapping[str, str]
+) -> Response:
+    """A file's thumbnail; `policy` as for `send_file`."""
+    fs, metrics = of
     sent_tags = etags(request.headers.get("if-none-match", ""))
     async with until_gone(request.receive, after_s=_WATCH_AFTER_S):
         thumbnail = await fs.thumbnail(path, size_px, ",".join(tag for tag in sent_tags if tag != "*"))
     metrics.thumbnail(thumbnail)
-    headers = dict(_OWN_PAGES)
+    headers = dict(policy)
     if thumbnail.placeholder:
         headers["Cache-Control"] = "no-store"
         return Response(thumbnail.png, 200, headers, media_type="image/png")

@@ -12,6 +12,7 @@ from media_proto import fs_pb2
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.access import access_of
 from gateway.answers import json_answer, json_bytes
 from gateway.bodies import BATCH_BYTES, object_of, read_body, read_object, text_field
 from gateway.clients import ACTIONS, STATUS_FILTERS, FsClient
@@ -24,6 +25,7 @@ from gateway.openapi import Doc, Endpoint, add_route
 from gateway.paths import MALFORMED, bytes_of, text_of
 from gateway.query import Query
 from gateway.ranges import etags
+from gateway.rights import act_scope
 
 MAX_BATCH: Final = 500
 MAX_PRELOAD_MB: Final = 10_000
@@ -109,12 +111,14 @@ class MediaReviewer:
     async def act(self, request: Request) -> Response:
         body = await read_object(request)
         action = _action(body)
+        access_of(request).require(act_scope(action))
         path = bytes_of(text_field(body, "path"))
         return json_answer(render.action_out(await self._fs.act(path, action), action))
 
     async def batch(self, request: Request) -> Response:
         body = await read_object(request, BATCH_BYTES)
         action = _action(body)
+        access_of(request).require(act_scope(action))
         paths = _batch_paths(body)
         results: list[dict[str, Any]] = []
         sent: list[bytes] = []

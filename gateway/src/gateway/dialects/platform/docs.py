@@ -88,6 +88,16 @@ PLAN: Final = Doc(
     parameters=(path_parameter("One review path; without it, all.", _ROOT, required=False),),
     errors={400: "The path is malformed.", 403: "The path is not a known review path."},
 )
+BLOB: Final = Doc(
+    "Media bytes or a thumbnail by a signed address, as the lists give it; needs no key",
+    b"",
+    media_type="application/octet-stream",
+    errors={
+        403: "The address is forged or has expired.",
+        404: "The item or its file is gone.",
+        416: "The range is not in the file.",
+    },
+)
 
 
 def unbuilt(summary: str = "Not built yet") -> Doc:

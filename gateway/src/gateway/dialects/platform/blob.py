@@ -1,0 +1,80 @@
+"""`/blob/{token}`: media bytes by a signed address, with no key."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import grpc
+from fastapi import FastAPI
+from media_common.errors import ErrorCode
+from media_common.grpc_client import error_code_of
+from media_proto import metadata_pb2 as pb
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.blobs import BlobSigner
+from gateway.clients import FsClient
+from gateway.dialects.mediareviewer.files import MAX_THUMBNAIL_PX, send_file, send_thumbnail
+from gateway.dialects.platform import docs
+from gateway.errors import Failure
+from gateway.library import Library
+from gateway.metrics import Metrics
+from gateway.openapi import add_route
+
+#: Whoever has the address may show it: that is what it is for.
+_ANY_PAGE: Final = {"Cross-Origin-Resource-Policy": "cross-origin"}
+#: The file itself is refused or gone; which of them it is says something of the disk.
+_NO_FILE: Final = frozenset((ErrorCode.PATH_MISSING, ErrorCode.OUTSIDE_ROOTS, ErrorCode.NOT_MEDIA))
+
+
+class BlobBytes:
+    """One endpoint: the token says which item and which face of it."""
+
+    def __init__(self, fs: FsClient, library: Library, signer: BlobSigner, metrics: Metrics) -> None:
+        self._fs = fs
+        self._library = library
+        self._signer = signer
+        self._metrics = metrics
+
+    def add_to(self, app: FastAPI) -> None:
+        add_route(app, docs.TAG, "GET", "/blob/{token}", self.blob, docs.BLOB)
+
+    async def blob(self, request: Request) -> Response:
+        wanted = self._signer.read(request.path_params["token"])
+        found = await self._library.by_item_id(wanted.item_id)
+        if found.media.source == pb.MEDIA_SOURCE_EXTERNAL:
+            return Response(status_code=302, headers={"Location": _outside(found), **_ANY_PAGE})
+        if found.media.source != pb.MEDIA_SOURCE_IN_PLACE:
+            raise Failure(503, ErrorCode.NOT_BUILT, "Uploaded files are not built yet.")
+        path = path_on_disk(found.collection, found.media)
+        try:
+            if wanted.face == "thumb":
+                return await send_thumbnail(request, (self._fs, self._metrics), path, MAX_THUMBNAIL_PX, _ANY_PAGE)
+            return await send_file(request, self._fs, path, _ANY_PAGE)
+        except grpc.aio.AioRpcError as error:
+            if error_code_of(error) in _NO_FILE:
+                raise _gone() from error
+            raise
+
+
+def path_on_disk(collection: pb.Collection, media: pb.Media) -> bytes:
+    """Where a file in place is.
+
+    Raises:
+        Failure: 404, its collection stands for no review path any more.
+    """
+    if not collection.HasField("root_path"):
+        raise _gone()
+    return collection.root_path.rstrip(b"/") + b"/" + media.relative_path
+
+
+def _outside(found: pb.Resolution) -> str:
+    """Where an imported collection's own server has the file."""
+    base = found.collection.originals_url
+    if not base.startswith(("http://", "https://")):
+        raise _gone()
+    return base.rstrip("/") + "/" + found.media.relative_path.decode("utf-8", "replace").lstrip("/")
+
+
+def _gone() -> Failure:
+    return Failure(404, ErrorCode.ITEM_NOT_FOUND, "The file is not there any more.")
