@@ -8,7 +8,8 @@ from pathlib import Path
 
 import fs_service
 import pytest
-from fs_service.domain.items import State
+from fs_service.domain.disk import Replaced
+from fs_service.domain.items import Identity, State
 from fs_service.store import removal
 
 SOURCE = Path(fs_service.__file__).parent
@@ -23,6 +24,9 @@ ALSO = {
     "database.py": {"replace"},
     "state_lock.py": {"truncate"},  # of the lock file that it holds open
 }
+
+
+ANY = Identity(0, 0, 0, 0)
 
 
 def deleting_calls(source: Path) -> list[str]:
@@ -56,20 +60,31 @@ def test_media_is_deleted_by_a_media_name_only(tmp_path: Path, folder: int) -> N
     for name in ("notes.txt", ".hidden.jpg", "photo.jpg.lock"):
         (tmp_path / name).write_bytes(b"x")
         with pytest.raises(removal.NotRemovable):
-            removal.remove_media(folder, os.fsencode(name))
+            removal.remove_media(folder, os.fsencode(name), ANY)
     (tmp_path / "folder.jpg").mkdir()
     with pytest.raises(removal.NotRemovable):
-        removal.remove_media(folder, b"folder.jpg")
+        removal.remove_media(folder, b"folder.jpg", ANY)
     with pytest.raises(FileNotFoundError):
-        removal.remove_media(folder, b"missing.jpg")
+        removal.remove_media(folder, b"missing.jpg", ANY)
     assert len(os.listdir(tmp_path)) == 4
+    os.close(folder)
+
+
+def test_only_the_file_that_was_looked_at_goes(tmp_path: Path, folder: int) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    seen = removal.identity_of((tmp_path / "a.jpg").lstat())
+    (tmp_path / "b.jpg").write_bytes(b"x")
+    os.replace(tmp_path / "b.jpg", tmp_path / "a.jpg")
+    with pytest.raises(Replaced):
+        removal.remove_media(folder, b"a.jpg", seen)
+    assert os.listdir(tmp_path) == ["a.jpg"]
     os.close(folder)
 
 
 def test_of_a_link_only_the_link_goes(tmp_path: Path, folder: int) -> None:
     (tmp_path / "real.bin").write_bytes(b"x")
     (tmp_path / "link.jpg").symlink_to("real.bin")
-    removal.remove_media(folder, b"link.jpg")
+    removal.remove_media(folder, b"link.jpg", removal.identity_of((tmp_path / "link.jpg").lstat()))
     assert os.listdir(tmp_path) == ["real.bin"]
     os.close(folder)
 

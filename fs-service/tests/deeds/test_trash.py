@@ -330,6 +330,20 @@ def test_a_file_that_cannot_be_deleted_keeps_its_mark(tmp_path: Path) -> None:
         assert world.trash.counters().failed_jobs == 1
 
 
+def test_a_file_put_in_its_place_in_the_moment_of_its_deletion_stays(tmp_path: Path) -> None:
+    def fault(step: str) -> None:
+        if step == "remove media":
+            other = tmp_path / "other.jpg"
+            other.write_bytes(b"picture")
+            other.replace(tmp_path / "rev" / "photo.jpg")
+
+    with World(tmp_path, fault=fault) as world:
+        (path,) = trash(world, "photo.jpg")
+        assert world.empty()[1] == Skipped(path, "changed")
+        assert os.path.exists(path)
+        assert world.state(path) == TRASHED | SEEN
+
+
 def test_a_companion_that_stays_behind_does_not_undo_the_deletion(tmp_path: Path) -> None:
     def fault(step: str) -> None:
         if step == "clear SEEN":

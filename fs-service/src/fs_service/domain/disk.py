@@ -24,6 +24,10 @@ class MarkBlocked(StorageFailed):
         )
 
 
+class Replaced(Exception):
+    """Another file has the name since it was looked at, or the file was written to; nothing was changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """A media file and its marks, read a moment ago."""
@@ -60,11 +64,13 @@ class Folder(Protocol):
             StorageFailed, NameTooLong: the disk refused; the companions are as they were.
         """
 
-    def remove(self, name: bytes, marks: State) -> None:
-        """Delete the media file for good, then these companions of it. The only call here that deletes media.
+    def remove(self, name: bytes, seen: Look) -> None:
+        """Delete the media file that was seen for good, then the companions seen beside it. The only call here that
+        deletes media.
 
         Raises:
             PathMissing: somebody else was faster.
+            Replaced: it is not the file that was seen.
             StorageFailed: the disk refused; the file and its marks are as they were.
         """
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from media_common.errors import ServiceError
 
-from fs_service.domain.disk import Disk
+from fs_service.domain.disk import Disk, Replaced
 from fs_service.domain.errors import NotMedia, OutsideRoots, PathMissing, PlanChanged, RootOffline, StorageFailed
 from fs_service.domain.items import State
 from fs_service.domain.journal import Doom, Doomed, Journal, Receipt
@@ -275,8 +275,10 @@ class Trash:
                 if doomed is None:
                     # Locked when the run began and unlocked since: there is no intent. The next run takes it.
                     return Skipped(path, LOCKED)
-                folder.remove(target.name, look.marks)
+                folder.remove(target.name, look)
                 return Deleted(path)
+        except Replaced:
+            return Skipped(path, CHANGED)
         except PathMissing:
             return Skipped(path, GONE)
         except (NotMedia, OutsideRoots):

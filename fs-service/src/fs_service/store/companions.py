@@ -15,10 +15,9 @@ from media_common import beneath
 
 from fs_service.domain.disk import Look, MarkBlocked
 from fs_service.domain.errors import NameTooLong, NotMedia, OutsideRoots, PathMissing, StorageFailed
-from fs_service.domain.items import SUFFIXES, Identity, State
+from fs_service.domain.items import SUFFIXES, State
 from fs_service.domain.ports import Roots
 from fs_service.store import removal
-from fs_service.store.rows import signed
 
 logger = logging.getLogger(__name__)
 
@@ -125,15 +124,15 @@ class OpenFolder:
                 raise NameTooLong from error
             raise failed(error) from error
 
-    def remove(self, name: bytes, marks: State) -> None:
+    def remove(self, name: bytes, seen: Look) -> None:
         try:
             self._fault("remove media")
-            removal.remove_media(self._fd, name)
+            removal.remove_media(self._fd, name, seen.identity)
         except FileNotFoundError as error:
             raise PathMissing from error
         except OSError as error:
             raise failed(error) from error
-        self._clear(name, marks)
+        self._clear(name, seen.marks)
 
     def clear(self, name: bytes, marks: State) -> None:
         if self._facts(name) is not None:
@@ -165,8 +164,7 @@ class OpenFolder:
                     marks |= bit
                 else:
                     blocked |= bit
-        identity = Identity(facts.st_dev, facts.st_ino, facts.st_size, signed(facts.st_mtime_ns))
-        return Look(identity, State(marks), State(blocked))
+        return Look(removal.identity_of(facts), State(marks), State(blocked))
 
     def _clear(self, name: bytes, marks: State) -> None:
         # The trash mark first: left behind it would wait for the next file of that name.

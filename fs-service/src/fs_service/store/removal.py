@@ -11,8 +11,10 @@ import re
 import stat
 from typing import Final
 
-from fs_service.domain.items import SUFFIXES, State
+from fs_service.domain.disk import Replaced
+from fs_service.domain.items import SUFFIXES, Identity, State
 from fs_service.domain.media import kind_of
+from fs_service.store.rows import signed
 
 #: A thumbnail's name, or the temporary one of its making (`.<md5>.png.<process>.<random>`).
 _THUMBNAIL: Final = re.compile(rb"\A(?:[0-9a-f]{32}\.png|\.[0-9a-f]{32}\.png\.[0-9]+\.[0-9a-f]+)\Z")
@@ -22,17 +24,28 @@ class NotRemovable(OSError):
     """What has the name is not of the kind that this call deletes; nothing was changed."""
 
 
-def remove_media(folder_fd: int, name: bytes) -> None:
-    """Delete a media file, or the link of that name (never its target).
+def remove_media(folder_fd: int, name: bytes, identity: Identity) -> None:
+    """Delete a media file, or the link of that name (never its target), when it is still this one.
+
+    The look and the deletion are two system calls with nothing between them: other programs take no locks of ours.
 
     Raises:
         NotRemovable: the name is no media file's, or neither a regular file nor a link has it.
+        Replaced: another file has the name, or the file was written to.
         OSError: missing, or the system refuses.
     """
-    mode = _mode(folder_fd, name)
-    if kind_of(name) is None or not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+    media = kind_of(name) is not None
+    facts = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
+    if not media or not (stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode)):
         raise NotRemovable("not a media file")
+    if not identity_of(facts).agrees(identity):
+        raise Replaced
     os.unlink(name, dir_fd=folder_fd)
+
+
+def identity_of(facts: os.stat_result) -> Identity:
+    """What the file is told by."""
+    return Identity(facts.st_dev, facts.st_ino, facts.st_size, signed(facts.st_mtime_ns))
 
 
 def remove_companion(folder_fd: int, name: bytes, mark: State) -> bool:
