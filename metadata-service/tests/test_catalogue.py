@@ -178,6 +178,14 @@ def test_a_folder_moves_with_all_that_is_in_it(database: Database, collection: C
         database.write(collections.relocate, target, inner)
 
 
+def test_a_renamed_folder_renames_the_tag_of_what_is_in_it(database: Database, collection: Collection) -> None:
+    folder = database.write(collections.create_folder, collection, collection.root_folder_id, "old")
+    upload = Upload("a.jpg", Kind.IMAGE, b"1" * 32, Facts(), "", folder)
+    node_id = database.write(media.add_upload, collection, upload)
+    database.write(media.edit, folder, "new", None)
+    assert database.read(details.media, [node_id])[0].tags["Folder"] == ["new"]
+
+
 def test_a_file_in_place_is_not_moved_by_a_caller(database: Database, collection: Collection) -> None:
     node_id = _put(database, collection, "a/b.jpg")
     with pytest.raises(NotMovable):

@@ -32,6 +32,7 @@ from metadata_service.store.tagging import (
     attach,
     begin_automatic,
     follow_group,
+    rename_folder_tags,
     set_automatic,
     set_one_automatic,
     touched,
@@ -263,6 +264,8 @@ def edit(txn: Transaction, node_id: int, name: str | None, metadata: Mapping[str
     collection = txn.collection(txn.one("SELECT collection_id FROM node WHERE id = ?", node_id))
     if name is not None:
         txn.execute("UPDATE node SET name = ?, name_key = ? WHERE id = ?", name, name_key(name), node_id)
+        if txn.one("SELECT 1 FROM folder WHERE id = ?", node_id) is not None:
+            rename_folder_tags(txn, collection, node_id)
     if metadata is not None:
         texts = {key: metadata.get(key) for key in ("description", "prompt")}
         txn.execute(

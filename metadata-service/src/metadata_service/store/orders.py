@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -40,6 +41,8 @@ class Limits:
 
 
 DEFAULTS: Final = Limits()
+#: A set with fewer than one in so many of the order's items is sorted by its ranks rather than met by a walk.
+SPARSE: Final = 8
 #: Positions that are looked up one by one before a mask of the whole set is made.
 NEAR: Final = 4000
 
@@ -48,7 +51,7 @@ class StaleSnapshot(Exception):
     """The reader's snapshot is older than an order that is kept; it is to be taken again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """One collection's items by one text, then id."""
 
@@ -56,11 +59,22 @@ class Order:
     positions: Positions
     members: BitMap
 
+    @cached_property
+    def ranks(self) -> Positions:
+        """By position, its place in the order."""
+        ranks = np.zeros(int(self.members.max()) + 1, dtype=np.uint32)
+        ranks[self.positions] = np.arange(len(self.positions), dtype=np.uint32)
+        return ranks
+
     def page(self, wanted: BitMap, offset: int, limit: int, descending: bool, block_size: int) -> list[int]:
         """The positions `offset` to `offset + limit` of `wanted` (all of them members) in this order."""
         ordered = self.positions[::-1] if descending else self.positions
         if len(wanted) == len(ordered):
             return [int(p) for p in ordered[offset : offset + limit]]
+        if len(wanted) <= len(ordered) // SPARSE:
+            ranks = np.sort(self.ranks[_array(wanted)])
+            places = ranks[::-1][offset : offset + limit] if descending else ranks[offset : offset + limit]
+            return [int(p) for p in self.positions[places]]
         near = _near_end(ordered, wanted, offset, limit)
         if len(near) == limit:
             return near

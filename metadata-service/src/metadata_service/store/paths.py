@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Iterable
 
 from metadata_service.domain.errors import FolderNotFound
 
@@ -36,3 +38,20 @@ def folder_path(connection: sqlite3.Connection, folder_id: int) -> bytes:
         disk_name, name = connection.execute("SELECT disk_name, name FROM node WHERE id = ?", (above,)).fetchone()
         names.append(name.encode() if disk_name is None else disk_name)
     return b"/".join(names)
+
+
+def folder_paths(connection: sqlite3.Connection, folder_ids: Iterable[int]) -> dict[int, bytes]:
+    """`folder_path` of many in two statements."""
+    rows = connection.execute(
+        "SELECT folder.id, folder.path FROM json_each(?) AS wanted CROSS JOIN folder ON folder.id = wanted.value",
+        (json.dumps(list(folder_ids)),),
+    )
+    chains = {folder_id: ids_of(path)[1:] for folder_id, path in rows}
+    above = {part for chain in chains.values() for part in chain}
+    named = connection.execute(
+        "SELECT node.id, node.disk_name, node.name FROM json_each(?) AS wanted "
+        "CROSS JOIN node ON node.id = wanted.value",
+        (json.dumps(list(above)),),
+    )
+    names = {part: name.encode() if disk_name is None else disk_name for part, disk_name, name in named}
+    return {folder_id: b"/".join(names[part] for part in chain) for folder_id, chain in chains.items()}

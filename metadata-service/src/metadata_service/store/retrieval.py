@@ -15,7 +15,7 @@ from metadata_service.domain.media import Collection, Kind, Marks, Source
 from metadata_service.domain.tags import TagType, Value
 from metadata_service.store.bits import Family, count, load, load_any
 from metadata_service.store.listing import json_ids
-from metadata_service.store.paths import folder_path
+from metadata_service.store.paths import folder_paths
 from metadata_service.store.snapshot import Snapshot
 
 _HIDDEN = int(Marks.GONE | Marks.EMPTIED)
@@ -41,56 +41,52 @@ def base(snapshot: Snapshot, collection: Collection, ids: Sequence[int]) -> list
     """The items in the order asked for, repeats and all; unknown ones are left out."""
     connection = snapshot.connection
     wanted = {i: collection.id_base + i for i in ids if i > 0 and collection.id_base + i in INT64}
-    found: dict[int, Item] = {}
-    folders: dict[int, str] = {}
-    for row in connection.execute(
-        "SELECT node.id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, disk_name "
-        "FROM json_each(?) AS wanted CROSS JOIN node ON node.id = wanted.value "
-        "WHERE collection_id = ? AND kind <> ? AND marks & ? = 0",
-        (json_ids(wanted.values()), collection.id, Kind.FOLDER, _HIDDEN),
-    ):
-        found[row[0]] = _item(connection, collection, folders, row[0], 0, row)
+    found = _media(connection, collection, wanted.values())
     missing = [node_id for node_id in wanted.values() if node_id not in found]
     if missing:
-        _find_frames(connection, collection, folders, missing, found)
+        found |= _frames(connection, collection, missing)
         _find_groups(connection, collection, missing, found)
     return [found[wanted[i]] for i in ids if i in wanted and wanted[i] in found]
 
 
-def _item(
-    connection: sqlite3.Connection,
-    collection: Collection,
-    folders: dict[int, str],
-    item_id: int,
-    frame: int,
-    row: tuple[int, int, int, int, str, str | None, str | None, int | None, bytes | None],
-) -> Item:
-    node_id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, disk_name = row
-    if uri is None:
-        if parent_id not in folders:
-            folders[parent_id] = folder_path(connection, parent_id).decode("utf-8", "surrogateescape")
-        own = name if disk_name is None else disk_name.decode("utf-8", "surrogateescape")
-        uri = f"{folders[parent_id]}/{own}" if folders[parent_id] else own
-    group = None if group_id is None else group_id - collection.id_base
-    return Item(
-        item_id - collection.id_base, node_id, Kind(kind), name, uri, thumbnail_uri, Source(source), group, frame
+def _media(connection: sqlite3.Connection, collection: Collection, ids: Iterable[int]) -> dict[int, Item]:
+    rows = connection.execute(
+        "SELECT node.id, 0, node.id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, disk_name "
+        "FROM json_each(?) AS wanted CROSS JOIN node ON node.id = wanted.value "
+        "WHERE collection_id = ? AND kind <> ? AND marks & ? = 0",
+        (json_ids(ids), collection.id, Kind.FOLDER, _HIDDEN),
     )
+    return _items(connection, collection, rows.fetchall())
 
 
-def _find_frames(
-    connection: sqlite3.Connection,
-    collection: Collection,
-    folders: dict[int, str],
-    ids: Iterable[int],
-    found: dict[int, Item],
-) -> None:
-    for row in connection.execute(
+def _frames(connection: sqlite3.Connection, collection: Collection, ids: Iterable[int]) -> dict[int, Item]:
+    rows = connection.execute(
         "SELECT frame.id, frame.position, node.id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, "
         "disk_name FROM json_each(?) AS wanted CROSS JOIN frame ON frame.id = wanted.value "
         "JOIN node ON node.id = frame.media_id WHERE collection_id = ? AND marks & ? = 0",
         (json_ids(ids), collection.id, _HIDDEN),
-    ):
-        found[row[0]] = _item(connection, collection, folders, row[0], row[1], row[2:])
+    )
+    return _items(connection, collection, rows.fetchall())
+
+
+def _items(
+    connection: sqlite3.Connection,
+    collection: Collection,
+    rows: Sequence[tuple[int, int, int, int, int, int, str, str | None, str | None, int | None, bytes | None]],
+) -> dict[int, Item]:
+    base_id = collection.id_base
+    folders = folder_paths(connection, {row[3] for row in rows if row[7] is None})
+    found = {}
+    for item_id, frame, node_id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, disk_name in rows:
+        if uri is None:
+            own = name.encode() if disk_name is None else disk_name
+            folder = folders[parent_id]
+            uri = (folder + b"/" + own if folder else own).decode("utf-8", "surrogateescape")
+        group = None if group_id is None else group_id - base_id
+        found[item_id] = Item(
+            item_id - base_id, node_id, Kind(kind), name, uri, thumbnail_uri, Source(source), group, frame
+        )
+    return found
 
 
 def _find_groups(
