@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from fs_service.domain.errors import ConfigBroken
+from fs_service.store import config_yaml
 from fs_service.store.config_yaml import ConfigFile
+from ruamel.yaml.comments import CommentedMap
 
 BY_HAND = """\
 # my library
@@ -119,6 +122,36 @@ def test_a_broken_file_is_reported_with_its_line_and_left_as_it_is(path: Path, t
     assert path.read_bytes() == text.encode("latin-1")
     path.write_text("known_paths: [/mended]\n")
     assert config.known_paths() == (b"/mended",)
+
+
+def test_a_file_that_nobody_wrote_by_hand_is_refused_unparsed_and_kept(path: Path) -> None:
+    text = "known_paths: [/a]\n#" + "x" * (1 << 20)
+    path.write_text(text)
+    config = ConfigFile(path.parent)
+    for use in (config.known_paths, lambda: config.add_path(b"/b")):
+        with pytest.raises(ConfigBroken, match="larger than"):
+            use()
+    assert path.read_text() == text
+
+
+def test_a_broken_file_is_parsed_once_however_often_it_is_asked_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_text("known_paths: 5\n")
+    time.sleep(0.1)  # a file written just now is read again in any case
+    parsed: list[bytes] = []
+    parse = config_yaml._document
+
+    def counted(text: bytes) -> CommentedMap:
+        parsed.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(config_yaml, "_document", counted)
+    config = ConfigFile(path.parent)
+    for _ in range(5):
+        with pytest.raises(ConfigBroken, match="line 1:"):
+            config.known_paths()
+    assert len(parsed) == 1
 
 
 @pytest.mark.parametrize("text", ["a: \0", "[" * 5000, "a: 2001-99-99", "a: !!int x", "a: !!binary =", "? ["])

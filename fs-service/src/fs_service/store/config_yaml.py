@@ -28,6 +28,8 @@ FILE: Final = "config.yaml"
 VIDEO_PRELOAD_MB: Final = 50
 #: A file changed this shortly before it was read may change again without a new time stamp.
 _GRANULARITY_NS: Final = 50_000_000
+#: Tens of thousands of paths. The parser needs seconds for each megabyte, and all wait for it.
+_MOST_BYTES: Final = 1024 * 1024
 
 _TEMPLATE: Final = """\
 # Framewell. Edited by hand or by the page; comments and keys that are not known stay.
@@ -54,6 +56,7 @@ class ConfigFile:
         self._mutex = threading.Lock()
         self._seen: tuple[int, ...] | None = None
         self._parsed: Parsed | None = None
+        self._broken = ""  # what is wrong with the file that was seen
 
     def known_paths(self) -> tuple[bytes, ...]:
         """Raises ConfigBroken."""
@@ -104,13 +107,20 @@ class ConfigFile:
     def _current(self) -> Parsed:
         with self._mutex:
             seen = self._stamp()
-            if self._parsed is None or seen != self._seen:
+            if (self._parsed is None and not self._broken) or seen != self._seen:
                 now_ns = time.time_ns()
-                self._parsed = None
-                self._parsed = _parsed(self._load())
+                self._parsed, self._broken = None, ""
+                text = self._text()
+                try:
+                    self._parsed = _parsed(_document(text))
+                except ConfigBroken as error:
+                    # Kept as well: some broken texts take the parser seconds, and every request asks.
+                    self._broken = error.message
                 # Read again next time when the file is so fresh that a second change might not show.
                 fresh = seen is not None and now_ns - max(seen[2:]) < _GRANULARITY_NS
                 self._seen = (-1,) if fresh else seen
+            if self._parsed is None:
+                raise ConfigBroken(self._broken)
             return self._parsed
 
     def _stamp(self) -> tuple[int, ...] | None:
@@ -122,14 +132,22 @@ class ConfigFile:
             raise ConfigBroken(f"{FILE} cannot be read: {error.strerror}.") from error
         return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
-    def _load(self) -> CommentedMap:
+    def _text(self) -> bytes:
+        """The file's bytes, or the template's.
+
+        Raises:
+            ConfigBroken: it cannot be read, or is no file that a person wrote.
+        """
         try:
-            text = self._path.read_bytes()
+            with open(self._path, "rb") as file:
+                text = file.read(_MOST_BYTES + 1)
         except FileNotFoundError:
-            text = _TEMPLATE.encode()
+            return _TEMPLATE.encode()
         except OSError as error:
             raise ConfigBroken(f"{FILE} cannot be read: {error.strerror}.") from error
-        return _document(text)
+        if len(text) > _MOST_BYTES:
+            raise ConfigBroken(f"{FILE} is larger than {_MOST_BYTES} bytes. It was left as it is.")
+        return text
 
     def _edit(self, change: Callable[[CommentedMap], bool]) -> None:
         """
@@ -139,7 +157,7 @@ class ConfigFile:
         with self._mutex:
             try:
                 with self._locked():
-                    document = self._load()
+                    document = _document(self._text())
                     _parsed(document)
                     if change(document) or not self._path.exists():
                         _parsed(document)  # nothing that cannot be read again is ever written
@@ -147,7 +165,7 @@ class ConfigFile:
             except OSError as error:
                 raise StorageFailed(f"{FILE} cannot be written: {error.strerror}.") from error
             finally:
-                self._parsed = None
+                self._parsed, self._broken = None, ""
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
