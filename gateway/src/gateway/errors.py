@@ -59,6 +59,11 @@ def invalid(parameter: str, message: str, reason: str = "") -> Failure:
     return Failure(400, "invalid_parameter", message, {"parameter": parameter, "reason": reason or message})
 
 
+def search_off() -> Failure:
+    """503: what needs vectors."""
+    return Failure(503, "search_unavailable", "semantic search is not available")
+
+
 def service_down(service: str = "The file service") -> Failure:
     """503: a service did not come back within the short wait that a restart gets."""
     message = _DOWN.format(service)

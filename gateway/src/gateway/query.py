@@ -11,6 +11,7 @@ from gateway.errors import invalid
 _INTEGER: Final = re.compile(rb"-?[0-9]+")
 #: Beyond any library; larger offsets are just as far beyond the end.
 HUGE: Final = 10**18
+_FLAGS: Final = {b"true": True, b"1": True, b"false": False, b"0": False}
 
 
 class Query:
@@ -83,6 +84,32 @@ class Query:
             if value == word.encode():
                 return word
         raise invalid(name, f"Query parameter '{name}' must be one of {', '.join(choices)}.")
+
+
+class LooseQuery(Query):
+    """As CoreViz and Wickson read a query: an empty value is absent, and of several the last one counts."""
+
+    def raw(self, name: str) -> bytes | None:
+        return self._values.get(name.encode()) or None
+
+    def text(self, name: str) -> str | None:
+        """The value as text; bytes that are no UTF-8 can only fail to match."""
+        value = self.raw(name)
+        return None if value is None else value.decode("utf-8", "replace")
+
+    def flag(self, name: str) -> bool | None:
+        """true, false, 1 or 0 in any case; None when it is absent.
+
+        Raises:
+            Failure: 400, it is anything else.
+        """
+        value = self.raw(name)
+        if value is None:
+            return None
+        known = _FLAGS.get(value.lower())
+        if known is None:
+            raise invalid(name, f"Invalid {name} parameter: must be true or false", "Must be true or false")
+        return known
 
 
 def _bounds(low: int | None, high: int | None) -> str:

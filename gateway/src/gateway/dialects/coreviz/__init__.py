@@ -1,0 +1,1 @@
+"""CoreViz: browse, change, and (when there is search) find."""

@@ -1,0 +1,129 @@
+"""Deleting through this dialect. For a file in place it is the trash mark, set by the file service alone; an upload is
+marked in the catalogue. Nothing is deleted from a disk here, and a locked item keeps everything as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import grpc
+from media_common.errors import ErrorCode
+from media_common.grpc_client import error_code_of
+from media_proto import metadata_pb2 as pb
+
+from gateway.clients import FsClient
+from gateway.dialects.coreviz import ids
+from gateway.dialects.platform.blob import path_on_disk
+from gateway.errors import Failure
+from gateway.library import Library
+
+#: Rows of one look into a folder, and paths of one batch of deeds.
+_LOOK: Final = 1000
+_BATCH: Final = 500
+_FILES: Final = tuple(
+    kind for kind in pb.MediaKind.values() if kind not in (pb.MEDIA_KIND_FOLDER, pb.MEDIA_KIND_UNSPECIFIED)
+)
+LOCKED: Final = "The item is locked."
+LOCKED_BELOW: Final = "A locked item is in the folder; nothing was deleted."
+
+
+class Deletion:
+    """Moves items to the trash, each with all its versions, or refuses as a whole."""
+
+    def __init__(self, fs: FsClient, library: Library) -> None:
+        self._fs = fs
+        self._library = library
+
+    async def media(self, media: pb.Media) -> int:
+        """An item with all its versions; how many files went.
+
+        Raises:
+            Failure: 409, one of them is locked.
+        """
+        return await self._trash(await self._versions(media), LOCKED)
+
+    async def folder(self, folder: pb.Media) -> int:
+        """Every file below a folder; how many went.
+
+        Raises:
+            Failure: 409, one of them is locked; 503 for a folder that is on no disk.
+        """
+        if folder.source != pb.MEDIA_SOURCE_IN_PLACE:
+            raise Failure(503, ErrorCode.NOT_BUILT, "Folders that are on no disk cannot be deleted yet.")
+        found: list[pb.Media] = []
+        while True:
+            page = await self._library.page(
+                pb.ListMediaRequest(
+                    collection=folder.path[0].hex(),
+                    path=folder.path,
+                    recursive=True,
+                    kinds=_FILES,
+                    sort=pb.SORT_BY_CREATED,
+                    ascending=True,
+                    offset=len(found),
+                    limit=_LOOK,
+                )
+            )
+            found += page.media
+            if len(page.media) < _LOOK:
+                break
+        several = [one for one in found if one.total_versions > 1]
+        single = [one for one in found if one.total_versions <= 1]
+        for one in several:
+            single += await self._versions(one)
+        return await self._trash(single, LOCKED_BELOW)
+
+    async def version(self, media: pb.Media, version: pb.Media) -> bytes | None:
+        """One version; the id of the one that became the active one for it."""
+        if version.locked:
+            raise Failure(409, ErrorCode.ITEM_LOCKED, LOCKED)
+        if version.uuid not in {one.uuid for one in await self._versions(media)}:
+            raise ids.not_found("Media")
+        if version.source == pb.MEDIA_SOURCE_IN_PLACE:
+            await self._trash([version], LOCKED)
+        return await self._library.delete_version(media.uuid, version.uuid)
+
+    async def _versions(self, media: pb.Media) -> list[pb.Media]:
+        if media.total_versions <= 1:
+            return [media]
+        return await self._library.versions(media.uuid)
+
+    async def _trash(self, items: Sequence[pb.Media], locked: str) -> int:
+        wanted = [one for one in items if one.status != "trashed"]
+        if any(one.locked for one in wanted):
+            raise Failure(409, ErrorCode.ITEM_LOCKED, locked)
+        collections = await self._library.by_id({one.collection_id for one in wanted})
+        in_place = [one for one in wanted if one.source == pb.MEDIA_SOURCE_IN_PLACE]
+        went = await self._trash_files([path_on_disk(collections[one.collection_id], one) for one in in_place], locked)
+        for one in wanted:
+            if one.source != pb.MEDIA_SOURCE_IN_PLACE:
+                await self._library.delete_version(one.uuid, one.uuid)
+                went += 1
+        return went
+
+    async def _trash_files(self, paths: Sequence[bytes], locked: str) -> int:
+        """Mark the files; one that turns out to be locked, or cannot be marked, has the others unmarked again.
+
+        Raises:
+            Failure: 409 for a locked one, else what the file service says.
+        """
+        if len(paths) == 1:
+            try:
+                await self._fs.act(paths[0], "trash")
+            except grpc.aio.AioRpcError as error:
+                if error_code_of(error) is ErrorCode.PATH_MISSING:
+                    raise ids.not_found("Media") from error
+                raise
+            return 1
+        done: list[bytes] = []
+        for start in range(0, len(paths), _BATCH):
+            answer = await self._fs.act_batch(paths[start : start + _BATCH], "trash")
+            done += [outcome.path for outcome in answer.outcomes if not outcome.error]
+            refused = [one for one in answer.outcomes if one.error and one.error_code != ErrorCode.PATH_MISSING]
+            if refused:
+                for back in range(0, len(done), _BATCH):
+                    await self._fs.act_batch(done[back : back + _BATCH], "untrash")
+                if refused[0].error_code == ErrorCode.ITEM_LOCKED:
+                    raise Failure(409, ErrorCode.ITEM_LOCKED, locked)
+                raise Failure(409, "not_deleted", f"Nothing was deleted: {refused[0].error}")
+        return len(done)

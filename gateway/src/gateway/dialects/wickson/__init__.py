@@ -1,0 +1,1 @@
+"""Wickson: list media."""
