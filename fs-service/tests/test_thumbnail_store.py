@@ -148,7 +148,7 @@ def test_dropping_removes_every_size_in_the_root_and_in_its_stand_in_and_nothing
         for size_px in (100, 128, 256, 512, 1024):
             keep(base, gone, size_px)
             keep(base, stays, size_px)
-    store.drop(os.fsencode(gone))
+    store.drop([os.fsencode(gone)])
     assert kept(root) == kept(cache_of(state_dir, root)) == 5
     assert store.fresh(os.fsencode(root), store.source(place(root, "b.jpg")), 256) is not None
     assert gone.exists()
@@ -161,13 +161,13 @@ def test_dropping_reaches_every_root_that_holds_the_file(
     path = photo(root)
     for base in (root, tmp_path, tmp_path / "ro"):
         keep(base, path)
-    store.drop(os.fsencode(path))
+    store.drop([os.fsencode(path)])
     assert (kept(root), kept(tmp_path), kept(tmp_path / "ro")) == (0, 0, 1)
 
 
 def test_dropping_what_has_no_thumbnail_is_nothing(store: ThumbnailStore, root: Path) -> None:
-    store.drop(os.fsencode(root / "a.jpg"))
-    store.drop(b"/outside/every/root.jpg")
+    store.drop([os.fsencode(root / "a.jpg")])
+    store.drop([b"/outside/every/root.jpg"])
 
 
 def test_dropping_follows_no_link(store: ThumbnailStore, root: Path, tmp_path: Path) -> None:
@@ -176,12 +176,12 @@ def test_dropping_follows_no_link(store: ThumbnailStore, root: Path, tmp_path: P
     keep(elsewhere, path)
     (root / ".thumbnails").mkdir()
     (root / ".thumbnails" / "large").symlink_to(elsewhere / ".thumbnails" / "large")
-    store.drop(os.fsencode(path))
+    store.drop([os.fsencode(path)])
     assert kept(elsewhere) == 1
     (root / ".thumbnails" / "large").unlink()
     (root / ".thumbnails").rmdir()
     (root / ".thumbnails").symlink_to(elsewhere / ".thumbnails")
-    store.drop(os.fsencode(path))
+    store.drop([os.fsencode(path)])
     assert kept(elsewhere) == 1
 
 
@@ -278,6 +278,6 @@ def test_nothing_of_an_offline_root_is_removed(store: ThumbnailStore, roots: One
     keep(root, path)
     path.unlink()
     roots.offline = True
-    store.drop(os.fsencode(path))
+    store.drop([os.fsencode(path)])
     assert store.prune(os.fsencode(root)) == 0
     assert kept(root) == 1

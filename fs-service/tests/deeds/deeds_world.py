@@ -127,8 +127,8 @@ class FakeThumbnails:
         self.dropped: list[bytes] = []
         self.pruned: list[bytes] = []
 
-    def drop(self, path: bytes) -> None:
-        self.dropped.append(path)
+    def drop(self, paths: Sequence[bytes]) -> None:
+        self.dropped.extend(paths)
 
     def prune(self, root: bytes) -> int:
         self.pruned.append(root)

@@ -118,8 +118,8 @@ class EventLog(Protocol):
 class Thumbnails(Protocol):
     """The stored thumbnails of files that are gone. Failing to remove one is logged, never raised."""
 
-    def drop(self, path: bytes) -> None:
-        """Remove the file's thumbnails, in every size."""
+    def drop(self, paths: Sequence[bytes]) -> None:
+        """Remove the files' thumbnails, in every size."""
 
     def prune(self, root: bytes) -> int:
         """Remove the thumbnails below the root whose source file is gone; how many."""

@@ -293,8 +293,8 @@ class Trash:
         """
         paths = [doomed.doom.path for doomed in gone]
         absent = sorted(self._flushed(paths))
-        for path in absent:
-            self._thumbnails.drop(path)
+        if absent:
+            self._thumbnails.drop(absent)
         try:
             self._marks.forget(paths)
             errors, skipped = run.errors - run.counted_errors, run.skipped - run.counted_skipped

@@ -112,7 +112,7 @@ class Recovery:
                     self.journal.deleted(doomed.receipt, [], [doomed], 0, 0)
                     result.deletions_dropped += 1
                     return
-                self.thumbnails.drop(doom.path)
+                self.thumbnails.drop([doom.path])
                 self.marks.forget([doom.path])
                 self.journal.deleted(doomed.receipt, [doomed], [], 0, 0)
                 self.index.forget([doom.path])

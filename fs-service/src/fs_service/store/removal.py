@@ -14,10 +14,14 @@ from typing import Final
 from fs_service.domain.disk import Replaced
 from fs_service.domain.items import SUFFIXES, Identity, State
 from fs_service.domain.media import kind_of
+from fs_service.store.freeing import Freeing
 from fs_service.store.rows import signed
 
 #: A thumbnail's name, or the temporary one of its making (`.<md5>.png.<process>.<random>`).
 _THUMBNAIL: Final = re.compile(rb"\A(?:[0-9a-f]{32}\.png|\.[0-9a-f]{32}\.png\.[0-9]+\.[0-9a-f]+)\Z")
+
+
+_freeing: Final = Freeing()
 
 
 class NotRemovable(OSError):
@@ -35,12 +39,13 @@ def remove_media(folder_fd: int, name: bytes, identity: Identity) -> None:
         OSError: missing, or the system refuses.
     """
     media = kind_of(name) is not None
-    facts = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
-    if not media or not (stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode)):
-        raise NotRemovable("not a media file")
-    if not identity_of(facts).agrees(identity):
-        raise Replaced
-    os.unlink(name, dir_fd=folder_fd)
+    with _freeing.put_off(folder_fd, name):
+        facts = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
+        if not media or not (stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode)):
+            raise NotRemovable("not a media file")
+        if not identity_of(facts).agrees(identity):
+            raise Replaced
+        os.unlink(name, dir_fd=folder_fd)
 
 
 def identity_of(facts: os.stat_result) -> Identity:
@@ -75,7 +80,8 @@ def remove_thumbnail(bucket_fd: int, name: bytes) -> bool:
     try:
         if not _THUMBNAIL.match(name) or not stat.S_ISREG(_mode(bucket_fd, name)):
             raise NotRemovable("not a thumbnail")
-        os.unlink(name, dir_fd=bucket_fd)
+        with _freeing.put_off(bucket_fd, name):
+            os.unlink(name, dir_fd=bucket_fd)
     except FileNotFoundError:
         return False
     return True

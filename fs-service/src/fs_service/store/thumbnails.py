@@ -10,7 +10,7 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -76,21 +76,23 @@ class ThumbnailStore:
                 return png
         return None
 
-    def drop(self, path: bytes) -> None:
-        """Remove the file's thumbnails, in every size. Failing is logged, never raised."""
-        name = thumbnail_file.name_of(path)
+    def drop(self, paths: Sequence[bytes]) -> None:
+        """Remove the files' thumbnails, in every size. Failing is logged, never raised."""
         try:
             # A file of a root inside another one has thumbnails in both.
-            roots = [root for root in self._roots.known() if is_inside(path, root)]
+            roots = self._roots.known()
         except ServiceError as error:
-            logger.warning("thumbnails of a deleted file are left: %s", error)
+            logger.warning("thumbnails of deleted files are left: %s", error)
             return
         for root in roots:
+            names = [thumbnail_file.name_of(path) for path in paths if is_inside(path, root)]
+            if not names:
+                continue
             try:
                 for bucket_fd in self._buckets(root):
-                    _remove(bucket_fd, name)
+                    _remove_all(bucket_fd, names)
             except (ServiceError, OSError) as error:
-                logger.warning("thumbnails of a deleted file are left: %s", error)
+                logger.warning("thumbnails of deleted files are left: %s", error)
 
     def prune(self, root: bytes) -> int:
         """Remove the thumbnails below the root whose source file is gone, and half-made ones; how many."""
@@ -174,6 +176,15 @@ def _remove(bucket_fd: int, name: bytes) -> bool:
         return removal.remove_thumbnail(bucket_fd, name)
     except removal.NotRemovable:
         return False
+
+
+def _remove_all(bucket_fd: int, names: Iterable[bytes]) -> None:
+    """One that cannot be removed keeps no other."""
+    for name in names:
+        try:
+            _remove(bucket_fd, name)
+        except OSError as error:
+            logger.warning("a deleted file's thumbnail is left: %s", error)
 
 
 def _source_path(bucket_fd: int, name: bytes) -> bytes | None:
