@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from deeds_world import World
 from fs_service.domain.errors import PlanChanged, UnknownRoot
 from fs_service.domain.items import Action, State
-from fs_service.domain.ports import RootState
+from fs_service.domain.ports import RootState, TrashedItem
 from fs_service.domain.trash_events import Deleted, Deleting, Done, Failed, FolderDone, Skipped, TrashEvent
 
 LOCKED, TRASHED, SEEN, NONE = State.LOCKED, State.TRASHED, State.SEEN, State.NONE
@@ -100,6 +101,23 @@ def test_a_file_trashed_by_hand_goes_too(world: World) -> None:
     assert done(world.empty()).deleted == 1
     assert not os.path.exists(path)
     assert os.listdir(world.root) == []
+
+
+def test_a_file_trashed_and_changed_while_the_run_takes_stock_stays(world: World) -> None:
+    trash(world, "a.jpg")
+    path = world.file("b.jpg")
+    listed = world.index.trashed
+
+    def trashed_meanwhile(root: bytes) -> Iterator[TrashedItem]:
+        world.deeds.act(path, Action.TRASH)
+        os.utime(path, ns=(1, 1))
+        return listed(root)
+
+    world.index.trashed = trashed_meanwhile  # type: ignore[method-assign]
+    events = world.empty()
+    assert Skipped(path, "changed") in events
+    assert done(events).deleted == 1
+    assert os.path.exists(path)
 
 
 @pytest.mark.parametrize("how", ["content", "replaced", "touched"])

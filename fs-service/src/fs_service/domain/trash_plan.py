@@ -149,6 +149,10 @@ class Surveyor:
                 state = look.marks if entry is None else entry
                 if state & State.TRASHED:
                     known = recorded.get(target.path)
+                    if known is None:
+                        # Trashed by hand, or after the records were read: then it may have been changed since, too.
+                        # Whoever was told that it is trashed finds its record now that the file has been looked at.
+                        known = self._journal.recorded([target.path]).get(target.path)
                     expected = look.identity if known is None else known.identity
                     changed = not expected.agrees(look.identity)
                     yield Candidate(target.place.root, target.path, state, expected, changed)
