@@ -113,7 +113,7 @@ async def test_a_look_from_another_site_is_only_not_shown_to_it(client: httpx.As
 async def test_an_allowed_origin_may_change_in_the_exquisitor_dialect_alone(make_app: MakeApp, service: FakeFs) -> None:
     origin = {"Origin": "https://vue.example"}
     async with make_app(cors_origins="https://vue.example") as app, client_of(app) as client:
-        assert (await client.post("/exq/item/base", headers=origin)).status_code == 503
+        assert (await client.post("/exq/item/base", headers=origin)).status_code == 422
         error_of(await client.post("/api/undo", headers=origin), 403)
 
 

@@ -88,6 +88,10 @@ class Keys:
             return LOCAL
         raise _unauthorized("A key is required.", "missing")
 
+    def forget(self) -> None:
+        """Ask the catalogue about every key again: one was revoked."""
+        self._known.clear()
+
     async def _of_catalogue(self, secret: str) -> Access | None:
         if not self._catalogue.is_set_up:
             return None

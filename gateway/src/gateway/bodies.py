@@ -55,7 +55,19 @@ async def read_object(request: Request, limit_bytes: int = SMALL_BYTES) -> dict[
 
 
 def object_of(body: bytes, content_type: str) -> dict[str, Any]:
-    """The JSON object in the body. A name that stands twice, `NaN` and the like are no JSON to us.
+    """The JSON object in the body.
+
+    Raises:
+        Failure: 400.
+    """
+    value = value_of(body, content_type)
+    if not isinstance(value, dict):
+        raise _bad()
+    return value
+
+
+def value_of(body: bytes, content_type: str) -> Any:
+    """The JSON in the body. A name that stands twice, `NaN` and the like are no JSON to us.
 
     Raises:
         Failure: 400.
@@ -63,12 +75,9 @@ def object_of(body: bytes, content_type: str) -> dict[str, Any]:
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise _bad()
     try:
-        value = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_pairs, parse_constant=_no_constant)
+        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_pairs, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise _bad() from error
-    if not isinstance(value, dict):
-        raise _bad()
-    return value
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -20,47 +20,7 @@ MESSAGE: Final = "This part of the API is not built yet."
 
 #: By tag, `METHOD[,METHOD] address`.
 ROUTES: Final[dict[str, tuple[str, ...]]] = {
-    docs.TAG: (
-        "GET /api/resolve",
-        "GET,POST /api/keys",
-        "DELETE /api/keys/{key_id}",
-    ),
-    "Exquisitor": (
-        "POST /exq/item/base",
-        "POST /exq/item/details",
-        "POST /exq/item/related",
-        "POST /exq/item/excluded",
-        "POST /exq/search/{strategy}",
-        "GET /exq/init/{session}",
-        "POST /exq/info/totalItems",
-        "GET /exq/info/filters/values/{session}/{collection}/{tagtype_id}/{tagset_id}",
-        "GET /exq/info/filters/{session}/{collection}",
-        "POST /exq/log/addModel",
-        "POST /exq/log/removeModel",
-        "POST /exq/log/clientEvent",
-        "GET /dres/evaluation_list",
-    ),
-    "CoreViz": (
-        "GET /api/me",
-        "GET /api/auth/organization/list",
-        "GET,POST /api/organization/{organization_id}/datasets",
-        "GET,PATCH /api/dataset/{dataset_id}",
-        "GET /api/dataset/{dataset_id}/media",
-        "GET /api/dataset/{dataset_id}/tags",
-        "GET,POST /api/dataset/{dataset_id}/clusters",
-        "POST /api/dataset/{dataset_id}/media/{media_id}/objects",
-        "GET /api/search",
-        "GET,PATCH,DELETE /api/media/{media_id}",
-        "PATCH /api/media/{media_id}/move",
-        "POST,PATCH,DELETE /api/media/{media_id}/tags",
-        "GET,DELETE /api/media/{media_id}/versions",
-        "PATCH /api/media/{media_id}/select-version",
-        "POST /api/upload/multipart",
-        "POST /api/folder",
-        "GET,PATCH,DELETE /api/folder/{folder_id}",
-        "POST /api/ai/{task}",
-    ),
-    "Wickson": ("GET /v1/media",),
+    "CoreViz": ("POST /api/upload/multipart",),
 }
 
 

@@ -1,0 +1,1 @@
+"""Interactive retrieval: items, their tags and groups, and what a session asks at its start."""

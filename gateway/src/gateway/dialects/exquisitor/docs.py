@@ -1,0 +1,88 @@
+"""What `/openapi.json` says of this dialect; the examples are the contract's samples."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from gateway.openapi import Doc, Parameter
+
+TAG: Final = "Exquisitor"
+
+SESSION: Final = {"session": "abc123", "collection": "my_collection", "modelId": "model_1"}
+_ITEM: Final[dict[str, Any]] = {
+    "id": 42,
+    "uri": "video/segment_042.mp4",
+    "thumbnail_url": "https://cdn.example.com/thumbs/segment_042.jpg",
+    "original_url": "https://cdn.example.com/originals/segment_042.mp4",
+}
+_LOGGED: Final = {"status": "Logged successfully"}
+_SHAPE: Final = Parameter(
+    "shape", "`docs`: the documented shape, not that of the existing page.", {"type": "string", "enum": ["docs"]}
+)
+_ERRORS: Final = {
+    400: "An id is outside 64 bits, or there are more than 1,000.",
+    404: "There is no such collection (in a one-item form: or item).",
+    422: "The body is no JSON, or not of the schema.",
+}
+
+BASE: Final = Doc(
+    "What showing items needs; `mediaId` instead of `media_ids`: one item, as the existing page wants it",
+    {"items": [_ITEM]},
+    body={"media_ids": [42, 17, 830], "session_info": SESSION},
+    errors=_ERRORS,
+)
+DETAILS: Final = Doc(
+    "Items with their values in some tagsets; `mediaId`, `filterIds`: one item's, by the tagsets' names",
+    {"items": [{**_ITEM, "tags": {"1": ["outdoor", "daylight"], "3": [2024], "5": ["sports"]}}]},
+    body={"media_ids": [42], "tagset_ids": [1, 3, 5], "session_info": SESSION},
+    errors=_ERRORS,
+)
+RELATED: Final = Doc(
+    "The other items of each item's group; `mediaId`: the members of that group",
+    {"related": {"42": [43, 44, 45]}},
+    body={"media_ids": [42], "session_info": SESSION},
+    errors=_ERRORS,
+)
+EXCLUDED: Final = Doc(
+    "Whether the item's group is one of these; the existing page sends `itemId`, `excluded_ids`",
+    {"excluded": True},
+    body={"media_id": 42, "excluded_group_ids": [7, 12, 33], "session_info": SESSION},
+    errors={**_ERRORS, 404: "There is no such item or collection."},
+)
+SEARCH: Final = Doc(
+    "Search; not available yet",
+    body={"text": "a harbour at night", "n": 25, "session_info": SESSION},
+    errors={503: "Semantic search is not available."},
+    built=False,
+)
+INIT: Final = Doc(
+    "The collections; with `shape=docs` each with its number of items",
+    {"session": "abc123", "collections": ["my_collection"]},
+    parameters=(_SHAPE,),
+)
+TOTAL_ITEMS: Final = Doc(
+    "How many items can be searched: those that have a vector",
+    {"total_items": 20000, "total": 20000},
+    body=SESSION,
+    errors={404: "There is no such collection.", 422: _ERRORS[422]},
+)
+FILTERS: Final = Doc(
+    "The tagsets, by id",
+    [{"id": 1, "name": "Scene", "tagtypeId": 1, "tagtype": "alphanumerical"}],
+    parameters=(_SHAPE,),
+    errors={404: "There is no such collection."},
+)
+FILTER_VALUES: Final = Doc(
+    "The tags of a tagset; none when it is not of that type",
+    [{"id": 7, "value": "outdoor"}],
+    parameters=(_SHAPE,),
+    errors={404: "There is no such collection or tag type.", 422: "An id in the address is no integer."},
+)
+LOG_MODEL: Final = Doc("Note that a model was added or removed", _LOGGED, body=SESSION, errors={422: _ERRORS[422]})
+CLIENT_EVENT: Final = Doc(
+    "Note what somebody did on the page; also `{events, session_info}`",
+    _LOGGED,
+    body=[{"ts": 1763735838123, "action": "click", "session": "abc123"}],
+    errors={422: _ERRORS[422]},
+)
+EVALUATIONS: Final = Doc("Evaluations that are under way: none", [])

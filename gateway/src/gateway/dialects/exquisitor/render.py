@@ -1,0 +1,158 @@
+"""The dialect's JSON, in the documented form and in that of the existing page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol
+from urllib.parse import quote_from_bytes
+
+from media_proto import metadata_pb2 as pb
+
+from gateway.paths import text_of
+
+_MEDIA_TYPES: Final = {
+    pb.MEDIA_KIND_IMAGE: 1,
+    pb.MEDIA_KIND_VIDEO: 2,
+    pb.MEDIA_KIND_AUDIO: 3,
+    pb.MEDIA_KIND_TEXT: 4,
+}
+_OTHER: Final = 5
+TAGTYPES: Final = {
+    pb.TAG_TYPE_ALPHANUMERICAL: "alphanumerical",
+    pb.TAG_TYPE_TIMESTAMP: "timestamp",
+    pb.TAG_TYPE_TIME: "time",
+    pb.TAG_TYPE_DATE: "date",
+    pb.TAG_TYPE_NUMERICAL_INT: "numerical_int",
+    pb.TAG_TYPE_NUMERICAL_DEC: "numerical_dec",
+    pb.TAG_TYPE_JSON: "json",
+}
+_ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
+#: What a part of an address may hold as it is (RFC 3986, pchar), and the slashes between the parts.
+_AS_IS: Final = "/!$&'()*+,;=:@~"
+
+
+class Blobs(Protocol):
+    """Signed addresses of our own media."""
+
+    def file(self, item_id: int) -> str: ...
+
+    def thumbnail(self, item_id: int) -> str: ...
+
+
+class Addresses:
+    """Where an item's bytes are: below the collection's own addresses when it was imported, else with us."""
+
+    def __init__(self, blobs: Blobs, collection: pb.Collection) -> None:
+        self._blobs = blobs
+        self._originals = collection.originals_url
+        self._thumbnails = collection.thumbnails_url
+
+    def original(self, item: pb.Item) -> str | None:
+        """None: a group of our own has no file, and an imported collection may have come without addresses."""
+        if item.source == pb.MEDIA_SOURCE_EXTERNAL:
+            return joined(self._originals, item.uri)
+        return None if item.is_group else self._blobs.file(item.media_id)
+
+    def thumbnail(self, item: pb.Item) -> str | None:
+        """An imported item without a thumbnail shows itself."""
+        if item.source == pb.MEDIA_SOURCE_EXTERNAL:
+            if not item.thumbnail_uri:
+                return joined(self._originals, item.uri)
+            return joined(self._thumbnails, item.thumbnail_uri.encode())
+        return None if item.is_group else self._blobs.thumbnail(item.media_id)
+
+
+def joined(base_url: str, uri: bytes) -> str | None:
+    """One absolute address, with one slash between its halves; None when there is no base to join to."""
+    if _ABSOLUTE.match(uri):
+        return text_of(uri)
+    if not base_url:
+        return None
+    return f"{base_url.rstrip('/')}/{quote_from_bytes(uri.lstrip(b'/'), safe=_AS_IS)}"
+
+
+def value_out(value: pb.Value) -> int | float | str:
+    match value.WhichOneof("value"):
+        case "whole":
+            return value.whole
+        case "decimal":
+            return value.decimal
+        case _:
+            return value.text
+
+
+def values_out(values: pb.Values) -> list[int | float | str]:
+    return [value_out(value) for value in values.values]
+
+
+def item_out(item: pb.Item, addresses: Addresses) -> dict[str, Any]:
+    return {
+        "id": item.relative_id,
+        "uri": text_of(item.uri),
+        "thumbnail_url": addresses.thumbnail(item),
+        "original_url": addresses.original(item),
+    }
+
+
+def items_out(items: pb.Items, addresses: Addresses) -> dict[str, Any]:
+    return {"items": [item_out(item, addresses) for item in items.items]}
+
+
+def detailed_out(items: pb.Items, addresses: Addresses) -> dict[str, Any]:
+    """Items with their tags; a tagset without a value is left out."""
+    return {"items": [{**item_out(item, addresses), "tags": _tags_out(item)} for item in items.items]}
+
+
+def _tags_out(item: pb.Item) -> dict[str, list[int | float | str]]:
+    return {str(tagset_id): values_out(values) for tagset_id, values in sorted(item.tags.items()) if values.values}
+
+
+def page_item_out(item: pb.Item, addresses: Addresses) -> dict[str, Any]:
+    item_id = item.relative_id
+    return {
+        "id": item_id,
+        "name": item.name,
+        "itemId": item_id,
+        "mediaId": item_id,
+        "mediaType": _MEDIA_TYPES.get(item.kind, _OTHER),
+        "thumbPath": addresses.thumbnail(item),
+        "srcPath": addresses.original(item),
+        "groupId": item.group_id if item.HasField("group_id") else None,
+    }
+
+
+def page_details_out(item: pb.Item, tagset_ids: Sequence[int], tagsets: Iterable[pb.Tagset]) -> dict[str, Any]:
+    """By tagset name: one value as it is, several as a list."""
+    names = {tagset.relative_id: tagset.name for tagset in tagsets}
+    shown: dict[str, Any] = {}
+    for tagset_id in tagset_ids:
+        if tagset_id in names and tagset_id in item.tags:
+            values = values_out(item.tags[tagset_id])
+            if values:
+                shown[names[tagset_id]] = values[0] if len(values) == 1 else values
+    return shown
+
+
+def related_out(ids: Iterable[int], answer: pb.RelatedItems) -> dict[str, Any]:
+    return {"related": {str(one): list(answer.related[one].ids) if one in answer.related else [] for one in ids}}
+
+
+def filters_out(tagsets: Iterable[pb.Tagset]) -> list[dict[str, Any]]:
+    return [
+        {"id": one.relative_id, "name": one.name, "tagtypeId": int(one.tagtype), "tagtype": TAGTYPES[one.tagtype]}
+        for one in tagsets
+    ]
+
+
+def documented_filters_out(tagsets: Iterable[pb.Tagset]) -> dict[str, Any]:
+    return {
+        "filters": [
+            {"id": one.relative_id, "name": one.name, "tagtype_id": int(one.tagtype), "tagtype": TAGTYPES[one.tagtype]}
+            for one in tagsets
+        ]
+    }
+
+
+def tag_values_out(answer: pb.ListTagValuesResponse) -> list[dict[str, Any]]:
+    return [{"id": one.relative_id, "value": value_out(one.value)} for one in answer.values]
