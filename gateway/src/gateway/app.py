@@ -20,17 +20,22 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from gateway.answers import failure_answer
+from gateway.audit import AuditLog
 from gateway.auth import Keys
 from gateway.blobs import BlobSigner
 from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
 from gateway.config import GatewaySettings, allowed_origins
+from gateway.cors import Cors
 from gateway.dependencies import Dependencies
 from gateway.dialects import unbuilt
 from gateway.dialects.coreviz.routes import CoreViz
+from gateway.dialects.exquisitor.routes import Exquisitor
 from gateway.dialects.mediareviewer.routes import MediaReviewer
 from gateway.dialects.platform import docs
 from gateway.dialects.platform.blob import BlobBytes
+from gateway.dialects.platform.keys import KeyDesk
+from gateway.dialects.platform.resolve import Resolver
 from gateway.dialects.platform.routes import Platform
 from gateway.dialects.wickson.routes import Wickson
 from gateway.errors import Failure, failure_of
@@ -47,6 +52,8 @@ logger = logging.getLogger(__name__)
 
 #: Written by whatever starts the processes.
 LOG_FILE: Final = Path("logs/framewell.log")
+#: What pages of the Exquisitor dialect tell of their sessions.
+EVENT_LOG_FILE: Final = Path("logs/exquisitor-events.ndjson")
 #: A Host that is not loopback waits no longer than this for the list of trusted ones.
 _TRUSTED_DEADLINE_S: Final = 1.0
 
@@ -96,20 +103,26 @@ def create_app(parts: Parts) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    origins = allowed_origins(parts.public)
+    keys = Keys(parts.admin_key, parts.public.auth, catalogue)
     door = Door(
         Hosts(parts.public.host, trusted_hosts),
-        Keys(parts.admin_key, parts.public.auth, catalogue),
-        allowed_origins(parts.public),
+        keys,
+        origins,
         RateLimit(parts.public.rate_limit),
     )
     exact: Table = {}
     app.add_middleware(Shortcut, table=exact)
     app.add_middleware(Admission, door=door, metrics=metrics)
+    app.add_middleware(Cors, origins=origins)
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE).add_to(app)
     Platform(fs, dependencies, metrics, parts.public.encoder, parts.stopping).add_to(app)
     BlobBytes(fs, library, signer, metrics).add_to(app)
+    KeyDesk(catalogue, keys.forget).add_to(app)
+    Resolver(catalogue).add_to(app)
+    Exquisitor(catalogue, signer, AuditLog(parts.public.state_path / EVENT_LOG_FILE)).add_to(app)
     CoreViz(fs, library, signer).add_to(app)
     Wickson(library).add_to(app)
     unbuilt.add_to(app)

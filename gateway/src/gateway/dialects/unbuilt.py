@@ -20,26 +20,6 @@ MESSAGE: Final = "This part of the API is not built yet."
 
 #: By tag, `METHOD[,METHOD] address`.
 ROUTES: Final[dict[str, tuple[str, ...]]] = {
-    docs.TAG: (
-        "GET /api/resolve",
-        "GET,POST /api/keys",
-        "DELETE /api/keys/{key_id}",
-    ),
-    "Exquisitor": (
-        "POST /exq/item/base",
-        "POST /exq/item/details",
-        "POST /exq/item/related",
-        "POST /exq/item/excluded",
-        "POST /exq/search/{strategy}",
-        "GET /exq/init/{session}",
-        "POST /exq/info/totalItems",
-        "GET /exq/info/filters/values/{session}/{collection}/{tagtype_id}/{tagset_id}",
-        "GET /exq/info/filters/{session}/{collection}",
-        "POST /exq/log/addModel",
-        "POST /exq/log/removeModel",
-        "POST /exq/log/clientEvent",
-        "GET /dres/evaluation_list",
-    ),
     "CoreViz": ("POST /api/upload/multipart",),
 }
 

@@ -106,8 +106,8 @@ def unbuilt(summary: str = "Not built yet") -> Doc:
 
 TAGS: Final[list[dict[str, Any]]] = [
     {"name": "MediaReviewer", "description": "Review folders of photos and videos on disk: seen, lock, trash."},
-    {"name": TAG, "description": "Our own additions: health, figures, jobs, events, undo, the trash plan."},
-    {"name": "Exquisitor", "description": "Interactive retrieval (`/exq/`). Not built yet: 503."},
+    {"name": TAG, "description": "Our own additions: health, figures, jobs, events, undo, the trash plan, keys, ids."},
+    {"name": "Exquisitor", "description": "Interactive retrieval (`/exq/`). Searching answers 503 so far."},
     {"name": "CoreViz", "description": "Browse and change (`/api/dataset/`, ...). Searching answers 503 so far."},
     {"name": "Wickson", "description": "List media (`/v1/`). Vectors answer 503 so far."},
 ]
