@@ -392,15 +392,16 @@ async def test_two_workers_share_the_queue(client: Client, start_worker: StartWo
 
 
 @asynccontextmanager
-async def worker_process(url: str, **settings: str) -> AsyncIterator[psutil.Process]:
+async def worker_process(url: str, **settings: str) -> AsyncIterator[psutil.Popen]:
     environment = {"PATH": os.environ["PATH"], "NATS_URL": url, "THUMBNAIL_ACK_WAIT_S": str(ACK_WAIT_S), **settings}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "thumbnail_service", env=environment)
+    # Not asyncio's: it would collect the exit code before the test can.
+    process = psutil.Popen([sys.executable, "-m", "thumbnail_service"], env=environment)
     try:
-        yield psutil.Process(process.pid)
+        yield process
     finally:
-        if process.returncode is None:
+        if process.poll() is None:
             process.kill()
-        await process.wait()
+        await asyncio.to_thread(process.wait)
 
 
 async def test_a_worker_killed_in_the_middle_of_a_job_loses_nothing(

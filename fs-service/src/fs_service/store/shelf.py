@@ -49,6 +49,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two `scan` events of a walk.
 _PROGRESS_S: Final = 0.5
+#: Seconds that counters wait for a comparison with the disk. Most take a few milliseconds; those of a huge or sleeping
+#: disk are not waited for.
+_PATIENCE_S: Final = 0.5
 _GONE: Final = (FileNotFoundError, NotADirectoryError, beneath.Escapes)
 
 
@@ -134,8 +137,8 @@ class Shelf:
             return self._index.page(status, after, offset, limit)
 
     def counts(self) -> Counts:
-        """Does not wait for a comparison that is under way; then the counts are those before it."""
-        if self._lock.acquire(timeout=0.05):
+        """Waits a moment, not for ever, for a comparison that is under way; then the counts are those before it."""
+        if self._lock.acquire(timeout=_PATIENCE_S):
             try:
                 self._flush()
                 self._last_counts = self._index.counts()
