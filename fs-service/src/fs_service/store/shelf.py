@@ -104,6 +104,11 @@ class Shelf:
         return self._kept.scanned
 
     @property
+    def behind(self) -> bool:
+        """Known to differ from the disk, or never compared with it by this process."""
+        return self.checked_at == -math.inf
+
+    @property
     def _index(self) -> RootIndex:
         return self._memory if self._memory is not None else self._kept
 

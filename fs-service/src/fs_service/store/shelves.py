@@ -187,7 +187,7 @@ class StoredShelves:
         shelf = self._shelf(root)
         shelf.counts()  # brings in what was put, which may show that the index is behind the disk
         if not shelf.walked or time.monotonic() - shelf.checked_at > _STALE_S:
-            if not shelf.walked or shelf.check_s < _QUICK_S:
+            if shelf.behind or shelf.check_s < _QUICK_S:
                 with suppress(RootOffline):
                     shelf.fresh()
             else:
