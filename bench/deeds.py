@@ -139,6 +139,7 @@ def _empty(connection: Connection, root: Path, paths: Sequence[Path], work: Path
     for path in again:
         Path(f"{path}.trash").touch()
         Path(f"{path}.seen").touch()
+    os.sync()  # files that never reached the disk are deleted for nothing
     began = perf_counter()
     directory = os.open(work / "bare-empty", os.O_RDONLY)
     for path in again:

@@ -18,22 +18,31 @@ def measure_starts(work: Path) -> list[Row]:
     """The first start makes the state directory; the others find it. Idle memory is read on the way."""
     state = work / "state-starts"
     bare_s = median_s(lambda: subprocess.run([sys.executable, "-c", _IMPORTS], check=True), 3)
-    starts, idle = [], {}
+    starts, rss, idle = [], 0, {}
     for _ in range(4):
         with Product(state) as product:
             starts.append(product.start_s)
-            idle = settled(product)
+            settled(product)
+            rss, idle = product.total_rss_bytes(), product.pss_bytes()
     first, *again = starts
     beside = "importing the gateway's libraries"
     return [
         only_said("first start, until ready", first, "s", beside, bare_s),
         at_most("second start, until ready", sorted(again)[len(again) // 2], "s", 5, beside, bare_s),
-        at_most("resident memory of the whole stack, idle", sum(idle.values()) / _MB, "MB", 450, _parts(idle), None),
+        at_most(
+            "resident memory of the whole stack, idle",
+            sum(idle.values()) / _MB,
+            "MB",
+            450,
+            "RSS, shared pages in every process",
+            rss / _MB,
+            _parts(idle),
+        ),
     ]
 
 
-def settled(product: Product) -> dict[str, int]:
-    """Memory once the start is over: when two looks half a second apart are alike."""
+def settled(product: Product) -> None:
+    """Wait for the end of the start: two looks at the memory half a second apart are alike."""
     looks: list[int] = []
 
     def is_calm() -> bool:
@@ -41,7 +50,6 @@ def settled(product: Product) -> dict[str, int]:
         return len(looks) > 1 and abs(looks[-1] - looks[-2]) < _MB
 
     wait_for(is_calm, 30, "memory is calm", 0.5)
-    return product.rss_bytes()
 
 
 def peak(product: Product, what: str) -> Row:
@@ -50,5 +58,5 @@ def peak(product: Product, what: str) -> Row:
     return at_most(name, product.peak_rss_bytes / _MB, "MB", 1000, f"afterwards: {_parts(product.rss_bytes())}", None)
 
 
-def _parts(rss_bytes: dict[str, int]) -> str:
-    return ", ".join(f"{name} {size / _MB:.0f}" for name, size in rss_bytes.items())
+def _parts(sizes_bytes: dict[str, int]) -> str:
+    return ", ".join(f"{name} {size / _MB:.0f}" for name, size in sizes_bytes.items())

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -87,6 +87,10 @@ class Product:
         """Resident memory of each service with the processes that it started."""
         return {name: _tree_rss(process, name != "run") for name, process in self.processes().items()}
 
+    def pss_bytes(self) -> dict[str, int]:
+        """The same with every page that processes share counted once, a part to each: what the stack really takes."""
+        return {name: _tree_pss(process, name != "run") for name, process in self.processes().items()}
+
     def total_rss_bytes(self) -> int:
         return sum(self.rss_bytes().values())
 
@@ -130,13 +134,19 @@ class Product:
 
 
 def _tree_rss(process: psutil.Process, with_children: bool) -> int:
+    return _summed(process, with_children, lambda one: int(one.memory_info().rss))
+
+
+def _tree_pss(process: psutil.Process, with_children: bool) -> int:
+    return _summed(process, with_children, lambda one: int(one.memory_full_info().pss))
+
+
+def _summed(process: psutil.Process, with_children: bool, size: Callable[[psutil.Process], int]) -> int:
     total = 0
-    try:
-        total += process.memory_info().rss
+    with suppress(psutil.NoSuchProcess):
+        total += size(process)
         for child in process.children(recursive=True) if with_children else []:
-            total += child.memory_info().rss
-    except psutil.NoSuchProcess:
-        pass
+            total += size(child)
     return total
 
 

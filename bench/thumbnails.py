@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
+from bench import load
 from bench.client import Connection, at_once, target
 from bench.product import Product, wait_for
 from bench.table import Row, at_least, at_most, percentile, ratio_at_least, ratio_at_most
@@ -27,7 +28,7 @@ def measure(product: Product, work: Path) -> list[Row]:
         connection.post("/api/review-paths", {"path": str(root)})
         connection.get(target("/api/media-items/stream", path=root))
         wait_for(lambda: drawn(root) == len(paths), 120, "thumbnails are made")
-        rows = [_cached(product, paths), _health(product, paths)]
+        rows = [_cached(product, paths, work), _health(product, paths)]
         connection.delete("/api/review-paths", {"path": str(root)})
     return rows
 
@@ -113,24 +114,17 @@ def bare_vips_cpu_s(source: Path, out: Path) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def _cached(product: Product, paths: Sequence[Path]) -> Row:
+def _cached(product: Product, paths: Sequence[Path], work: Path) -> Row:
     wheres = [target("/api/media-thumbnail", path=path, size=256) for path in paths]
-    rounds = 600
-
-    def ask(connection: Connection) -> None:
-        for number in range(rounds):
-            connection.get(wheres[number % len(wheres)])
-
     with Connection(product.port) as connection:
-        size = len(connection.get(wheres[0]))
-    rate = _CLIENTS * rounds / at_once(product.port, [ask] * _CLIENTS)
+        size = max(len(connection.get(where)) for where in wheres)
+    rate = load.rate(product.port, wheres, _CLIENTS, work)
     bare = subprocess.Popen(
         [sys.executable, "-m", "bench.bare_server", str(size)], stdout=subprocess.PIPE, text=True, bufsize=1
     )
     assert bare.stdout is not None
     try:
-        port = int(bare.stdout.readline())
-        bare_rate = _CLIENTS * rounds / at_once(port, [ask] * _CLIENTS)
+        bare_rate = load.rate(int(bare.stdout.readline()), wheres, _CLIENTS, work)
     finally:
         bare.terminate()
         bare.wait()
@@ -142,6 +136,7 @@ def _cached(product: Product, paths: Sequence[Path]) -> Row:
         1200,
         "bare FastAPI, bytes in memory",
         bare_rate,
+        f"{load.client()}, pictures of {size // 1000} kB",
     )
 
 
