@@ -586,3 +586,17 @@ async def test_a_review_goes_on_while_nats_is_away(server: NatsServer, tmp_path:
     finally:
         process.stop()
     assert process.text().count("NATS is down") == 1
+
+
+async def test_a_journal_that_is_lost_is_told_and_a_first_start_is_not(tmp_path: Path, root: Path) -> None:
+    process = Process(tmp_path)
+    process.start()
+    async with open_channel(process.target) as channel:
+        await added(fs_pb2_grpc.FsServiceStub(channel), root)
+    process.stop()
+    assert "journal.db is missing" not in process.log.read_text()
+    for file in process.state.glob("journal.db*"):
+        file.unlink()
+    process.start()
+    process.stop()
+    assert "journal.db is missing" in process.log.read_text()

@@ -34,6 +34,7 @@ from fs_service.publisher import Publisher
 from fs_service.queues import QueueWatch
 from fs_service.servicer import Fixed, FsServicer, Pools
 from fs_service.state_lock import StateInUse, state_directory
+from fs_service.store import roots as roots_store
 from fs_service.store.background import Caretaker, Writer
 from fs_service.store.companions import CompanionDisk
 from fs_service.store.config_yaml import ConfigFile
@@ -74,11 +75,22 @@ class Core:
     outbox: StoredOutbox
 
 
+def _say_if_lost(journal: Path, identities: Path) -> None:
+    """A journal that is not there although roots were added here before is no first start."""
+    if identities.exists() and not (journal.exists() and journal.stat().st_size):
+        logger.warning(
+            "%s is missing and a new one is begun: earlier steps cannot be undone, marks of read-only roots are "
+            "lost, and files trashed before count as trashed by hand (a change since then goes unnoticed)",
+            journal,
+        )
+
+
 @contextmanager
 def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
     """The use cases on the state directory, repaired, with what they do in the background."""
     with ExitStack() as stack:
         roots = ConfiguredRoots(ConfigFile(state_dir), state_dir)
+        _say_if_lost(state_dir / "journal.db", state_dir / roots_store.FILE)
         journal_database = JournalDatabase(state_dir / "journal.db")
         stack.callback(journal_database.close)
         database = Database(state_dir)

@@ -113,7 +113,10 @@ class JournalDatabase:
             self._connection.execute("PRAGMA journal_size_limit = 16777216")
             self._migrate()
         except sqlite3.Error as error:
-            raise StorageFailed(f"The journal cannot be opened: {error}.") from error
+            raise StorageFailed(
+                f"The journal {path} cannot be opened: {error}. Put a copy of it back, or move it away to begin a "
+                "new one; a new one knows nothing of earlier steps and of what trashed files looked like."
+            ) from error
 
     def close(self) -> None:
         with self._connection_lock:
