@@ -54,15 +54,20 @@ class Resolver:
         if (path is None) == (face is None):
             raise invalid("path", "Give one of the query parameters 'path' and 'id'.")
         if path is not None:
-            found = await self._at_path(path)
+            found = await self.at_path(plain(path))
         else:
-            found = await self._of_id((face or b"").decode("utf-8", "replace"), query.raw("collection"))
+            collection = query.raw("collection")
+            named = None if collection is None else collection.decode("utf-8", "replace")
+            found = await self.of_id((face or b"").decode("utf-8", "replace"), named)
         access_of(request).require_collection(found.collection.id)
         return json_answer(faces_out(found))
 
-    async def _at_path(self, path: bytes) -> pb.Resolution:
-        """What is there, in the innermost review path that knows it."""
-        path = plain(path)
+    async def at_path(self, path: bytes) -> pb.Resolution:
+        """What is at a plain path, in the innermost review path that knows it.
+
+        Raises:
+            Failure: 404.
+        """
         roots = [
             one.root_path
             for one in (await self._catalogue.collections()).collections
@@ -74,11 +79,16 @@ class Resolver:
                 return found
         raise _nothing()
 
-    async def _of_id(self, face: str, collection: bytes | None) -> pb.Resolution:
+    async def of_id(self, face: str, collection: str | None) -> pb.Resolution:
+        """What has this id; `collection`: whose numbers it speaks of.
+
+        Raises:
+            Failure: 404.
+        """
         if number := _NUMBER.fullmatch(face):
             item_id = int(number[0])
             if collection:
-                item_id += (await self._catalogue.collection(collection.decode("utf-8", "replace"))).id_base
+                item_id += (await self._catalogue.collection(collection)).id_base
             if item_id < _INT64 and (found := await self._found(pb.ResolveRequest(item_id=item_id))):
                 return found
         elif label := _UUID.fullmatch(face):

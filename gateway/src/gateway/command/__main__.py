@@ -1,0 +1,7 @@
+"""`python -m gateway.command`: the same as `framewell`."""
+
+from __future__ import annotations
+
+from gateway.command.app import main
+
+main()

@@ -1,0 +1,67 @@
+"""The stack that runs on the state directory, as `<state>/run.json` tells it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from media_common.config import PublicSettings
+
+from gateway.catalogue import CatalogueClient
+from gateway.clients import FsClient
+from gateway.config import GatewaySettings
+from gateway.dependencies import Dependencies
+
+RUN_FILE: Final = "run.json"
+
+
+class NotRunning(Exception):
+    """There is no stack to talk to; the text is a sentence."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The services of a running stack, connected."""
+
+    state: Path
+    url: str
+    fs: FsClient
+    catalogue: CatalogueClient
+    dependencies: Dependencies
+
+
+@asynccontextmanager
+async def running(public: PublicSettings) -> AsyncIterator[Stack]:
+    """
+    Raises:
+        NotRunning: nothing runs on the state directory.
+    """
+    facts = _facts(public.state_path)
+    sockets = facts["sockets"]
+    settings = GatewaySettings(
+        fs_target=sockets["fs"], metadata_target=sockets["metadata"], search_target=sockets["search"]
+    )
+    fs, catalogue = FsClient.open(settings), CatalogueClient.open(settings)
+    dependencies = Dependencies(fs, settings)
+    try:
+        yield Stack(public.state_path, facts["url"], fs, catalogue, dependencies)
+    finally:
+        await dependencies.close()
+        await catalogue.close()
+        await fs.close()
+
+
+def _facts(state: Path) -> dict[str, Any]:
+    try:
+        facts: dict[str, Any] = json.loads((state / RUN_FILE).read_text(encoding="utf-8"))
+        if facts["url"] and facts["sockets"].keys() >= {"fs", "metadata", "search"}:
+            return facts
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise NotRunning(
+            f"Framewell is not running on the state directory {state}; start it, or set FRAMEWELL_STATE_DIR."
+        ) from error
+    raise NotRunning(f"{state / RUN_FILE} does not tell where the services are.")
