@@ -113,15 +113,18 @@ def status(state: State) -> fs_pb2.Status:
 
 
 def outcomes(results: Sequence[Outcome]) -> list[fs_pb2.ActOutcome]:
-    return [
-        fs_pb2.ActOutcome(
-            path=one.path,
-            status=None if one.state is None else status(one.state),
-            error=one.error.message if one.error else "",
-            error_code=one.error.code.value if one.error else "",
-        )
-        for one in results
-    ]
+    statuses: dict[State, fs_pb2.Status] = {}  # a batch has a few states and many files
+    told = []
+    for one in results:
+        message = fs_pb2.ActOutcome(path=one.path)
+        if one.state is not None:
+            if one.state not in statuses:
+                statuses[one.state] = status(one.state)
+            message.status.CopyFrom(statuses[one.state])
+        if one.error is not None:
+            message.error, message.error_code = one.error.message, one.error.code.value
+        told.append(message)
+    return told
 
 
 def roots(infos: Sequence[RootInfo]) -> fs_pb2.ListRootsResponse:

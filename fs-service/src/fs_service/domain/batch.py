@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from media_common.errors import InvalidArgument
@@ -31,7 +30,11 @@ def act_on_each(deeds: Deeds, paths: Sequence[bytes], action: Action) -> list[Ou
         except PathMalformed as error:
             cleaned.append(error)
     done = iter(deeds.act_batch([path for path in cleaned if isinstance(path, bytes)], action))
-    return [
-        replace(next(done), path=given) if isinstance(clean, bytes) else Outcome(given, None, clean)
-        for given, clean in zip(paths, cleaned, strict=True)
-    ]
+    outcomes = []
+    for given, clean in zip(paths, cleaned, strict=True):
+        if isinstance(clean, bytes):
+            outcome = next(done)
+            outcomes.append(Outcome(given, outcome.state, outcome.error))
+        else:
+            outcomes.append(Outcome(given, None, clean))
+    return outcomes

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: The marks as plain numbers: a flag's `&` costs microseconds, and a batch asks six times a file.
 _MARKS: Final = tuple((int(mark), mark, suffix) for mark, suffix in SUFFIXES.items())
+#: The trash mark first: left behind it would wait for the next file of that name.
+_CLEARING: Final = tuple((int(mark), mark) for mark in (State.TRASHED, State.SEEN, State.LOCKED))
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MISSING: Final = (errno.ENOENT, errno.ENOTDIR)
 #: What file systems without a flush of folders answer.
@@ -167,9 +169,9 @@ class OpenFolder:
         return Look(removal.identity_of(facts), State(marks), State(blocked))
 
     def _clear(self, name: bytes, marks: State) -> None:
-        # The trash mark first: left behind it would wait for the next file of that name.
-        for mark in (State.TRASHED, State.SEEN, State.LOCKED):
-            if mark & marks:
+        present = int(marks)
+        for bit, mark in _CLEARING:
+            if bit & present:
                 try:
                     self._fault(f"clear {mark.name}")
                     removal.remove_companion(self._fd, name, mark)
