@@ -24,7 +24,10 @@ async def test_an_item_is_shown(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("name", ["nonsense", "0" * 32, "%00"])
 @pytest.mark.parametrize("address", ["/api/media/{}", "/api/media/{}/versions"])
 async def test_an_unknown_item_is_404(client: httpx.AsyncClient, address: str, name: str) -> None:
-    assert failed(await client.get(address.format(name)), 404) == "Media not found"
+    answer = await client.get(address.format(name))
+
+    assert failed(answer, 404) == "Media not found"
+    assert answer.json()["code"] == "ITEM_NOT_FOUND"
 
 
 class TestAChange:
@@ -264,7 +267,8 @@ class TestFolders:
 
     async def test_are_no_items(self, client: httpx.AsyncClient) -> None:
         assert failed(await client.get(f"/api/folder/{PHOTO_ID.hex()}"), 404) == "Folder not found"
-        failed(await client.get("/api/folder/nonsense"), 404)
+        for name in ("nonsense", "0" * 32):
+            assert failed(await client.get(f"/api/folder/{name}"), 404) == "Folder not found"
 
     async def test_on_no_disk_cannot_be_deleted_yet(self, client: httpx.AsyncClient, world: World) -> None:
         world.items[FOLDER_ID] = folder(source=pb.MEDIA_SOURCE_UPLOAD)

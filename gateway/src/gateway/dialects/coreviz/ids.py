@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from media_common.errors import ErrorCode
+
 from gateway.errors import Failure, invalid
 
 _HEX: Final = re.compile(r"[0-9a-f]{32}")
@@ -38,5 +40,13 @@ def folder_path(text: str, collection: bytes, name: str = "path") -> list[bytes]
     return found
 
 
+#: As the catalogue names and says them.
+_NOT_FOUND: Final = {
+    "Media": ErrorCode.ITEM_NOT_FOUND,
+    "Folder": ErrorCode.FOLDER_NOT_FOUND,
+    "Collection": ErrorCode.COLLECTION_NOT_FOUND,
+}
+
+
 def not_found(what: str) -> Failure:
-    return Failure(404, f"{what.lower()}_not_found", f"{what} not found")
+    return Failure(404, _NOT_FOUND.get(what, "not_found"), f"{what} not found")

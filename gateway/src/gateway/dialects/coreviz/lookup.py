@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import grpc
+from media_common.errors import ErrorCode
+from media_common.grpc_client import error_code_of
 from media_proto import metadata_pb2 as pb
 from starlette.requests import Request
 
@@ -54,7 +57,12 @@ class Lookup:
         uuid = ids.parsed(request.path_params["folder_id"])
         if uuid is None:
             raise ids.not_found("Folder")
-        found = await self._item(request, uuid, writing)
+        try:
+            found = await self._item(request, uuid, writing)
+        except grpc.aio.AioRpcError as error:
+            if error_code_of(error) is ErrorCode.ITEM_NOT_FOUND:
+                raise ids.not_found("Folder") from error
+            raise
         if found.kind != pb.MEDIA_KIND_FOLDER:
             raise ids.not_found("Folder")
         return found
