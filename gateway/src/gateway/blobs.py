@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from hashlib import blake2b
+from hmac import compare_digest
 from typing import Final, Literal, NamedTuple
 
-from itsdangerous import BadSignature, Signer
 from media_common.errors import ErrorCode
 from starlette.requests import Request
 
@@ -32,14 +34,15 @@ class BlobSigner:
     """Makes and reads the tokens."""
 
     def __init__(self, key: str, ttl_s: int, clock: Callable[[], float] = time.time) -> None:
-        self._signer = Signer(key, salt="framewell.blob", sep="~")
+        self._key = blake2b(key.encode(), person=b"framewell.blob", digest_size=32).digest()
         self._ttl_ms = ttl_s * 1000
         self._step_ms = max(1, self._ttl_ms // _STEPS)
         self._clock = clock
 
     def token(self, face: Face, item_id: int) -> str:
         expires_ms = (int(self._clock() * 1000) + self._ttl_ms) // self._step_ms * self._step_ms + self._step_ms
-        return self._signer.sign(f"{_LETTERS[face]}.{item_id}.{expires_ms}").decode("ascii")
+        text = f"{_LETTERS[face]}.{item_id}.{expires_ms}"
+        return f"{text}~{self._signature(text)}"
 
     def read(self, token: str) -> Blob:
         """
@@ -47,12 +50,20 @@ class BlobSigner:
             Failure: 403, it is not one of ours or its time is over.
         """
         try:
-            letter, item_id, expires_ms = self._signer.unsign(token.encode()).decode("ascii").split(".")
-        except BadSignature:
+            text, _, signature = token.partition("~")
+            if not compare_digest(signature.encode(), self._signature(text).encode()):
+                raise ValueError("not signed by us")
+            letter, item_id, expires_ms = text.split(".")
+        except ValueError:
             raise Failure(403, ErrorCode.OUTSIDE_ROOTS, "This address is not one of ours.") from None
         if self._clock() * 1000 >= int(expires_ms):
             raise Failure(403, ErrorCode.OUTSIDE_ROOTS, "This address has expired; ask for the item again.")
         return Blob(_FACES[letter], int(item_id))
+
+    def _signature(self, text: str) -> str:
+        """Keyed BLAKE2b (RFC 7693): a page of a hundred items has two hundred, and HMAC costs five times as much."""
+        digest = blake2b(text.encode(), key=self._key, digest_size=20).digest()
+        return urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 
 class BlobAddresses:
