@@ -33,12 +33,15 @@ def tree(root: Path, files: int, folders: int) -> None:
 
 
 def photographs(folder: Path, count: int) -> list[Path]:
-    """JPEGs of 12 megapixels, each with a picture of its own, about 3 MB."""
+    """JPEGs of 12 megapixels, each with a picture of its own: large shapes under a sensor's fine noise."""
     folder.mkdir(parents=True)
     paths = []
     for number in range(count):
-        pixels = np.random.default_rng(number).integers(0, 255, (375, 500, 3), dtype=np.uint8)
+        random = np.random.default_rng(number)
+        shapes = Image.fromarray(random.integers(0, 255, (36, 48, 3), dtype=np.uint8))
+        large = np.asarray(shapes.resize((4000, 3000), Image.Resampling.BICUBIC)).astype(np.int16)
+        noisy = np.clip(large + random.integers(-12, 13, large.shape, dtype=np.int8), 0, 255).astype(np.uint8)
         path = folder / f"photo{number:03}.jpg"
-        Image.fromarray(pixels).resize((4000, 3000), Image.Resampling.BICUBIC).save(path, "JPEG", quality=88)
+        Image.fromarray(noisy).save(path, "JPEG", quality=88)
         paths.append(path)
     return paths

@@ -186,6 +186,20 @@ class TestAThumbnail:
         assert "max-age" in answer.headers["cache-control"]
         assert fake.last("GetThumbnail").if_etag == "t0,t1"
 
+    async def test_had_before_travels_once_and_is_asked_for_every_time(
+        self, client: httpx.AsyncClient, fake: FakeFs
+    ) -> None:
+        fake.answers["GetThumbnail"] = fs_pb2.Thumbnail(png=PNG, etag="t1")
+        await client.get(THUMBNAIL)
+        fake.answers["GetThumbnail"] = fs_pb2.Thumbnail(etag="t1", not_modified=True)
+
+        again = await client.get(THUMBNAIL)
+        fake.answers["GetThumbnail"] = Refused(ErrorCode.PATH_MISSING, "Path does not exist.")
+        gone = await client.get(THUMBNAIL)
+
+        assert (again.status_code, again.content, again.headers["etag"]) == (200, PNG, '"t1"')
+        assert gone.status_code == 400
+
     async def test_not_newer_than_the_callers_is_304(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
         fake.answers["GetThumbnail"] = fs_pb2.Thumbnail(png=PNG, etag="t1", modified_us=1742049022500000)
 
@@ -194,7 +208,7 @@ class TestAThumbnail:
         anything = await client.get(THUMBNAIL, headers={"If-None-Match": "*"})
 
         assert (same.status_code, old.status_code, anything.status_code) == (304, 200, 304)
-        assert fake.last("GetThumbnail").if_etag == ""
+        assert fake.last("GetThumbnail").if_etag == "t1"  # what is kept here, not the caller's "*"
 
     @pytest.mark.parametrize("headers", [{}, {"If-None-Match": "*"}, {"If-Modified-Since": MODIFIED}])
     async def test_that_is_a_placeholder_is_never_kept(

@@ -10,6 +10,7 @@ from media_common.grpc_client import open_channel
 from media_proto import fs_pb2, fs_pb2_grpc
 
 from gateway.config import GatewaySettings
+from gateway.kept_thumbnails import KeptThumbnails
 from gateway.remote import Remote
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class FsClient(Remote):
         self._call_s = settings.call_deadline_s
         self._listing_s = settings.listing_deadline_s
         self._thumbnail_s = settings.thumbnail_deadline_s
+        self._kept_thumbnails = KeptThumbnails()
         self._transfer_s = settings.transfer_deadline_s
 
     @classmethod
@@ -86,9 +88,18 @@ class FsClient(Remote):
         request = fs_pb2.ReadFileRequest(path=facts.path, offset=offset, length=length, etag=facts.etag)
         return self._follow(self._stub.ReadFile, request, self._transfer_s)
 
-    async def thumbnail(self, path: bytes, size_px: int, if_etag: str) -> fs_pb2.Thumbnail:
-        request = fs_pb2.GetThumbnailRequest(path=path, size_px=size_px, if_etag=if_etag)
-        return await self._ask(self._stub.GetThumbnail, request, self._thumbnail_s)
+    async def thumbnail(self, path: bytes, size_px: int, if_etags: str) -> fs_pb2.Thumbnail:
+        """The service is asked whatever is kept here. `not_modified` only for a tag of the caller's own."""
+        key = (path, size_px)
+        kept_etag = self._kept_thumbnails.etag(key)
+        asked = ",".join(filter(None, (if_etags, kept_etag)))
+        request = fs_pb2.GetThumbnailRequest(path=path, size_px=size_px, if_etag=asked)
+        answer = await self._ask(self._stub.GetThumbnail, request, self._thumbnail_s)
+        if answer.not_modified and answer.etag not in (*if_etags.split(","), self._kept_thumbnails.etag(key)):
+            # Another request has replaced or pushed out what was kept meanwhile.
+            request.if_etag = if_etags
+            answer = await self._ask(self._stub.GetThumbnail, request, self._thumbnail_s)
+        return self._kept_thumbnails.settle(key, if_etags, answer)
 
     # --- changing ---
     async def act(self, path: bytes, action: str) -> fs_pb2.ActResponse:
