@@ -32,6 +32,8 @@ from runner.supervisor import BadSettings, Supervisor
 _HERE: Final = Path(__file__).resolve().parent
 _DEMO: Final = _HERE.parent / "demo"
 _LIBRARY: Final = _DEMO / "library"
+#: Seconds in which a second signal is the first one's echo: `make` passes on what its process group has had already.
+_ECHO_S: Final = 1.0
 #: Listening on every address includes this machine's own.
 _REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
 
@@ -110,11 +112,16 @@ async def supervise(
 
     supervisor = Supervisor(stack.specs, output, publish)
 
+    asked_at = 0.0
+
     def asked_to_stop(number: signal.Signals) -> None:
-        if stopping.is_set():
-            supervisor.hurry()
-        else:
+        nonlocal asked_at
+        if not stopping.is_set():
+            asked_at = time.monotonic()
             output.line("run", f"{number.name}: stopping")
+        elif time.monotonic() - asked_at > _ECHO_S:
+            output.line("run", f"{number.name} again: stopping at once")
+            supervisor.hurry()
         stopping.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

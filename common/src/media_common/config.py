@@ -32,7 +32,11 @@ class PublicSettings(BaseSettings):
     auth: Literal["auto", "required"] = Field(
         default="auto", description="auto: loopback callers need no key in two dialects; required: everybody needs one"
     )
-    encoder: str = Field(default="auto", min_length=1, description="auto, offline, off or open_clip:<model>/<weights>")
+    encoder: str = Field(
+        default="auto",
+        pattern=r"^(auto|offline|off|open_clip:[^/]+/.+)$",
+        description="auto, offline, off or open_clip:<model>/<weights>",
+    )
     rate_limit: str = Field(
         default="10000/hour", pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$", description="requests a key"
     )

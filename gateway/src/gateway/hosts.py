@@ -73,7 +73,11 @@ class Hosts:
             name = parts[0]
             if is_loopback_name(name) or name == self._own or name in await self._trusted_names():
                 return name
-        raise Failure(400, "untrusted_host", "The Host header is not one that this server answers to.")
+        raise Failure(
+            400,
+            "untrusted_host",
+            "The Host header is not one that this server answers to; add it to server.trusted_hosts in config.yaml.",
+        )
 
     async def _trusted_names(self) -> frozenset[str]:
         async with self._lock:

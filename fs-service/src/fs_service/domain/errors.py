@@ -89,7 +89,9 @@ class UndoBlocked(ServiceError):
     code = ErrorCode.UNDO_BLOCKED
 
     def __init__(self) -> None:
-        super().__init__("The last step cannot be undone: a file of it has been deleted permanently.")
+        super().__init__(
+            "The steps cannot be undone: a file of one of them has been deleted permanently. Nothing was changed."
+        )
 
 
 class NothingToUndo(ServiceError):
