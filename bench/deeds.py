@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 from bench.client import Connection, at_once
+from bench.process import at_rest
 from bench.product import Product, wait_for
 from bench.table import Row, at_least, only_said, percentile
 from bench.trees import small_picture
@@ -24,6 +25,7 @@ def measure(product: Product, work: Path) -> list[Row]:
     with Connection(product.port) as connection:
         connection.post("/api/review-paths", {"path": str(root)})
         wait_for(lambda: bool(connection.json("/api/jobs")["idle"]), 300, "the thumbnails are made", 0.5)
+        at_rest(product)
         rows = _singles(connection, paths[:400], work)
         rows.append(_at_once(product, paths[:1600], work))
         rows.append(_batches(connection, paths, work))

@@ -52,6 +52,17 @@ def settled(product: Product) -> None:
     wait_for(is_calm, 30, "memory is calm", 0.5)
 
 
+def at_rest(product: Product) -> None:
+    """Wait until the stack does next to nothing: what a change left to do behind (the catalogue's share) is done."""
+    looks = [product.cpu_s("")]
+
+    def is_quiet() -> bool:
+        looks.append(product.cpu_s(""))
+        return looks[-1] - looks[-2] < 0.05
+
+    wait_for(is_quiet, 120, "the stack is at rest", 1.0)
+
+
 def peak(product: Product, what: str) -> Row:
     """After all else was measured on this stack."""
     name = f"resident memory of the whole stack, peak, {what}"

@@ -107,9 +107,9 @@ class Product:
         return total
 
     @contextmanager
-    def suspended(self, prefix: str) -> Iterator[None]:
+    def suspended(self, *prefixes: str) -> Iterator[None]:
         """The services whose name begins so stand still, so that what they do behind is not in the figures."""
-        held = [process for name, process in self.processes().items() if name.startswith(prefix)]
+        held = [process for name, process in self.processes().items() if name.startswith(prefixes)]
         for process in held:
             process.suspend()
         try:
