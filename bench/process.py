@@ -54,11 +54,11 @@ def settled(product: Product) -> None:
 
 def at_rest(product: Product) -> None:
     """Wait until the stack does next to nothing: what a change left to do behind (the catalogue's share) is done."""
-    looks = [product.cpu_s("")]
+    looks: list[float] = []
 
     def is_quiet() -> bool:
         looks.append(product.cpu_s(""))
-        return looks[-1] - looks[-2] < 0.05
+        return len(looks) > 1 and looks[-1] - looks[-2] < 0.05
 
     wait_for(is_quiet, 120, "the stack is at rest", 1.0)
 
