@@ -108,7 +108,7 @@ def settings(**changes: Any) -> fs_pb2.Settings:
     given: dict[str, Any] = {
         "state_directory": b"/home/example/.mediareviewer",
         "hidden_picker_paths": [b"/proc", b"/sys"],
-        "available_paths": [b"/home/michaelmoore", b"/mnt"],
+        "available_paths": [b"/home/example", b"/mnt"],
         "deletion_workers": 2,
         "video_preload_mb": 50,
         "trusted_hosts": ["photos.example"],

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from media_common.errors import ErrorCode
 from media_proto import metadata_pb2 as pb
 
-ROOT = b"/home/michaelmoore/trailcam"
+ROOT = b"/home/example/trailcam"
 TRAILCAM = pb.Collection(id=1, uuid=b"\x01" * 16, slug="trailcam", root_path=ROOT)
 INNER = pb.Collection(id=2, uuid=b"\x02" * 16, slug="dcim", root_path=ROOT + b"/DCIM")
 IMPORTED = pb.Collection(id=3, uuid=b"\x03" * 16, slug="lsc", id_base=2**40, originals_url="https://a.example")
@@ -195,7 +195,7 @@ async def test_a_key_for_an_unknown_collection_is_404(caller: httpx.AsyncClient,
 
 # --- faces ---
 CLIP_FACES = {
-    "path": "/home/michaelmoore/trailcam/DCIM/clip\udcff.mp4",
+    "path": "/home/example/trailcam/DCIM/clip\udcff.mp4",
     "itemId": 42,
     "mediaId": "0a1b2c3d4e5f56789abcdef012345678",
     "wicksonId": "vid_0a1b2c3d-4e5f-5678-9abc-def012345678",

@@ -35,13 +35,13 @@ async def test_health_has_the_live_counters(client: httpx.AsyncClient, fake: Fak
 
 
 async def test_review_paths_are_the_sample_of_the_seed(client: httpx.AsyncClient, fake: FakeFs) -> None:
-    fake.answers["ListRoots"] = fs_pb2.ListRootsResponse(roots=[fs_pb2.Root(path=b"/home/michaelmoore/trailcam")])
+    fake.answers["ListRoots"] = fs_pb2.ListRootsResponse(roots=[fs_pb2.Root(path=b"/home/example/trailcam")])
 
     assert (await client.get("/api/review-paths")).json() == docs.REVIEW_PATHS.answer
 
 
 async def test_a_review_path_is_added_and_removed_as_in_the_seed(client: httpx.AsyncClient, fake: FakeFs) -> None:
-    path = b"/home/michaelmoore/trailcam"
+    path = b"/home/example/trailcam"
     fake.answers["AddRoot"] = fs_pb2.AddRootResponse(path=path, known_paths=[path])
     fake.answers["RemoveRoot"] = fs_pb2.RemoveRootResponse(path=path)
 
@@ -54,7 +54,7 @@ async def test_a_review_path_is_added_and_removed_as_in_the_seed(client: httpx.A
 
 
 async def test_folders_are_the_sample_of_the_seed(client: httpx.AsyncClient, fake: FakeFs) -> None:
-    base = b"/home/michaelmoore/reviews"
+    base = b"/home/example/reviews"
     folders = [
         fs_pb2.Folder(path=base + b"/trip-2025", has_children=True),
         fs_pb2.Folder(path=base + b"/archive-2024"),

@@ -152,9 +152,7 @@ class TestUndo:
 
 
 async def test_the_plan_is_as_documented(client: httpx.AsyncClient, fake: FakeFs) -> None:
-    root = fs_pb2.TrashPlanRoot(
-        path=b"/home/michaelmoore/trailcam", state=fs_pb2.ROOT_STATE_ONLINE, count=2, bytes=3145728
-    )
+    root = fs_pb2.TrashPlanRoot(path=b"/home/example/trailcam", state=fs_pb2.ROOT_STATE_ONLINE, count=2, bytes=3145728)
     fake.answers["PlanTrash"] = fs_pb2.TrashPlan(hash="8c1f0d5e", count=2, bytes=3145728, locked=1, roots=[root])
 
     answer = await client.get("/api/trash/plan?path=/r")

@@ -20,7 +20,7 @@ from media_proto import fs_pb2
 
 NAMES = st.binary(min_size=1, max_size=40).map(lambda name: name.replace(b"/", b"_").replace(b"\0", b"_"))
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map(lambda parts: b"/" + b"/".join(parts))
-PHOTO = b"/home/michaelmoore/reviews/trip-2025/day1/photo001.jpg"
+PHOTO = b"/home/example/reviews/trip-2025/day1/photo001.jpg"
 
 
 async def batches(*given_batches: fs_pb2.ItemBatch) -> AsyncGenerator[fs_pb2.ItemBatch, None]:

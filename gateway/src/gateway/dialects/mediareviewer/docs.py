@@ -10,7 +10,7 @@ from gateway.openapi import Doc, Parameter, integer, path_parameter
 
 TAG: Final = "MediaReviewer"
 
-_ROOT: Final = "/home/michaelmoore/trailcam"
+_ROOT: Final = "/home/example/trailcam"
 _CLIP: Final = f"{_ROOT}/DCIM/100MEDIA/clip001.mp4"
 _HIDDEN: Final = ["/proc", "/sys"]
 _STATUS: Final = {"locked": False, "trashed": True, "seen": True}
@@ -19,11 +19,10 @@ _NOT_UNDER: Final = "The path is not under a configured review path."
 _MALFORMED: Final = "A parameter or the path is missing or malformed, or the path does not exist."
 
 ITEM: Final[dict[str, Any]] = {
-    "path": "/home/michaelmoore/reviews/trip-2025/day1/photo001.jpg",
+    "path": "/home/example/reviews/trip-2025/day1/photo001.jpg",
     "name": "photo001.jpg",
     "mediaType": "image",
-    "thumbnailUrl": "/api/media-thumbnail?path="
-    "%2Fhome%2Fmichaelmoore%2Freviews%2Ftrip-2025%2Fday1%2Fphoto001.jpg&size=256",
+    "thumbnailUrl": "/api/media-thumbnail?path=%2Fhome%2Fexample%2Freviews%2Ftrip-2025%2Fday1%2Fphoto001.jpg&size=256",
     "sizeBytes": 2048576,
     "modifiedAt": "2025-03-15T14:30:22.000000+00:00",
     "createdAt": "2025-03-15T14:30:22.000000+00:00",
@@ -54,7 +53,7 @@ HEALTH: Final = Doc(
 )
 REVIEW_PATHS: Final = Doc(
     "Known review paths",
-    {"knownPaths": [_ROOT], "hiddenPickerPaths": _HIDDEN, "availablePaths": ["/home/michaelmoore", "/mnt"]},
+    {"knownPaths": [_ROOT], "hiddenPickerPaths": _HIDDEN, "availablePaths": ["/home/example", "/mnt"]},
 )
 ADD_PATH: Final = Doc(
     "Add a review path; it is scanned in the background",
@@ -72,19 +71,19 @@ REMOVE_PATH: Final = Doc(
 FOLDERS: Final = Doc(
     "Child folders, for the folder picker",
     {
-        "path": "/home/michaelmoore/reviews",
+        "path": "/home/example/reviews",
         "folders": [
-            {"path": "/home/michaelmoore/reviews/trip-2025", "name": "trip-2025", "has_children": True},
-            {"path": "/home/michaelmoore/reviews/archive-2024", "name": "archive-2024", "has_children": False},
+            {"path": "/home/example/reviews/trip-2025", "name": "trip-2025", "has_children": True},
+            {"path": "/home/example/reviews/archive-2024", "name": "archive-2024", "has_children": False},
         ],
     },
-    parameters=(path_parameter("Absolute path of a directory.", "/home/michaelmoore/reviews"),),
+    parameters=(path_parameter("Absolute path of a directory.", "/home/example/reviews"),),
     errors={400: _MALFORMED, 403: "The path is hidden by the picker policy."},
 )
 FOLDER_FILES: Final = Doc(
     "One folder's media files, a page at a time",
     {
-        "path": "/home/michaelmoore/reviews/trip-2025",
+        "path": "/home/example/reviews/trip-2025",
         "offset": 0,
         "limit": 100,
         "count": 15,
@@ -93,7 +92,7 @@ FOLDER_FILES: Final = Doc(
         "items": [ITEM],
     },
     parameters=(
-        path_parameter("Absolute path of a folder below a review path.", "/home/michaelmoore/reviews/trip-2025"),
+        path_parameter("Absolute path of a folder below a review path.", "/home/example/reviews/trip-2025"),
         integer("offset", "Files to skip.", 0, 0),
         integer("limit", "Most files to return.", 100, 1, 1000),
     ),
@@ -101,12 +100,12 @@ FOLDER_FILES: Final = Doc(
 )
 STREAM: Final = Doc(
     "Every media file below a review path, as NDJSON, ended by a `done` line",
-    '{"path": "/home/michaelmoore/trailcam/DCIM/100MEDIA/frame001.jpg", "name": "frame001.jpg", "mediaType": "image", '
+    '{"path": "/home/example/trailcam/DCIM/100MEDIA/frame001.jpg", "name": "frame001.jpg", "mediaType": "image", '
     '"thumbnailUrl": "/api/media-thumbnail?path=...&size=256", "sizeBytes": 154323, '
     '"modifiedAt": "2026-04-12T21:50:19.123456+00:00", "createdAt": "2026-04-12T21:50:19.123456+00:00", '
     '"status": {"locked": false, "trashed": false, "seen": true}, '
     '"metadata": {"width": 1920, "height": 1080, "duration_seconds": null, "durationSeconds": null}}\n'
-    '{"type": "done", "count": 1, "lastPath": "/home/michaelmoore/trailcam/DCIM/100MEDIA/frame001.jpg"}\n',
+    '{"type": "done", "count": 1, "lastPath": "/home/example/trailcam/DCIM/100MEDIA/frame001.jpg"}\n',
     media_type=NDJSON,
     parameters=(
         path_parameter("A known review path.", _ROOT),

@@ -39,7 +39,7 @@ REVOKE_KEY: Final = Doc(
 RESOLVE: Final = Doc(
     "The other faces of an item, whichever is given; a folder has `folderId`, a root only its collection",
     {
-        "path": "/home/michaelmoore/trailcam/DCIM/100MEDIA/clip001.mp4",
+        "path": "/home/example/trailcam/DCIM/100MEDIA/clip001.mp4",
         "itemId": 42,
         "mediaId": "0a1b2c3d4e5f56789abcdef012345678",
         "wicksonId": "vid_0a1b2c3d-4e5f-5678-9abc-def012345678",

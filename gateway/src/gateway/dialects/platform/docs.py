@@ -9,7 +9,7 @@ from gateway.openapi import Doc, Parameter, path_parameter
 
 TAG: Final = "Platform"
 
-_ROOT: Final = "/home/michaelmoore/trailcam"
+_ROOT: Final = "/home/example/trailcam"
 _EMPTY: Final = {"pending": 0, "running": 0, "done": 1200, "dead": 0, "deadJobs": []}
 _BUSY: Final = {
     "pending": 12,
@@ -52,7 +52,7 @@ JOBS: Final = Doc(
 RETRY: Final = Doc("Put parked jobs back", {"retried": 1}, errors={503: "The job queue is not available."})
 EVENTS: Final = Doc(
     "What happens, as server-sent events: state, root, scan, queue, trash",
-    'id: 41\nevent: state\ndata: {"path": "/home/michaelmoore/trailcam/a.jpg", '
+    'id: 41\nevent: state\ndata: {"path": "/home/example/trailcam/a.jpg", '
     '"status": {"locked": false, "trashed": false, "seen": true}}\n\n',
     media_type=EVENT_STREAM,
     parameters=(
