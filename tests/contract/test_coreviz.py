@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from api import Api, query
+from api import Api, eventually, query
 from media import picture
 from stack import Stack, wait_until
 
@@ -96,6 +96,22 @@ def test_signed_addresses_serve_the_bytes_without_a_key(coreviz: CoreViz) -> Non
     assert httpx.get(photo["blob"][:-1]).status_code == 403
     folder = coreviz.ok("GET", f"/api/dataset/{coreviz.cid}/media?type=folder")["media"][0]
     assert httpx.get(folder["folderPreviews"][0]).headers["content-type"] == "image/png"
+
+
+def test_state_flows_both_ways(api: Api, coreviz: CoreViz) -> None:
+    path, item = coreviz.root / "a.jpg", coreviz.ids["a.jpg"]
+
+    api.act(path, "trash")
+    eventually(coreviz.names, lambda names: names == ["b.jpg", "c.jpg"])
+    assert coreviz.ok("GET", f"/api/media/{item}")["media"]["status"] == "trashed"
+    api.act(path, "untrash")
+    eventually(coreviz.names, lambda names: names == ["a.jpg", "b.jpg", "c.jpg"])
+    assert coreviz.find()
+    assert coreviz.ids["a.jpg"] == item
+
+    assert coreviz.ok("DELETE", f"/api/media/{item}")["deletedCount"] == 1
+    assert api.item(coreviz.root, path)["status"]["trashed"] is True
+    eventually(coreviz.names, lambda names: names == ["b.jpg", "c.jpg"])
 
 
 def test_a_locked_item_cannot_be_deleted(api: Api, coreviz: CoreViz) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from api import eventually, query
+from api import Api, eventually, query
 from media import picture
 from stack import Stack
 
@@ -61,6 +61,17 @@ def test_a_review_path_is_listed_newest_first(wickson: Wickson, root: Path) -> N
         assert file["size_bytes"] == (root / file["filename"]).stat().st_size
         assert (file["width"], file["height"]) == (64, 48)
         assert "image" in item["metadata"]["search"]["semantic_markers"]["categories"]
+
+
+def test_a_trashed_item_is_out_of_the_list_and_comes_back(api: Api, wickson: Wickson, root: Path) -> None:
+    before = wickson.list()["items"]
+
+    api.act(root / "3.jpg", "trash")
+    eventually(lambda: wickson.list()["pagination"]["total_items"], lambda total: total == 4)
+    api.act(root / "3.jpg", "untrash")
+    after = eventually(lambda: wickson.list()["items"], lambda items: len(items) == 5)
+
+    assert [item["id"] for item in after] == [item["id"] for item in before]
 
 
 def test_another_type_or_collection_has_nothing(wickson: Wickson) -> None:

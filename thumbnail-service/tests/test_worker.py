@@ -17,6 +17,8 @@ from media_common import subjects
 from media_common.testing import NatsServer
 from media_proto import thumbnail_pb2
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
 from thumbnail_service.domain.jobs import Job, Outcome, Result
 from thumbnail_service.render_process import RenderDied, RenderProcess
 from thumbnail_service.renders import Renders
@@ -332,6 +334,32 @@ async def test_a_job_that_killed_every_worker_is_parked_unrendered(client: Clien
     assert process.calls == []
     (dead,) = await dead_jobs(client)
     assert (dead.path, dead.reason) == (b"/r/a.jpg", "It was given out 5 times and never finished.")
+
+
+@pytest.mark.parametrize("brought", [0, 2])
+async def test_a_fetch_may_bring_none_or_two(
+    client: Client, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch, brought: int
+) -> None:
+    """The client library may return an empty list where it mostly raises TimeoutError, or one job too many."""
+    fetch = JetStreamContext.PullSubscription.fetch
+    odd = 0
+
+    async def once_odd(
+        self: JetStreamContext.PullSubscription,
+        batch: int = 1,
+        timeout: float | None = 5,  # noqa: ASYNC109 - as the library has it
+    ) -> list[Msg]:
+        nonlocal odd
+        odd += 1
+        return await fetch(self, batch, timeout) if odd > 1 else await fetch(self, 2, timeout) if brought else []
+
+    monkeypatch.setattr(JetStreamContext.PullSubscription, "fetch", once_odd)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        await client.jetstream().publish(subjects.JOBS_THUMBNAIL, request_for(Path("/r") / name))
+    process = ScriptedProcess(MADE)
+    start_worker(process)
+    await until_queue_is(client, 0, 0)
+    assert sorted(process.calls) == [b"a.jpg", b"b.jpg", b"c.jpg"]
 
 
 async def test_a_long_render_keeps_its_job(client: Client, start_worker: StartWorker) -> None:

@@ -67,6 +67,10 @@ class Publisher:
                         logger.warning("events wait in the outbox: %s", error or type(error).__name__)
                     await asyncio.sleep(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
                     failures += 1
+                except Exception:
+                    # A loop that ended here would keep every later event in the outbox, and nothing would say so.
+                    logger.exception("publishing stumbles")
+                    await asyncio.sleep(_BACK_OFF_S[-1])
                 else:
                     failures = 0
         finally:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 import nats
 import nats.errors
@@ -18,7 +19,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError
 
-from metadata_service.indexer import BATCH, Indexer
+from metadata_service.indexer import BATCH
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +31,18 @@ _RETRY_S: Final = 1.0
 _SAID_AT: Final = 5
 
 
+class Told(Protocol):
+    """What the events are for: the indexer."""
+
+    async def look(self, named: Iterable[tuple[bytes, bytes]]) -> None: ...
+
+    async def ask(self, root: bytes | None) -> None: ...
+
+
 class Follower:
     """One durable consumer, however often this process starts."""
 
-    def __init__(self, url: str, indexer: Indexer) -> None:
+    def __init__(self, url: str, indexer: Told) -> None:
         self._url = url
         self._indexer = indexer
         self._last = 0
@@ -55,6 +64,11 @@ class Follower:
                 # Everything starts at once: what is not there in the first seconds is no news.
                 logger.log(logging.WARNING if failures == _SAID_AT else logging.DEBUG, "events wait: %r", error)
                 self.problem = error.message if isinstance(error, ServiceError) else "The job queue is not available."
+                await asyncio.sleep(_RETRY_S)
+            except Exception:
+                # A loop that ended here would leave a service that looks well and never hears of a change again.
+                logger.exception("following events stumbles")
+                self.problem = "Following the events failed; it is tried again."
                 await asyncio.sleep(_RETRY_S)
 
     async def _follow(self) -> None:
@@ -97,6 +111,9 @@ class Follower:
                 continue
             except APIError as error:
                 raise nats.errors.Error(str(error)) from error
+            if not messages:  # the server's "nothing" came a moment before our own time was up
+                self.waiting, self.problem = 0, ""
+                continue
             self.waiting = messages[-1].metadata.num_pending + len(messages)
             await self._settle(messages)
             self.problem = ""
@@ -117,7 +134,7 @@ class Follower:
         await self._after_a_gap(messages)
         try:
             await self._indexer.look(filter(None, map(_named, messages)))
-        except ServiceError:
+        except Exception:
             for message in messages:
                 await message.nak(delay=_RETRY_S)
             raise

@@ -61,6 +61,11 @@ class Indexer:
                     logger.warning("indexing waits: %s", error.message)
                 self.problem = error.message
                 await asyncio.sleep(_BACK_OFF_S)
+            except Exception:
+                # A loop that ended here would leave new review paths out for ever, and nothing would say so.
+                logger.exception("indexing stumbles")
+                self.problem = "Indexing failed; it is tried again."
+                await asyncio.sleep(_BACK_OFF_S)
             self._wake.clear()
             try:
                 async with asyncio.timeout(_POLL_S):

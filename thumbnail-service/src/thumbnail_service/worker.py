@@ -233,6 +233,10 @@ class Worker:
                         await subscription.unsubscribe()
                     subscription = None
                 await asyncio.sleep(_RETRY_S)
+            except Exception:
+                # A loop that ended here would leave a worker that looks well and takes no job.
+                logger.exception("background jobs stumble")
+                await asyncio.sleep(_RETRY_S)
 
     async def _subscribed(self, stream: JetStreamContext) -> JetStreamContext.PullSubscription:
         """The shared consumer, made when it is missing. The stream itself is the file service's to make."""
@@ -249,25 +253,29 @@ class Worker:
         return await stream.pull_subscribe_bind(subjects.THUMBNAIL_CONSUMER, subjects.JOBS_STREAM)
 
     async def _fetch(self, subscription: JetStreamContext.PullSubscription, stream: JetStreamContext) -> None:
-        """Take one job in hand, or find that there is none.
+        """Take a job in hand, or find that there is none.
 
         Raises:
             nats.errors.Error, nats.js.errors.Error: the consumer may be gone and is to be looked for.
         """
         await self._room.acquire()
         begun = time.monotonic()
-        message = None
+        messages: list[Msg] = []
         try:
-            (message,) = await subscription.fetch(1, timeout=_FETCH_S)
+            # None or two are possible as well: what arrives at the very end of a fetch comes with the next one.
+            messages = await subscription.fetch(1, timeout=_FETCH_S)
         except TimeoutError:
             # An empty queue takes its whole time to say so; a missing consumer is told at once.
             if time.monotonic() - begun < _FETCH_S / 2:
                 raise
             return
         finally:
-            if message is None:
+            if not messages:
                 self._room.release()
-        self._spawn(self._settle(message, stream))
+        for number, message in enumerate(messages):
+            if number:
+                await self._room.acquire()
+            self._spawn(self._settle(message, stream))
 
     async def _settle(self, message: Msg, stream: JetStreamContext) -> None:
         """Run one job and end its message in exactly one way: done, to be tried again, or parked."""
