@@ -154,6 +154,11 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.ReplayRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.ItemBatch.FromString,
                 _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/framewell.fs.v1.FsService/Backup',
+                request_serializer=media__proto_dot_fs__pb2.BackupRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.BackupPart.FromString,
+                _registered_method=True)
 
 
 class FsServiceServicer:
@@ -313,6 +318,13 @@ class FsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backup(self, request, context):
+        """What cannot be rebuilt from the disk, as of now: the journal, the config, the roots' identities.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -435,6 +447,11 @@ def add_FsServiceServicer_to_server(servicer, server):
                     servicer.Replay,
                     request_deserializer=media__proto_dot_fs__pb2.ReplayRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.ItemBatch.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=media__proto_dot_fs__pb2.BackupRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.BackupPart.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1085,6 +1102,33 @@ class FsService:
             '/framewell.fs.v1.FsService/Replay',
             media__proto_dot_fs__pb2.ReplayRequest.SerializeToString,
             media__proto_dot_fs__pb2.ItemBatch.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/Backup',
+            media__proto_dot_fs__pb2.BackupRequest.SerializeToString,
+            media__proto_dot_fs__pb2.BackupPart.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,8 @@ class FsServiceStub:
     RetryDeadJobs: _grpc.UnaryUnaryMultiCallable[_fs_pb2.RetryDeadJobsRequest, _fs_pb2.RetryDeadJobsResponse]
     Replay: _grpc.UnaryStreamMultiCallable[_fs_pb2.ReplayRequest, _fs_pb2.ItemBatch]
     """Every item of every healthy root (or of one), for a consumer that rebuilds."""
+    Backup: _grpc.UnaryStreamMultiCallable[_fs_pb2.BackupRequest, _fs_pb2.BackupPart]
+    """What cannot be rebuilt from the disk, as of now: the journal, the config, the roots' identities."""
 
 @_typing.type_check_only
 class FsServiceAsyncStub(FsServiceStub):
@@ -106,6 +108,8 @@ class FsServiceAsyncStub(FsServiceStub):
     RetryDeadJobs: _aio.UnaryUnaryMultiCallable[_fs_pb2.RetryDeadJobsRequest, _fs_pb2.RetryDeadJobsResponse]  # type: ignore[assignment]
     Replay: _aio.UnaryStreamMultiCallable[_fs_pb2.ReplayRequest, _fs_pb2.ItemBatch]  # type: ignore[assignment]
     """Every item of every healthy root (or of one), for a consumer that rebuilds."""
+    Backup: _aio.UnaryStreamMultiCallable[_fs_pb2.BackupRequest, _fs_pb2.BackupPart]  # type: ignore[assignment]
+    """What cannot be rebuilt from the disk, as of now: the journal, the config, the roots' identities."""
 
 class FsServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -285,5 +289,13 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_fs_pb2.ItemBatch], _abc.AsyncIterator[_fs_pb2.ItemBatch]]:
         """Every item of every healthy root (or of one), for a consumer that rebuilds."""
+
+    @_abc_1.abstractmethod
+    def Backup(
+        self,
+        request: _fs_pb2.BackupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_fs_pb2.BackupPart], _abc.AsyncIterator[_fs_pb2.BackupPart]]:
+        """What cannot be rebuilt from the disk, as of now: the journal, the config, the roots' identities."""
 
 def add_FsServiceServicer_to_server(servicer: FsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

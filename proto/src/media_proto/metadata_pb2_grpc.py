@@ -229,6 +229,11 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.ReindexRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.Indexing.FromString,
                 _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/framewell.metadata.v1.MetadataService/Backup',
+                request_serializer=media__proto_dot_metadata__pb2.BackupRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.BackupPart.FromString,
+                _registered_method=True)
 
 
 class MetadataServiceServicer:
@@ -479,6 +484,13 @@ class MetadataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backup(self, request, context):
+        """The catalogue's database as of now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MetadataServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -676,6 +688,11 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     servicer.Reindex,
                     request_deserializer=media__proto_dot_metadata__pb2.ReindexRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.Indexing.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=media__proto_dot_metadata__pb2.BackupRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.BackupPart.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1731,6 +1748,33 @@ class MetadataService:
             '/framewell.metadata.v1.MetadataService/Reindex',
             media__proto_dot_metadata__pb2.ReindexRequest.SerializeToString,
             media__proto_dot_metadata__pb2.Indexing.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/Backup',
+            media__proto_dot_metadata__pb2.BackupRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.BackupPart.FromString,
             options,
             channel_credentials,
             insecure,

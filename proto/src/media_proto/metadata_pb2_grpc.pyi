@@ -85,6 +85,8 @@ class MetadataServiceStub:
     GetIndexing: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetIndexingRequest, _metadata_pb2.Indexing]
     """Indexing of review paths."""
     Reindex: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ReindexRequest, _metadata_pb2.Indexing]
+    Backup: _grpc.UnaryStreamMultiCallable[_metadata_pb2.BackupRequest, _metadata_pb2.BackupPart]
+    """The catalogue's database as of now."""
 
 @_typing.type_check_only
 class MetadataServiceAsyncStub(MetadataServiceStub):
@@ -139,6 +141,8 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     GetIndexing: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetIndexingRequest, _metadata_pb2.Indexing]  # type: ignore[assignment]
     """Indexing of review paths."""
     Reindex: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ReindexRequest, _metadata_pb2.Indexing]  # type: ignore[assignment]
+    Backup: _aio.UnaryStreamMultiCallable[_metadata_pb2.BackupRequest, _metadata_pb2.BackupPart]  # type: ignore[assignment]
+    """The catalogue's database as of now."""
 
 class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -424,5 +428,13 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metadata_pb2.ReindexRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.Indexing, _abc.Awaitable[_metadata_pb2.Indexing]]: ...
+
+    @_abc_1.abstractmethod
+    def Backup(
+        self,
+        request: _metadata_pb2.BackupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_metadata_pb2.BackupPart], _abc.AsyncIterator[_metadata_pb2.BackupPart]]:
+        """The catalogue's database as of now."""
 
 def add_MetadataServiceServicer_to_server(servicer: MetadataServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
