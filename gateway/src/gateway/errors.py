@@ -145,3 +145,8 @@ BODIES: Final[Mapping[Dialect, Callable[[Failure], dict[str, Any]]]] = {
     Dialect.COREVIZ: _coreviz,
     Dialect.WICKSON: _wickson,
 }
+
+
+def error_example(dialect: Dialect) -> dict[str, Any]:
+    """How the dialect writes a failure."""
+    return BODIES[dialect](invalid("page", "Invalid page parameter: must be a positive integer"))

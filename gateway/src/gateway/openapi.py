@@ -12,10 +12,15 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.dialects import Dialect, dialect_of
+from gateway.errors import error_example
+from gateway.shapes import Loose, Schema, shape_of
+
 JSON: Final = "application/json"
 _TEXT: Final = {"type": "string"}
 _PATH_PART: Final = re.compile(r"{([a-z_]+)}")
 _TO_IDENTIFIER: Final = str.maketrans("/-{} .", "______")
+LITERAL: Final = Loose()
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -37,7 +42,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Doc:
-    """What a reader needs to call the route. Examples are the contract's samples."""
+    """What a reader needs to call the route. Examples are the contract's samples, and the schemas are made of them."""
 
     summary: str
     answer: Any = None
@@ -51,28 +56,37 @@ class Doc:
     head: bool = True
     #: Whether there is an answer but the errors.
     built: bool = True
+    #: Other forms of the body and of the answer, as examples too.
+    other_bodies: Sequence[Any] = ()
+    other_answers: Sequence[Any] = ()
+    loose: Loose = LITERAL
 
-    def operation(self) -> dict[str, Any]:
+    def operation(self, dialect: Dialect) -> dict[str, Any]:
         answer: dict[str, Any] = {"description": "Success"}
         if self.media_type != JSON and not isinstance(self.answer, str):
             answer["content"] = {self.media_type: {"schema": {"type": "string", "format": "binary"}}}
         elif self.answer is not None:
-            schema = {"type": "object"} if self.media_type == JSON else {"type": "string"}
+            schema = self._shape(self.answer, self.other_answers) if self.media_type == JSON else {"type": "string"}
             answer["content"] = {self.media_type: {"schema": schema, "example": self.answer}}
+        refusals = {**{str(status): text for status, text in self.errors.items()}, "default": "Any other refusal."}
+        schema = {"$ref": f"#/components/schemas/{_error_name(dialect)}"}
         operation: dict[str, Any] = {
             "parameters": [parameter.out() for parameter in self.parameters],
             "responses": {
                 **({str(self.status): answer} if self.built else {}),
                 **{
-                    str(status): {"description": text, "content": {JSON: {"schema": {"type": "object"}}}}
-                    for status, text in self.errors.items()
+                    status: {"description": text, "content": {JSON: {"schema": schema}}}
+                    for status, text in refusals.items()
                 },
             },
         }
         if self.body is not None:
-            content = {JSON: {"schema": {"type": "object"}, "example": self.body}}
+            content = {JSON: {"schema": self._shape(self.body, self.other_bodies), "example": self.body}}
             operation["requestBody"] = {"required": self.body_required, "content": content}
         return operation
+
+    def _shape(self, example: Any, others: Sequence[Any]) -> Schema:
+        return shape_of((example, *others), self.loose)
 
 
 def path_parameter(description: str, example: str, *, required: bool = True) -> Parameter:
@@ -88,7 +102,7 @@ def integer(name: str, description: str, default: int, low: int, high: int | Non
 
 def add_route(app: FastAPI, tag: str, method: str, path: str, endpoint: Endpoint, doc: Doc) -> None:
     """The route, told under its dialect's tag; a GET answers HEAD too unless its doc says otherwise."""
-    operation = doc.operation()
+    operation = doc.operation(dialect_of(path))
     for name in _PATH_PART.findall(path):
         operation["parameters"].append(Parameter(name, "Part of the address.", _TEXT, True, where="path").out())
     app.add_api_route(
@@ -106,6 +120,16 @@ def add_route(app: FastAPI, tag: str, method: str, path: str, endpoint: Endpoint
         app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
 
 
+def _error_name(dialect: Dialect) -> str:
+    return f"{dialect.name.title()}Error"
+
+
+def _error_schemas() -> dict[str, Schema]:
+    """Each dialect's error body. Its details are what the error is about, so none of them is always there."""
+    details = Loose(optional="parameter reason")
+    return {_error_name(dialect): shape_of([error_example(dialect)], details) for dialect in Dialect}
+
+
 def tell_exactly(app: FastAPI) -> None:
     """Make `/openapi.json` say what the docs say: the framework drops every null of an example."""
     framework = app.openapi
@@ -117,6 +141,7 @@ def tell_exactly(app: FastAPI) -> None:
                 if isinstance(route, APIRoute) and route.include_in_schema and route.openapi_extra:
                     for method in route.methods or ():
                         schema["paths"][route.path][method.lower()].update(route.openapi_extra)
+            schema.setdefault("components", {}).setdefault("schemas", {}).update(_error_schemas())
             app.openapi_schema = schema
         return app.openapi_schema
 

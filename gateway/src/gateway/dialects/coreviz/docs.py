@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from gateway.openapi import Doc, Parameter, integer
+from gateway.shapes import Loose
 
 TAG: Final = "CoreViz"
+_doc: Final = partial(
+    Doc,
+    loose=Loose(
+        nullable="icon width height duration frameObjectId folderItemCount folderPreviews promotedId",
+        optional="reuse minSize metadata icon",
+        maps="tags",
+    ),
+)
 
 _ID: Final = "3fbcec1c16ce5d81a6ae7a6f8a00b240"
 _FOLDER_ID: Final = "b1e01882a58c5010a13cceff0c564f15"
@@ -84,7 +94,7 @@ def _words(name: str, description: str, words: str) -> Parameter:
     return Parameter(name, description, {"type": "string", "enum": words.split()})
 
 
-ME: Final = Doc(
+ME: Final = _doc(
     "Whose key it is",
     {
         "userId": _ID,
@@ -95,16 +105,16 @@ ME: Final = Doc(
     },
     errors={401: _NO_KEY},
 )
-ORGANIZATIONS: Final = Doc(
+ORGANIZATIONS: Final = _doc(
     "The organisation: a server is one",
     [{"id": _FOLDER_ID, "name": "Framewell", "slug": "framewell"}],
     errors={401: _NO_KEY},
 )
-DATASETS: Final = Doc("The collections that the key may see", [_DATASET], errors=_LOOK)
-CREATE_DATASET: Final = Doc("Make a collection", _DATASET, body={"name": "trailcam", "icon": ""}, errors=_CHANGE)
-DATASET: Final = Doc("A collection", {"dataset": _DATASET}, errors=_LOOK)
-CHANGE_DATASET: Final = Doc("Rename a collection", {"dataset": _DATASET}, body={"name": "trailcam"}, errors=_CHANGE)
-LIST: Final = Doc(
+DATASETS: Final = _doc("The collections that the key may see", [_DATASET], errors=_LOOK)
+CREATE_DATASET: Final = _doc("Make a collection", _DATASET, body={"name": "trailcam", "icon": ""}, errors=_CHANGE)
+DATASET: Final = _doc("A collection", {"dataset": _DATASET}, errors=_LOOK)
+CHANGE_DATASET: Final = _doc("Rename a collection", {"dataset": _DATASET}, body={"name": "trailcam"}, errors=_CHANGE)
+LIST: Final = _doc(
     "Browse and filter the media of a collection",
     {"media": [MEDIA_OUT], "pagination": {"total": 142, "limit": 20, "offset": 0, "hasMore": True}},
     parameters=(
@@ -128,20 +138,20 @@ LIST: Final = Doc(
     ),
     errors={**_CHANGE, **_NO_SEARCH},
 )
-TAGS: Final = Doc("The tag groups of a collection and their values", {"tags": _TAGS}, errors=_LOOK)
-CLUSTERS: Final = Doc(
+TAGS: Final = _doc("The tag groups of a collection and their values", {"tags": _TAGS}, errors=_LOOK)
+CLUSTERS: Final = _doc(
     "The clusters of a collection, the largest first",
     {"clusters": [_CLUSTER]},
     parameters=(_words("model", "Only of this model.", "faces objects shoeprints"),),
     errors=_CHANGE,
 )
-MAKE_CLUSTERS: Final = Doc(
+MAKE_CLUSTERS: Final = _doc(
     "Cluster the objects of a collection",
     body={"model": "objects", "minSize": 2},
     errors={**_CHANGE, **_NO_SEARCH},
     built=False,
 )
-SEARCH: Final = Doc(
+SEARCH: Final = _doc(
     "Search all collections",
     parameters=(
         Parameter("q", "What to look for.", _TEXT, True, "red shoes"),
@@ -151,7 +161,7 @@ SEARCH: Final = Doc(
     errors={400: _NOT_VALID, 401: _NO_KEY, **_NO_SEARCH},
     built=False,
 )
-AI: Final = Doc(
+AI: Final = _doc(
     "Embed or tag; describing, editing and generating are not this server's job",
     body={"text": "red shoes"},
     body_required=False,
@@ -159,55 +169,55 @@ AI: Final = Doc(
     built=False,
 )
 
-MEDIA: Final = Doc("An item, trashed or not", _ONE, errors=_LOOK)
-CHANGE_MEDIA: Final = Doc(
+MEDIA: Final = _doc("An item, trashed or not", _ONE, errors=_LOOK)
+CHANGE_MEDIA: Final = _doc(
     "Rename an item, or replace its metadata",
     _ONE,
     body={"name": "hero-shot.jpg", "metadata": {"description": "Red shoes", "tags": _TAGS}},
     errors=_CHANGE,
 )
-DELETE_MEDIA: Final = Doc(
+DELETE_MEDIA: Final = _doc(
     "Move an item with all its versions, or all files of a folder, to the trash",
     {"id": _ID, "deletedCount": 1},
     errors={**_LOOK, 409: "The item, or one in the folder, is locked; nothing was changed."},
 )
-MOVE: Final = Doc(
+MOVE: Final = _doc(
     "Move an item to another folder of its collection",
     {"id": _ID, "newPath": f"{_COLLECTION}.{_ID}", "success": True},
     body={"destinationPath": _COLLECTION},
     errors={**_CHANGE, 409: "Files of a review path stay where they are."},
 )
-ADD_TAG: Final = Doc(
+ADD_TAG: Final = _doc(
     "Add a tag", _ONE, body={"label": "color", "value": "red"}, errors={**_CHANGE, 409: "The item has it."}
 )
-REMOVE_TAG: Final = Doc("Take away a tag, or a whole group", _ONE, body={"label": "color"}, errors=_CHANGE)
-RELABEL_TAGS: Final = Doc(
+REMOVE_TAG: Final = _doc("Take away a tag, or a whole group", _ONE, body={"label": "color"}, errors=_CHANGE)
+RELABEL_TAGS: Final = _doc(
     "Rename a group of an item's tags", _ONE, body={"oldLabel": "color", "newLabel": "colour"}, errors=_CHANGE
 )
-VERSIONS: Final = Doc("The versions of an item", {"versions": [MEDIA_OUT]}, errors=_LOOK)
-DELETE_VERSION: Final = Doc(
+VERSIONS: Final = _doc("The versions of an item", {"versions": [MEDIA_OUT]}, errors=_LOOK)
+DELETE_VERSION: Final = _doc(
     "Delete one version of an item",
     {"deletedId": _ID, "promotedId": None},
     parameters=(Parameter("versionId", "Which one.", _TEXT, True, _ID),),
     errors={**_CHANGE, 409: "The version is locked."},
 )
-SELECT_VERSION: Final = Doc("Make a version the active one", _ONE, errors=_LOOK)
-ADD_OBJECTS: Final = Doc(
+SELECT_VERSION: Final = _doc("Make a version the active one", _ONE, errors=_LOOK)
+ADD_OBJECTS: Final = _doc(
     "Import objects that were detected in an item",
     {"objects": [{"id": _ID, "type": "object", "label": "shoe", "model": "objects"}]},
     status=201,
     body=[{"frame": 0, "type": "object", "label": "shoe", "model": "objects", "bbox": [10, 20, 300, 200]}],
     errors={**_CHANGE, 503: "An object came with a vector, and semantic search is not available."},
 )
-CREATE_FOLDER: Final = Doc(
+CREATE_FOLDER: Final = _doc(
     "Make a folder",
     {"folder": _FOLDER},
     body={"datasetId": _COLLECTION, "name": "day1", "path": _COLLECTION, "reuse": False},
     errors=_CHANGE,
 )
-FOLDER: Final = Doc("A folder", {"folder": _FOLDER}, errors=_LOOK)
-CHANGE_FOLDER: Final = Doc("Rename a folder", {"folder": _FOLDER}, body={"name": "day1"}, errors=_CHANGE)
-DELETE_FOLDER: Final = Doc(
+FOLDER: Final = _doc("A folder", {"folder": _FOLDER}, errors=_LOOK)
+CHANGE_FOLDER: Final = _doc("Rename a folder", {"folder": _FOLDER}, body={"name": "day1"}, errors=_CHANGE)
+DELETE_FOLDER: Final = _doc(
     "Move all files of a folder to the trash",
     {"folder": _FOLDER, "id": _FOLDER_ID, "deletedCount": 12},
     errors={

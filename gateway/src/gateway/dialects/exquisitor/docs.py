@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from gateway.openapi import Doc, Parameter
+from gateway.shapes import Loose
 
 TAG: Final = "Exquisitor"
+_doc: Final = partial(Doc, loose=Loose(nullable="thumbnail_url original_url", maps="tags related"))
 
 SESSION: Final = {"session": "abc123", "collection": "my_collection", "modelId": "model_1"}
 _ITEM: Final[dict[str, Any]] = {
@@ -14,6 +17,16 @@ _ITEM: Final[dict[str, Any]] = {
     "uri": "video/segment_042.mp4",
     "thumbnail_url": "https://cdn.example.com/thumbs/segment_042.jpg",
     "original_url": "https://cdn.example.com/originals/segment_042.mp4",
+}
+_PAGE_ITEM: Final[dict[str, Any]] = {
+    "id": 42,
+    "name": "segment_042.mp4",
+    "itemId": 42,
+    "mediaId": 42,
+    "mediaType": 2,
+    "thumbPath": None,
+    "srcPath": None,
+    "groupId": None,
 }
 _LOGGED: Final = {"status": "Logged successfully"}
 _SHAPE: Final = Parameter(
@@ -25,64 +38,83 @@ _ERRORS: Final = {
     422: "The body is no JSON, or not of the schema.",
 }
 
-BASE: Final = Doc(
+BASE: Final = _doc(
     "What showing items needs; `mediaId` instead of `media_ids`: one item, as the existing page wants it",
     {"items": [_ITEM]},
     body={"media_ids": [42, 17, 830], "session_info": SESSION},
+    other_answers=[_PAGE_ITEM],
+    other_bodies=[{**SESSION, "mediaId": 42}],
     errors=_ERRORS,
 )
-DETAILS: Final = Doc(
+DETAILS: Final = _doc(
     "Items with their values in some tagsets; `mediaId`, `filterIds`: one item's, by the tagsets' names",
     {"items": [{**_ITEM, "tags": {"1": ["outdoor", "daylight"], "3": [2024], "5": ["sports"]}}]},
     body={"media_ids": [42], "tagset_ids": [1, 3, 5], "session_info": SESSION},
+    other_answers=[{}],
+    other_bodies=[{**SESSION, "mediaId": 42, "filterIds": [1, 3]}],
     errors=_ERRORS,
 )
-RELATED: Final = Doc(
+RELATED: Final = _doc(
     "The other items of each item's group; `mediaId`: the members of that group",
     {"related": {"42": [43, 44, 45]}},
     body={"media_ids": [42], "session_info": SESSION},
+    other_answers=[{"related": [43, 44, 45]}],
+    other_bodies=[{**SESSION, "mediaId": 42}],
     errors=_ERRORS,
 )
-EXCLUDED: Final = Doc(
+EXCLUDED: Final = _doc(
     "Whether the item's group is one of these; the existing page sends `itemId`, `excluded_ids`",
     {"excluded": True},
     body={"media_id": 42, "excluded_group_ids": [7, 12, 33], "session_info": SESSION},
+    other_answers=[{"excludedOrNot": True}],
+    other_bodies=[{**SESSION, "itemId": 42, "excluded_ids": [7, 12]}],
     errors={**_ERRORS, 404: "There is no such item or collection."},
 )
-SEARCH: Final = Doc(
+SEARCH: Final = _doc(
     "Search; not available yet",
     body={"text": "a harbour at night", "n": 25, "session_info": SESSION},
     errors={503: "Semantic search is not available."},
     built=False,
 )
-INIT: Final = Doc(
+INIT: Final = _doc(
     "The collections; with `shape=docs` each with its number of items",
     {"session": "abc123", "collections": ["my_collection"]},
+    other_answers=[{"session": "abc123", "collections": [{"name": "my_collection", "total_items": 20000}]}],
     parameters=(_SHAPE,),
 )
-TOTAL_ITEMS: Final = Doc(
+TOTAL_ITEMS: Final = _doc(
     "How many items can be searched: those that have a vector",
     {"total_items": 20000, "total": 20000},
     body=SESSION,
+    other_bodies=[{"session_info": SESSION}],
     errors={404: "There is no such collection.", 422: _ERRORS[422]},
 )
-FILTERS: Final = Doc(
+FILTERS: Final = _doc(
     "The tagsets, by id",
     [{"id": 1, "name": "Scene", "tagtypeId": 1, "tagtype": "alphanumerical"}],
+    other_answers=[{"filters": [{"id": 1, "name": "Scene", "tagtype_id": 1, "tagtype": "alphanumerical"}]}],
     parameters=(_SHAPE,),
     errors={404: "There is no such collection."},
 )
-FILTER_VALUES: Final = Doc(
+FILTER_VALUES: Final = _doc(
     "The tags of a tagset; none when it is not of that type",
-    [{"id": 7, "value": "outdoor"}],
+    [{"id": 7, "value": "outdoor"}, {"id": 8, "value": 2024}, {"id": 9, "value": 0.5}],
+    other_answers=[{"values": [{"id": 7, "value": "outdoor"}, {"id": 8, "value": 2024}, {"id": 9, "value": 0.5}]}],
     parameters=(_SHAPE,),
     errors={404: "There is no such collection or tag type.", 422: "An id in the address is no integer."},
 )
-LOG_MODEL: Final = Doc("Note that a model was added or removed", _LOGGED, body=SESSION, errors={422: _ERRORS[422]})
-CLIENT_EVENT: Final = Doc(
+LOG_MODEL: Final = _doc(
+    "Note that a model was added or removed",
+    _LOGGED,
+    body=SESSION,
+    other_bodies=[{"session_info": SESSION}],
+    errors={422: _ERRORS[422]},
+)
+CLIENT_EVENT: Final = _doc(
     "Note what somebody did on the page; also `{events, session_info}`",
     _LOGGED,
     body=[{"ts": 1763735838123, "action": "click", "session": "abc123"}],
+    other_bodies=[{"events": [{"ts": 1763735838123, "action": "click"}], "session_info": SESSION}],
     errors={422: _ERRORS[422]},
 )
-EVALUATIONS: Final = Doc("Evaluations that are under way: none", [])
+EVALUATIONS: Final = _doc("Evaluations that are under way: none", [])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from gateway.clients import ACTIONS, STATUS_FILTERS
 from gateway.ndjson import NDJSON
 from gateway.openapi import Doc, Parameter, integer, path_parameter
+from gateway.shapes import Loose
 
 TAG: Final = "MediaReviewer"
+_doc: Final = partial(Doc, loose=Loose(nullable="width height status error"))
 
 _ROOT: Final = "/home/example/trailcam"
 _CLIP: Final = f"{_ROOT}/DCIM/100MEDIA/clip001.mp4"
@@ -30,7 +33,7 @@ ITEM: Final[dict[str, Any]] = {
     "metadata": {"width": 4096, "height": 3072, "duration_seconds": None, "durationSeconds": None},
 }
 
-HEALTH: Final = Doc(
+HEALTH: Final = _doc(
     "API status and baseline settings",
     {
         "status": "ok",
@@ -51,24 +54,24 @@ HEALTH: Final = Doc(
     },
     errors={503: "The file service is not available."},
 )
-REVIEW_PATHS: Final = Doc(
+REVIEW_PATHS: Final = _doc(
     "Known review paths",
     {"knownPaths": [_ROOT], "hiddenPickerPaths": _HIDDEN, "availablePaths": ["/home/example", "/mnt"]},
 )
-ADD_PATH: Final = Doc(
+ADD_PATH: Final = _doc(
     "Add a review path; it is scanned in the background",
     {"addedPath": _ROOT, "knownPaths": [_ROOT]},
     status=201,
     body={"path": _ROOT},
     errors={400: "No JSON object, or the path is invalid.", 403: "The path is under the hidden picker policy."},
 )
-REMOVE_PATH: Final = Doc(
+REMOVE_PATH: Final = _doc(
     "Forget a review path; nothing on disk is touched",
     {"removedPath": _ROOT, "knownPaths": []},
     body={"path": _ROOT},
     errors={400: "No JSON object, or the path is invalid.", 404: "The path is not a known review path."},
 )
-FOLDERS: Final = Doc(
+FOLDERS: Final = _doc(
     "Child folders, for the folder picker",
     {
         "path": "/home/example/reviews",
@@ -80,7 +83,7 @@ FOLDERS: Final = Doc(
     parameters=(path_parameter("Absolute path of a directory.", "/home/example/reviews"),),
     errors={400: _MALFORMED, 403: "The path is hidden by the picker policy."},
 )
-FOLDER_FILES: Final = Doc(
+FOLDER_FILES: Final = _doc(
     "One folder's media files, a page at a time",
     {
         "path": "/home/example/reviews/trip-2025",
@@ -98,7 +101,7 @@ FOLDER_FILES: Final = Doc(
     ),
     errors={400: _MALFORMED, 403: _NOT_UNDER},
 )
-STREAM: Final = Doc(
+STREAM: Final = _doc(
     "Every media file below a review path, as NDJSON, ended by a `done` line",
     '{"path": "/home/example/trailcam/DCIM/100MEDIA/frame001.jpg", "name": "frame001.jpg", "mediaType": "image", '
     '"thumbnailUrl": "/api/media-thumbnail?path=...&size=256", "sizeBytes": 154323, '
@@ -121,26 +124,26 @@ STREAM: Final = Doc(
     errors={400: _MALFORMED, 403: "The path is not configured as a known review path."},
     head=False,
 )
-SUMMARY: Final = Doc(
+SUMMARY: Final = _doc(
     "How many items a review path holds, by mark",
     {"path": _ROOT, "counts": {"all": 1200, "unseen": 1100, "seen": 100, "locked": 12, "trashed": 30}},
     parameters=(path_parameter("A known review path.", _ROOT),),
     errors={400: _MALFORMED, 403: "The path is not configured as a known review path."},
 )
-ACTION: Final = Doc(
+ACTION: Final = _doc(
     f"Mark one file: {', '.join(ACTIONS)}",
     {"path": _CLIP, "action": "trash", "status": _STATUS},
     body={"path": _CLIP, "action": "trash"},
     errors={400: "No JSON object, an unknown action, or no such file.", 403: _NOT_UNDER, 409: "The file is locked."},
 )
-BATCH: Final = Doc(
+BATCH: Final = _doc(
     "Mark up to 500 files; one item's error never stops the others",
     {"results": [{"path": _CLIP, "status": _STATUS, "error": None}]},
     status=207,
     body={"paths": [_CLIP], "action": "trash"},
     errors={400: "No list of 1 to 500 paths, or an unknown action."},
 )
-EMPTY_TRASH: Final = Doc(
+EMPTY_TRASH: Final = _doc(
     "Delete for good what is marked as trash, telling each file as NDJSON",
     f'{{"type": "deleting", "path": "{_CLIP}"}}\n{{"type": "deleted", "path": "{_CLIP}"}}\n'
     f'{{"type": "deleting", "path": "{_ROOT}/DCIM/100MEDIA/clip002.mp4"}}\n'
@@ -164,13 +167,13 @@ EMPTY_TRASH: Final = Doc(
         412: "The trash has changed since the plan was made; nothing is deleted.",
     },
 )
-MEDIA_FILE: Final = Doc(
+MEDIA_FILE: Final = _doc(
     "A media file's bytes, whole or a range",
     media_type="*/*",
     parameters=(path_parameter("Absolute path of a media file.", _CLIP),),
     errors={400: _MALFORMED, 403: _NOT_UNDER, 416: "The range is not in the file."},
 )
-MEDIA_THUMBNAIL: Final = Doc(
+MEDIA_THUMBNAIL: Final = _doc(
     "A square PNG thumbnail, letter-boxed",
     media_type="image/png",
     parameters=(
@@ -179,14 +182,14 @@ MEDIA_THUMBNAIL: Final = Doc(
     ),
     errors={400: _MALFORMED, 403: _NOT_UNDER, 503: "No worker answers and the thumbnail is not cached yet."},
 )
-SETTINGS: Final = Doc("The settings that the page may change", {"videoPreloadMb": 50})
-CHANGE_SETTINGS: Final = Doc(
+SETTINGS: Final = _doc("The settings that the page may change", {"videoPreloadMb": 50})
+CHANGE_SETTINGS: Final = _doc(
     "Change settings; unknown names are ignored",
     {"videoPreloadMb": 80},
     body={"videoPreloadMb": 80},
     errors={400: "No JSON object, or an empty one.", 422: "The value is not an integer from 1 to 10000."},
 )
-LOGS: Final = Doc(
+LOGS: Final = _doc(
     "The end of the log",
     {
         "lines": ["2026-04-12T21:50:19Z [info] ready"],

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from gateway.openapi import Doc, Parameter
+from gateway.shapes import Loose
 
+_doc: Final = partial(
+    Doc,
+    loose=Loose(
+        nullable="path wicksonId collections expiresAt expiresInDays",
+        optional="itemId mediaId wicksonId folderId collections expiresInDays",
+    ),
+)
 _KEY: Final[dict[str, Any]] = {
     "id": "9b2f6c1e0d3a4f5b8c7d6e5f4a3b2c1d",
     "name": "research page",
@@ -15,7 +24,7 @@ _KEY: Final[dict[str, Any]] = {
     "expiresAt": "2026-05-12T21:50:19.123456+00:00",
 }
 
-CREATE_KEY: Final = Doc(
+CREATE_KEY: Final = _doc(
     "Make a key; it is shown this once",
     {**_KEY, "key": "fw_4mZ0..."},
     status=201,
@@ -26,17 +35,17 @@ CREATE_KEY: Final = Doc(
         404: "No such collection.",
     },
 )
-KEYS: Final = Doc(
+KEYS: Final = _doc(
     "The keys that are in force or have expired, without their secrets",
     {"keys": [_KEY]},
     errors={403: "The caller's key lacks `admin`."},
 )
-REVOKE_KEY: Final = Doc(
+REVOKE_KEY: Final = _doc(
     "Revoke a key, at once and for good",
     status=204,
     errors={403: "The caller's key lacks `admin`.", 404: "There is no such key."},
 )
-RESOLVE: Final = Doc(
+RESOLVE: Final = _doc(
     "The other faces of an item, whichever is given; a folder has `folderId`, a root only its collection",
     {
         "path": "/home/example/trailcam/DCIM/100MEDIA/clip001.mp4",

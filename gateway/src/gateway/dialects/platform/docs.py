@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from gateway.events import EVENT_STREAM
 from gateway.openapi import Doc, Parameter, path_parameter
+from gateway.shapes import Loose
 
 TAG: Final = "Platform"
+_doc: Final = partial(Doc, loose=Loose(nullable="status", optional="reason deadJobs", maps="dependencies"))
 
 _ROOT: Final = "/home/example/trailcam"
 _EMPTY: Final = {"pending": 0, "running": 0, "done": 1200, "dead": 0, "deadJobs": []}
@@ -19,8 +22,8 @@ _BUSY: Final = {
     "deadJobs": [{"path": f"{_ROOT}/broken.jpg", "reason": "cannot be decoded"}],
 }
 
-LIVE: Final = Doc("200 while the process runs; needs no key", {"status": "live"})
-READY: Final = Doc(
+LIVE: Final = _doc("200 while the process runs; needs no key", {"status": "live"})
+READY: Final = _doc(
     "Whether requests can be served, and how each part is; needs no key",
     {
         "status": "ready",
@@ -34,8 +37,8 @@ READY: Final = Doc(
     },
     errors={503: "The file service is not available; the answer still lists every part."},
 )
-METRICS: Final = Doc("Figures for Prometheus", "framewell_http_requests_total 1.0\n", media_type="text/plain")
-JOBS: Final = Doc(
+METRICS: Final = _doc("Figures for Prometheus", "framewell_http_requests_total 1.0\n", media_type="text/plain")
+JOBS: Final = _doc(
     "What is waiting, running and parked",
     {
         "idle": False,
@@ -49,8 +52,8 @@ JOBS: Final = Doc(
         },
     },
 )
-RETRY: Final = Doc("Put parked jobs back", {"retried": 1}, errors={503: "The job queue is not available."})
-EVENTS: Final = Doc(
+RETRY: Final = _doc("Put parked jobs back", {"retried": 1}, errors={503: "The job queue is not available."})
+EVENTS: Final = _doc(
     "What happens, as server-sent events: state, root, scan, queue, trash",
     'id: 41\nevent: state\ndata: {"path": "/home/example/trailcam/a.jpg", '
     '"status": {"locked": false, "trashed": false, "seen": true}}\n\n',
@@ -61,7 +64,7 @@ EVENTS: Final = Doc(
     errors={400: "The id is no event's."},
     head=False,
 )
-UNDO: Final = Doc(
+UNDO: Final = _doc(
     "Take back the latest actions, exactly",
     {
         "results": [
@@ -75,7 +78,7 @@ UNDO: Final = Doc(
     body={"steps": 1},
     errors={400: "No JSON object, or steps out of 1..1000.", 409: "Nothing to undo, or a file of it was deleted."},
 )
-PLAN: Final = Doc(
+PLAN: Final = _doc(
     "What an empty-trash would do now",
     {
         "hash": "8c1f0d5e",
@@ -88,7 +91,7 @@ PLAN: Final = Doc(
     parameters=(path_parameter("One review path; without it, all.", _ROOT, required=False),),
     errors={400: "The path is malformed.", 403: "The path is not a known review path."},
 )
-BLOB: Final = Doc(
+BLOB: Final = _doc(
     "Media bytes or a thumbnail by a signed address, as the lists give it; needs no key",
     b"",
     media_type="application/octet-stream",
@@ -101,7 +104,7 @@ BLOB: Final = Doc(
 
 
 def unbuilt(summary: str = "Not built yet") -> Doc:
-    return Doc(summary, errors={503: "Not built yet."}, head=False, built=False)
+    return _doc(summary, errors={503: "Not built yet."}, head=False, built=False)
 
 
 TAGS: Final[list[dict[str, Any]]] = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gateway.openapi import Doc, Parameter, integer
+from gateway.shapes import Loose
 
 TAG: Final = "Wickson"
 
@@ -62,6 +63,10 @@ LIST: Final = Doc(
         Parameter("collection", "Only this collection, by slug or id.", {"type": "string"}),
         Parameter("include_vectors", "Also the vector embeddings.", {**_FLAG, "default": False}),
         Parameter("include_metadata", "Also the metadata.", {**_FLAG, "default": True}),
+    ),
+    loose=Loose(
+        optional="page_count metadata summary description entities semantic_markers document media_type collection",
+        maps="entities semantic_markers",
     ),
     errors={
         400: "A parameter is not valid.",
