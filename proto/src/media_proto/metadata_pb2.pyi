@@ -404,6 +404,212 @@ class CreateFolderRequest(_message.Message):
 Global___CreateFolderRequest: _TypeAlias = CreateFolderRequest  # noqa: Y015
 
 @_typing.final
+class ImportPart(_message.Message):
+    """The beginning, then tags, then groups, then items, in as many parts as needed; then the end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___ImportBegin: ...
+    @_builtins.property
+    def tags(self) -> Global___ImportTags: ...
+    @_builtins.property
+    def items(self) -> Global___ImportItems: ...
+    @_builtins.property
+    def end(self) -> Global___ImportEnd: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___ImportBegin | None = ...,
+        tags: Global___ImportTags | None = ...,
+        items: Global___ImportItems | None = ...,
+        end: Global___ImportEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "end", b"end", "items", b"items", "part", b"part", "tags", b"tags"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "end", b"end", "items", b"items", "part", b"part", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["begin", "tags", "items", "end"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ImportPart: _TypeAlias = ImportPart  # noqa: Y015
+
+@_typing.final
+class ImportBegin(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ORIGINALS_URL_FIELD_NUMBER: _builtins.int
+    THUMBNAILS_URL_FIELD_NUMBER: _builtins.int
+    LAST_ID_FIELD_NUMBER: _builtins.int
+    TAGSETS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """becomes the slug"""
+    originals_url: _builtins.str
+    thumbnails_url: _builtins.str
+    last_id: _builtins.int
+    """the largest number of an item or group"""
+    @_builtins.property
+    def tagsets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tagset]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        originals_url: _builtins.str = ...,
+        thumbnails_url: _builtins.str = ...,
+        last_id: _builtins.int = ...,
+        tagsets: _abc.Iterable[Global___Tagset] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_id", b"last_id", "name", b"name", "originals_url", b"originals_url", "tagsets", b"tagsets", "thumbnails_url", b"thumbnails_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportBegin: _TypeAlias = ImportBegin  # noqa: Y015
+
+@_typing.final
+class ImportTag(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELATIVE_ID_FIELD_NUMBER: _builtins.int
+    TAGSET_ID_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    relative_id: _builtins.int
+    tagset_id: _builtins.int
+    @_builtins.property
+    def value(self) -> Global___Value: ...
+    def __init__(
+        self,
+        *,
+        relative_id: _builtins.int = ...,
+        tagset_id: _builtins.int = ...,
+        value: Global___Value | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["relative_id", b"relative_id", "tagset_id", b"tagset_id", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportTag: _TypeAlias = ImportTag  # noqa: Y015
+
+@_typing.final
+class ImportTags(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportTag]: ...
+    def __init__(
+        self,
+        *,
+        tags: _abc.Iterable[Global___ImportTag] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportTags: _TypeAlias = ImportTags  # noqa: Y015
+
+@_typing.final
+class ImportItem(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELATIVE_ID_FIELD_NUMBER: _builtins.int
+    URI_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_URI_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    IS_GROUP_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    TAG_IDS_FIELD_NUMBER: _builtins.int
+    relative_id: _builtins.int
+    uri: _builtins.str
+    """below the originals' address, or absolute"""
+    thumbnail_uri: _builtins.str
+    kind: Global___MediaKind.ValueType
+    is_group: _builtins.bool
+    group_id: _builtins.int
+    @_builtins.property
+    def tag_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        relative_id: _builtins.int = ...,
+        uri: _builtins.str | None = ...,
+        thumbnail_uri: _builtins.str | None = ...,
+        kind: Global___MediaKind.ValueType = ...,
+        is_group: _builtins.bool = ...,
+        group_id: _builtins.int | None = ...,
+        tag_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "_uri", b"_uri", "group_id", b"group_id", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "_uri", b"_uri", "group_id", b"group_id", "is_group", b"is_group", "kind", b"kind", "relative_id", b"relative_id", "tag_ids", b"tag_ids", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__group_id: _TypeAlias = _typing.Literal["group_id"]  # noqa: Y015
+    _WhichOneofArgType__group_id: _TypeAlias = _typing.Literal["_group_id", b"_group_id"]  # noqa: Y015
+    _WhichOneofReturnType__thumbnail_uri: _TypeAlias = _typing.Literal["thumbnail_uri"]  # noqa: Y015
+    _WhichOneofArgType__thumbnail_uri: _TypeAlias = _typing.Literal["_thumbnail_uri", b"_thumbnail_uri"]  # noqa: Y015
+    _WhichOneofReturnType__uri: _TypeAlias = _typing.Literal["uri"]  # noqa: Y015
+    _WhichOneofArgType__uri: _TypeAlias = _typing.Literal["_uri", b"_uri"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__group_id) -> _WhichOneofReturnType__group_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__thumbnail_uri) -> _WhichOneofReturnType__thumbnail_uri | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__uri) -> _WhichOneofReturnType__uri | None: ...
+
+Global___ImportItem: _TypeAlias = ImportItem  # noqa: Y015
+
+@_typing.final
+class ImportItems(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportItem]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___ImportItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportItems: _TypeAlias = ImportItems  # noqa: Y015
+
+@_typing.final
+class ImportEnd(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    items: _builtins.int
+    """how many items and groups were sent"""
+    def __init__(
+        self,
+        *,
+        items: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportEnd: _TypeAlias = ImportEnd  # noqa: Y015
+
+@_typing.final
 class Facts(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1413,6 +1619,7 @@ class Item(_message.Message):
     kind: Global___MediaKind.ValueType
     name: _builtins.str
     uri: _builtins.bytes
+    """absent: it has no file"""
     thumbnail_uri: _builtins.str
     source: Global___MediaSource.ValueType
     group_id: _builtins.int
@@ -1430,7 +1637,7 @@ class Item(_message.Message):
         media_id: _builtins.int = ...,
         kind: Global___MediaKind.ValueType = ...,
         name: _builtins.str = ...,
-        uri: _builtins.bytes = ...,
+        uri: _builtins.bytes | None = ...,
         thumbnail_uri: _builtins.str | None = ...,
         source: Global___MediaSource.ValueType = ...,
         group_id: _builtins.int | None = ...,
@@ -1438,18 +1645,22 @@ class Item(_message.Message):
         is_group: _builtins.bool = ...,
         tags: _abc.Mapping[_builtins.int, Global___Values] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "group_id", b"group_id", "thumbnail_uri", b"thumbnail_uri"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "_uri", b"_uri", "group_id", b"group_id", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "frame", b"frame", "group_id", b"group_id", "is_group", b"is_group", "kind", b"kind", "media_id", b"media_id", "name", b"name", "relative_id", b"relative_id", "source", b"source", "tags", b"tags", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "_uri", b"_uri", "frame", b"frame", "group_id", b"group_id", "is_group", b"is_group", "kind", b"kind", "media_id", b"media_id", "name", b"name", "relative_id", b"relative_id", "source", b"source", "tags", b"tags", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__group_id: _TypeAlias = _typing.Literal["group_id"]  # noqa: Y015
     _WhichOneofArgType__group_id: _TypeAlias = _typing.Literal["_group_id", b"_group_id"]  # noqa: Y015
     _WhichOneofReturnType__thumbnail_uri: _TypeAlias = _typing.Literal["thumbnail_uri"]  # noqa: Y015
     _WhichOneofArgType__thumbnail_uri: _TypeAlias = _typing.Literal["_thumbnail_uri", b"_thumbnail_uri"]  # noqa: Y015
+    _WhichOneofReturnType__uri: _TypeAlias = _typing.Literal["uri"]  # noqa: Y015
+    _WhichOneofArgType__uri: _TypeAlias = _typing.Literal["_uri", b"_uri"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__group_id) -> _WhichOneofReturnType__group_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__thumbnail_uri) -> _WhichOneofReturnType__thumbnail_uri | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__uri) -> _WhichOneofReturnType__uri | None: ...
 
 Global___Item: _TypeAlias = Item  # noqa: Y015
 

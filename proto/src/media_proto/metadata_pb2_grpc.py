@@ -64,6 +64,11 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.CreateFolderRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.Media.FromString,
                 _registered_method=True)
+        self.ImportCollection = channel.stream_unary(
+                '/framewell.metadata.v1.MetadataService/ImportCollection',
+                request_serializer=media__proto_dot_metadata__pb2.ImportPart.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Collection.FromString,
+                _registered_method=True)
         self.ListMedia = channel.unary_unary(
                 '/framewell.metadata.v1.MetadataService/ListMedia',
                 request_serializer=media__proto_dot_metadata__pb2.ListMediaRequest.SerializeToString,
@@ -273,6 +278,13 @@ class MetadataServiceServicer:
 
     def CreateFolder(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportCollection(self, request_iterator, context):
+        """A collection of another system, with its own numbers. It is there when the end is answered, or not at all.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -523,6 +535,11 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     servicer.CreateFolder,
                     request_deserializer=media__proto_dot_metadata__pb2.CreateFolderRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.Media.SerializeToString,
+            ),
+            'ImportCollection': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportCollection,
+                    request_deserializer=media__proto_dot_metadata__pb2.ImportPart.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Collection.SerializeToString,
             ),
             'ListMedia': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMedia,
@@ -857,6 +874,33 @@ class MetadataService:
             '/framewell.metadata.v1.MetadataService/CreateFolder',
             media__proto_dot_metadata__pb2.CreateFolderRequest.SerializeToString,
             media__proto_dot_metadata__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportCollection(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/framewell.metadata.v1.MetadataService/ImportCollection',
+            media__proto_dot_metadata__pb2.ImportPart.SerializeToString,
+            media__proto_dot_metadata__pb2.Collection.FromString,
             options,
             channel_credentials,
             insecure,
