@@ -97,9 +97,12 @@ def one(snapshot: Snapshot, uuid: UUID) -> Media:
     """An item or folder by its public id, trashed ones and old versions too.
 
     Raises:
-        ItemNotFound: there is none, or it was emptied.
+        ItemNotFound: there is none, it was emptied, or its collection is still being imported.
     """
-    row = snapshot.connection.execute("SELECT id FROM node WHERE uuid = ?", (uuid.bytes,)).fetchone()
+    row = snapshot.connection.execute(
+        "SELECT node.id FROM node JOIN collection ON collection.id = collection_id WHERE node.uuid = ? AND complete",
+        (uuid.bytes,),
+    ).fetchone()
     found = [] if row is None else media(snapshot, [row[0]])
     if not found or found[0].marks & Marks.EMPTIED:
         raise ItemNotFound

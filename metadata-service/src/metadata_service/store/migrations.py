@@ -193,7 +193,12 @@ CREATE VIRTUAL TABLE words USING fts5 (
 );
 """
 
-STEPS: Final = (_FIRST,)
+_IMPORTS: Final = """
+-- 0: it is being imported. Nobody sees it, and what there is of it goes when the import ends in any other way.
+ALTER TABLE collection ADD COLUMN complete INTEGER NOT NULL DEFAULT 1;
+"""
+
+STEPS: Final = (_FIRST, _IMPORTS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -179,13 +179,13 @@ def collection_by(connection: sqlite3.Connection, column: str, value: object) ->
     """The collection by `uuid`, `slug` or `root_path`.
 
     Raises:
-        CollectionNotFound: there is none.
+        CollectionNotFound: there is none, or it is still being imported.
     """
-    return _collection(connection.execute(f"{_COLLECTION} WHERE {column} = ?", (value,)).fetchone())
+    return _collection(connection.execute(f"{_COLLECTION} WHERE {column} = ? AND complete", (value,)).fetchone())
 
 
 def all_collections(connection: sqlite3.Connection) -> list[Collection]:
-    return [_collection(row) for row in connection.execute(_COLLECTION + "ORDER BY id")]
+    return [_collection(row) for row in connection.execute(_COLLECTION + "WHERE complete ORDER BY id")]
 
 
 def _collection(row: Any) -> Collection:
