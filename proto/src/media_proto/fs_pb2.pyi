@@ -1003,6 +1003,108 @@ class ActResponse(_message.Message):
 Global___ActResponse: _TypeAlias = ActResponse  # noqa: Y015
 
 @_typing.final
+class ActEachRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def acts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SingleAct]: ...
+    def __init__(
+        self,
+        *,
+        acts: _abc.Iterable[Global___SingleAct] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActEachRequest: _TypeAlias = ActEachRequest  # noqa: Y015
+
+@_typing.final
+class SingleAct(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    action: Global___Action.ValueType
+    request_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        action: Global___Action.ValueType = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "path", b"path", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SingleAct: _TypeAlias = SingleAct  # noqa: Y015
+
+@_typing.final
+class ActEachResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___SingleOutcome]:
+        """in request order"""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___SingleOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActEachResponse: _TypeAlias = ActEachResponse  # noqa: Y015
+
+@_typing.final
+class SingleOutcome(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    """normalised"""
+    error: _builtins.str
+    error_code: _builtins.str
+    """set: it failed"""
+    pending: _builtins.bool
+    """a slow disk: it goes on; Act again tells the outcome"""
+    @_builtins.property
+    def status(self) -> Global___Status: ...
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        status: Global___Status | None = ...,
+        error: _builtins.str = ...,
+        error_code: _builtins.str = ...,
+        pending: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "error_code", b"error_code", "path", b"path", "pending", b"pending", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SingleOutcome: _TypeAlias = SingleOutcome  # noqa: Y015
+
+@_typing.final
 class ActBatchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -109,6 +109,11 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.ActRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.ActResponse.FromString,
                 _registered_method=True)
+        self.ActEach = channel.unary_unary(
+                '/framewell.fs.v1.FsService/ActEach',
+                request_serializer=media__proto_dot_fs__pb2.ActEachRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.ActEachResponse.FromString,
+                _registered_method=True)
         self.ActBatch = channel.unary_unary(
                 '/framewell.fs.v1.FsService/ActBatch',
                 request_serializer=media__proto_dot_fs__pb2.ActBatchRequest.SerializeToString,
@@ -261,6 +266,13 @@ class FsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ActEach(self, request, context):
+        """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ActBatch(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -402,6 +414,11 @@ def add_FsServiceServicer_to_server(servicer, server):
                     servicer.Act,
                     request_deserializer=media__proto_dot_fs__pb2.ActRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.ActResponse.SerializeToString,
+            ),
+            'ActEach': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActEach,
+                    request_deserializer=media__proto_dot_fs__pb2.ActEachRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.ActEachResponse.SerializeToString,
             ),
             'ActBatch': grpc.unary_unary_rpc_method_handler(
                     servicer.ActBatch,
@@ -859,6 +876,33 @@ class FsService:
             '/framewell.fs.v1.FsService/Act',
             media__proto_dot_fs__pb2.ActRequest.SerializeToString,
             media__proto_dot_fs__pb2.ActResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActEach(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/ActEach',
+            media__proto_dot_fs__pb2.ActEachRequest.SerializeToString,
+            media__proto_dot_fs__pb2.ActEachResponse.FromString,
             options,
             channel_credentials,
             insecure,

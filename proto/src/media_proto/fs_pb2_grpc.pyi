@@ -56,6 +56,8 @@ class FsServiceStub:
     GetThumbnail: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetThumbnailRequest, _fs_pb2.Thumbnail]
     Act: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActRequest, _fs_pb2.ActResponse]
     """Changing."""
+    ActEach: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActEachRequest, _fs_pb2.ActEachResponse]
+    """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome."""
     ActBatch: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActBatchRequest, _fs_pb2.ActBatchResponse]
     Undo: _grpc.UnaryUnaryMultiCallable[_fs_pb2.UndoRequest, _fs_pb2.UndoResponse]
     PlanTrash: _grpc.UnaryUnaryMultiCallable[_fs_pb2.PlanTrashRequest, _fs_pb2.TrashPlan]
@@ -96,6 +98,8 @@ class FsServiceAsyncStub(FsServiceStub):
     GetThumbnail: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetThumbnailRequest, _fs_pb2.Thumbnail]  # type: ignore[assignment]
     Act: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActRequest, _fs_pb2.ActResponse]  # type: ignore[assignment]
     """Changing."""
+    ActEach: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActEachRequest, _fs_pb2.ActEachResponse]  # type: ignore[assignment]
+    """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome."""
     ActBatch: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActBatchRequest, _fs_pb2.ActBatchResponse]  # type: ignore[assignment]
     Undo: _aio.UnaryUnaryMultiCallable[_fs_pb2.UndoRequest, _fs_pb2.UndoResponse]  # type: ignore[assignment]
     PlanTrash: _aio.UnaryUnaryMultiCallable[_fs_pb2.PlanTrashRequest, _fs_pb2.TrashPlan]  # type: ignore[assignment]
@@ -223,6 +227,14 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_fs_pb2.ActResponse, _abc.Awaitable[_fs_pb2.ActResponse]]:
         """Changing."""
+
+    @_abc_1.abstractmethod
+    def ActEach(
+        self,
+        request: _fs_pb2.ActEachRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.ActEachResponse, _abc.Awaitable[_fs_pb2.ActEachResponse]]:
+        """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome."""
 
     @_abc_1.abstractmethod
     def ActBatch(
