@@ -12,7 +12,7 @@ from media_common.config import PublicSettings, SettingsError
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("FRAMEWELL_") or name in ("NATS_URL", "QDRANT_URL", "S3_ENDPOINT"):
+        if name.startswith("FRAMEWELL_") or name in ("NATS_URL", "QDRANT_URL") or name.startswith("S3_"):
             monkeypatch.delenv(name)
 
 

@@ -50,7 +50,23 @@ class PublicSettings(BaseSettings):
     log_format: Literal["text", "json"] = Field(default="text", description="log lines for people or for programs")
     nats_url: str = Field(default="", validation_alias="NATS_URL", description="empty: the embedded server")
     qdrant_url: str = Field(default="", validation_alias="QDRANT_URL", description="empty: the embedded store")
-    s3_endpoint: str = Field(default="", validation_alias="S3_ENDPOINT", description="empty: blobs in a folder")
+    s3_endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^/\s]+/?)?$",
+        validation_alias="S3_ENDPOINT",
+        description="uploads go to this S3 server, http(s)://host:port; empty: into `<state>/blobs`",
+    )
+    s3_access_key: str = Field(default="", validation_alias="S3_ACCESS_KEY", description="needed with S3_ENDPOINT")
+    s3_secret_key: str = Field(
+        default="", repr=False, validation_alias="S3_SECRET_KEY", description="needed with S3_ENDPOINT"
+    )
+    s3_bucket: str = Field(
+        default="framewell",
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        validation_alias="S3_BUCKET",
+        description="made when it is not there",
+    )
+    s3_region: str = Field(default="", validation_alias="S3_REGION", description="empty: the server is asked")
 
     @field_validator("state_dir")
     @classmethod
@@ -77,7 +93,10 @@ class PublicSettings(BaseSettings):
         unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name not in known)
         if unknown:
             raise SettingsError(f"Unknown setting {', '.join(unknown)}. Known are: {', '.join(sorted(known))}.")
-        return loaded(cls)
+        settings = loaded(cls)
+        if settings.s3_endpoint and not (settings.s3_access_key and settings.s3_secret_key):
+            raise SettingsError("S3_ENDPOINT is set; S3_ACCESS_KEY and S3_SECRET_KEY are needed with it.")
+        return settings
 
 
 def loaded(settings: type[S], **given: Any) -> S:
