@@ -125,7 +125,7 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
         caretaker = Caretaker(shelves, roots, events, root_online)
         caretaker.start()
         stack.callback(caretaker.stop)
-        library = Library(roots, shelves, DiskPicker(), roots, events)
+        library = Library(roots, shelves, DiskPicker(), roots, events, os.fsencode(state_dir))
         yield Core(roots, library, deeds, trash, files, thumbnails, events, StoredOutbox(database))
 
 

@@ -21,7 +21,7 @@ from fs_service.domain.errors import (
     UnknownRoot,
 )
 from fs_service.domain.items import Item, StatusFilter
-from fs_service.domain.paths import holds_hidden_place, is_hidden_place, is_inside, normalised
+from fs_service.domain.paths import HIDDEN_PICKER_PATHS, holds_hidden_place, is_hidden_place, is_inside, normalised
 from fs_service.domain.ports import EventLog, Picker, Place, RootBook, RootState, SettingsBook, Shelves
 from fs_service.domain.views import FolderInfo, FolderPage, Settings, Summary
 
@@ -46,13 +46,21 @@ class Library:
     """Everything that only looks, and the list of roots."""
 
     def __init__(
-        self, roots: RootBook, shelves: Shelves, picker: Picker, settings: SettingsBook, events: EventLog
+        self,
+        roots: RootBook,
+        shelves: Shelves,
+        picker: Picker,
+        settings: SettingsBook,
+        events: EventLog,
+        state_dir: bytes,
     ) -> None:
         self._roots = roots
         self._shelves = shelves
         self._picker = picker
         self._settings = settings
         self._events = events
+        # What the product keeps for itself is no library, and no root may bring its files in.
+        self._never_roots = (*HIDDEN_PICKER_PATHS, picker.real(state_dir))
 
     # Roots and settings
 
@@ -72,7 +80,7 @@ class Library:
         """
         clean = normalised(path)
         real = self._picker.real(clean)
-        if any(is_hidden_place(one) or holds_hidden_place(one) for one in (clean, real)):
+        if any(is_hidden_place(one, self._never_roots) or holds_hidden_place(one) for one in (clean, real)):
             raise HiddenPath
         if not self._picker.is_folder(clean):
             raise PathMissing("Path does not exist or is not a directory.")
