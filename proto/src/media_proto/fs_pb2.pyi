@@ -894,6 +894,56 @@ class FileChunk(_message.Message):
 Global___FileChunk: _TypeAlias = FileChunk  # noqa: Y015
 
 @_typing.final
+class RenderBlobRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    EXTENSION_FIELD_NUMBER: _builtins.int
+    SIZE_PX_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.bytes
+    extension: _builtins.bytes
+    """of the name it was uploaded under, lower case, without the dot"""
+    size_px: _builtins.int
+    """1..1024"""
+    def __init__(
+        self,
+        *,
+        sha256: _builtins.bytes = ...,
+        extension: _builtins.bytes = ...,
+        size_px: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extension", b"extension", "sha256", b"sha256", "size_px", b"size_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenderBlobRequest: _TypeAlias = RenderBlobRequest  # noqa: Y015
+
+@_typing.final
+class BlobThumbnail(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PNG_FIELD_NUMBER: _builtins.int
+    PLACEHOLDER_FIELD_NUMBER: _builtins.int
+    png: _builtins.bytes
+    """empty: it was made, and is too large for a message; it is in the store"""
+    placeholder: _builtins.bool
+    def __init__(
+        self,
+        *,
+        png: _builtins.bytes = ...,
+        placeholder: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["placeholder", b"placeholder", "png", b"png"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BlobThumbnail: _TypeAlias = BlobThumbnail  # noqa: Y015
+
+@_typing.final
 class GetThumbnailRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

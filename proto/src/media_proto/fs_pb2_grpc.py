@@ -104,6 +104,11 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.GetThumbnailRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.Thumbnail.FromString,
                 _registered_method=True)
+        self.RenderBlob = channel.unary_unary(
+                '/framewell.fs.v1.FsService/RenderBlob',
+                request_serializer=media__proto_dot_fs__pb2.RenderBlobRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.BlobThumbnail.FromString,
+                _registered_method=True)
         self.Act = channel.unary_unary(
                 '/framewell.fs.v1.FsService/Act',
                 request_serializer=media__proto_dot_fs__pb2.ActRequest.SerializeToString,
@@ -259,6 +264,13 @@ class FsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenderBlob(self, request, context):
+        """The thumbnail of a blob, made by the workers and kept in the blob store; this service asks them, no more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Act(self, request, context):
         """Changing.
         """
@@ -409,6 +421,11 @@ def add_FsServiceServicer_to_server(servicer, server):
                     servicer.GetThumbnail,
                     request_deserializer=media__proto_dot_fs__pb2.GetThumbnailRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.Thumbnail.SerializeToString,
+            ),
+            'RenderBlob': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenderBlob,
+                    request_deserializer=media__proto_dot_fs__pb2.RenderBlobRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.BlobThumbnail.SerializeToString,
             ),
             'Act': grpc.unary_unary_rpc_method_handler(
                     servicer.Act,
@@ -849,6 +866,33 @@ class FsService:
             '/framewell.fs.v1.FsService/GetThumbnail',
             media__proto_dot_fs__pb2.GetThumbnailRequest.SerializeToString,
             media__proto_dot_fs__pb2.Thumbnail.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenderBlob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/RenderBlob',
+            media__proto_dot_fs__pb2.RenderBlobRequest.SerializeToString,
+            media__proto_dot_fs__pb2.BlobThumbnail.FromString,
             options,
             channel_credentials,
             insecure,

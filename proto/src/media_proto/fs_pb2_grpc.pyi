@@ -54,6 +54,8 @@ class FsServiceStub:
     ReadFile: _grpc.UnaryStreamMultiCallable[_fs_pb2.ReadFileRequest, _fs_pb2.FileChunk]
     """The bytes [offset, offset + length), refused when the file's etag is no longer `etag`."""
     GetThumbnail: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetThumbnailRequest, _fs_pb2.Thumbnail]
+    RenderBlob: _grpc.UnaryUnaryMultiCallable[_fs_pb2.RenderBlobRequest, _fs_pb2.BlobThumbnail]
+    """The thumbnail of a blob, made by the workers and kept in the blob store; this service asks them, no more."""
     Act: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActRequest, _fs_pb2.ActResponse]
     """Changing."""
     ActEach: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActEachRequest, _fs_pb2.ActEachResponse]
@@ -96,6 +98,8 @@ class FsServiceAsyncStub(FsServiceStub):
     ReadFile: _aio.UnaryStreamMultiCallable[_fs_pb2.ReadFileRequest, _fs_pb2.FileChunk]  # type: ignore[assignment]
     """The bytes [offset, offset + length), refused when the file's etag is no longer `etag`."""
     GetThumbnail: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetThumbnailRequest, _fs_pb2.Thumbnail]  # type: ignore[assignment]
+    RenderBlob: _aio.UnaryUnaryMultiCallable[_fs_pb2.RenderBlobRequest, _fs_pb2.BlobThumbnail]  # type: ignore[assignment]
+    """The thumbnail of a blob, made by the workers and kept in the blob store; this service asks them, no more."""
     Act: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActRequest, _fs_pb2.ActResponse]  # type: ignore[assignment]
     """Changing."""
     ActEach: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActEachRequest, _fs_pb2.ActEachResponse]  # type: ignore[assignment]
@@ -219,6 +223,14 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fs_pb2.GetThumbnailRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fs_pb2.Thumbnail, _abc.Awaitable[_fs_pb2.Thumbnail]]: ...
+
+    @_abc_1.abstractmethod
+    def RenderBlob(
+        self,
+        request: _fs_pb2.RenderBlobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.BlobThumbnail, _abc.Awaitable[_fs_pb2.BlobThumbnail]]:
+        """The thumbnail of a blob, made by the workers and kept in the blob store; this service asks them, no more."""
 
     @_abc_1.abstractmethod
     def Act(

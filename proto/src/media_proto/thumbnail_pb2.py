@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmedia_proto/thumbnail.proto\x12\x16\x66ramewell.thumbnail.v1\"\x13\n\x11GetFiguresRequest\"Q\n\x07\x46igures\x12\x10\n\x08rendered\x18\x01 \x01(\x03\x12\x0e\n\x06\x63\x61\x63hed\x18\x02 \x01(\x03\x12\x14\n\x0cplaceholders\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\"Z\n\rRenderRequest\x12\x0c\n\x04root\x18\x01 \x01(\x0c\x12\x15\n\rrelative_path\x18\x02 \x01(\x0c\x12\x0f\n\x07size_px\x18\x03 \x01(\x05\x12\x13\n\x0bstate_cache\x18\x04 \x01(\x0c\"^\n\x0bRenderReply\x12\x0f\n\x07working\x18\x01 \x01(\x08\x12\x0b\n\x03png\x18\x02 \x01(\x0c\x12\x13\n\x0bplaceholder\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0c\n\x04gone\x18\x05 \x01(\x08\"G\n\x07\x44\x65\x61\x64Job\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x0c\n\x04path\x18\x03 \x01(\x0c\x12\x0e\n\x06reason\x18\x04 \x01(\t2l\n\x10ThumbnailService\x12X\n\nGetFigures\x12).framewell.thumbnail.v1.GetFiguresRequest\x1a\x1f.framewell.thumbnail.v1.Figuresb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmedia_proto/thumbnail.proto\x12\x16\x66ramewell.thumbnail.v1\"\x13\n\x11GetFiguresRequest\"Q\n\x07\x46igures\x12\x10\n\x08rendered\x18\x01 \x01(\x03\x12\x0e\n\x06\x63\x61\x63hed\x18\x02 \x01(\x03\x12\x14\n\x0cplaceholders\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\"}\n\rRenderRequest\x12\x0c\n\x04root\x18\x01 \x01(\x0c\x12\x15\n\rrelative_path\x18\x02 \x01(\x0c\x12\x0f\n\x07size_px\x18\x03 \x01(\x05\x12\x13\n\x0bstate_cache\x18\x04 \x01(\x0c\x12\x0e\n\x06sha256\x18\x05 \x01(\x0c\x12\x11\n\textension\x18\x06 \x01(\x0c\"\x81\x03\n\x0f\x42lobDescription\x12\x0e\n\x06sha256\x18\x01 \x01(\x0c\x12\x15\n\x08width_px\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\theight_px\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x17\n\nduration_s\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x15\n\x08taken_us\x18\x05 \x01(\x03H\x03\x88\x01\x01\x12\x11\n\x04make\x18\x06 \x01(\tH\x04\x88\x01\x01\x12\x12\n\x05model\x18\x07 \x01(\tH\x05\x88\x01\x01\x12\x11\n\x04lens\x18\x08 \x01(\tH\x06\x88\x01\x01\x12\x18\n\x0borientation\x18\t \x01(\x05H\x07\x88\x01\x01\x12\x15\n\x08latitude\x18\n \x01(\x01H\x08\x88\x01\x01\x12\x16\n\tlongitude\x18\x0b \x01(\x01H\t\x88\x01\x01\x42\x0b\n\t_width_pxB\x0c\n\n_height_pxB\r\n\x0b_duration_sB\x0b\n\t_taken_usB\x07\n\x05_makeB\x08\n\x06_modelB\x07\n\x05_lensB\x0e\n\x0c_orientationB\x0b\n\t_latitudeB\x0c\n\n_longitude\"^\n\x0bRenderReply\x12\x0f\n\x07working\x18\x01 \x01(\x08\x12\x0b\n\x03png\x18\x02 \x01(\x0c\x12\x13\n\x0bplaceholder\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0c\n\x04gone\x18\x05 \x01(\x08\"G\n\x07\x44\x65\x61\x64Job\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x0c\n\x04path\x18\x03 \x01(\x0c\x12\x0e\n\x06reason\x18\x04 \x01(\t2l\n\x10ThumbnailService\x12X\n\nGetFigures\x12).framewell.thumbnail.v1.GetFiguresRequest\x1a\x1f.framewell.thumbnail.v1.Figuresb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,11 +36,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FIGURES']._serialized_start=76
   _globals['_FIGURES']._serialized_end=157
   _globals['_RENDERREQUEST']._serialized_start=159
-  _globals['_RENDERREQUEST']._serialized_end=249
-  _globals['_RENDERREPLY']._serialized_start=251
-  _globals['_RENDERREPLY']._serialized_end=345
-  _globals['_DEADJOB']._serialized_start=347
-  _globals['_DEADJOB']._serialized_end=418
-  _globals['_THUMBNAILSERVICE']._serialized_start=420
-  _globals['_THUMBNAILSERVICE']._serialized_end=528
+  _globals['_RENDERREQUEST']._serialized_end=284
+  _globals['_BLOBDESCRIPTION']._serialized_start=287
+  _globals['_BLOBDESCRIPTION']._serialized_end=672
+  _globals['_RENDERREPLY']._serialized_start=674
+  _globals['_RENDERREPLY']._serialized_end=768
+  _globals['_DEADJOB']._serialized_start=770
+  _globals['_DEADJOB']._serialized_end=841
+  _globals['_THUMBNAILSERVICE']._serialized_start=843
+  _globals['_THUMBNAILSERVICE']._serialized_end=951
 # @@protoc_insertion_point(module_scope)
