@@ -8,12 +8,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from media_common import kept
 from metadata_service.domain import keys as key_rules
 from metadata_service.domain.errors import (
     BadMove,
     CollectionExists,
     CollectionNotFound,
     FolderNotFound,
+    FrameNotFound,
     IdOutOfRange,
     ItemNotFound,
     KeyNotFound,
@@ -27,7 +29,18 @@ from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.ids import BASE_STEP
 from metadata_service.domain.media import FILES, Collection, Facts, FileSeen, Imported, Kind, Marks, Upload
 from metadata_service.domain.tags import TagType
-from metadata_service.store import collections, details, frames, keys, listing, media, retrieval, tagging, words
+from metadata_service.store import (
+    collections,
+    details,
+    frames,
+    keys,
+    listing,
+    media,
+    migrations,
+    retrieval,
+    tagging,
+    words,
+)
 from metadata_service.store.sqlite import Database
 from metadata_service.store.transaction import Transaction
 
@@ -251,7 +264,7 @@ def test_the_newest_of_several_collections_are_merged_by_time(database: Database
         ids.append(_put(database, into, f"{n}.jpg"))
         if n == 30:
             for m in (5, 3, 9):
-                ids.append(database.write(media.add_imported, third, Imported(m, f"x/{m}.jpg", Kind.IMAGE), []))
+                ids.append(database.write(media.add_imported, third, Imported(m, f"x/{m}.jpg", Kind.IMAGE)))
     rows = database.read(details.media, ids)
     expected = [item.id for item in sorted(rows, key=lambda item: (item.created_us, item.id), reverse=True)]
     for offset in range(0, 66, 5):
@@ -268,8 +281,8 @@ def test_an_import_keeps_its_numbers_and_new_ones_come_after(database: Database,
         group = media.add_group(txn, imported, GroupKind.IMPORTED, [], relative_id=7, uri="video/7.mp4")
         tagging.attach_group(txn, imported, group, imported.id_base + 8)
         for n in (42, 43, 44):
-            media.add_imported(txn, imported, Imported(n, f"video/{n}.mp4", Kind.VIDEO, None, 7), [])
-        media.add_imported(txn, imported, Imported(45, "odd//x.jpg", Kind.IMAGE), [imported.id_base + 8])
+            media.add_imported(txn, imported, Imported(n, f"video/{n}.mp4", Kind.VIDEO, None, 7))
+        media.add_imported(txn, imported, Imported(45, "odd//x.jpg", Kind.IMAGE, tag_ids=(8,)))
 
     database.write(work)
     assert imported.id_base == BASE_STEP
@@ -292,7 +305,7 @@ def test_an_import_keeps_its_numbers_and_new_ones_come_after(database: Database,
     expression = retrieval.Range(3, 2024, None)
     assert list(database.read(retrieval.passing, imported, expression)) == [42, 43, 44, 45]
     with pytest.raises(IdOutOfRange):
-        database.write(media.add_imported, imported, Imported(2**32, "x", Kind.IMAGE), [])
+        database.write(media.add_imported, imported, Imported(2**32, "x", Kind.IMAGE))
 
 
 def test_ids_of_one_collection_say_nothing_in_another(database: Database, collection: Collection) -> None:
@@ -336,7 +349,7 @@ def test_imported_objects_are_shown_and_clusters_filter(database: Database, coll
     assert _listed(database, collection, cluster=UUID(int=0)) == []
     database.write(frames.set_clusters, collection, "objects", [])
     assert _listed(database, collection, cluster=cluster.uuid) == []
-    with pytest.raises(ItemNotFound):
+    with pytest.raises(FrameNotFound):
         database.write(frames.add_objects, first, [frames.ObjectGiven(3, "object", "", "objects", {})])
 
 
@@ -400,6 +413,10 @@ def test_a_key_is_known_by_its_digest_until_it_is_revoked(database: Database) ->
         database.write(keys.revoke, uuid4())
 
 
+def test_the_newest_version_is_the_one_that_a_restore_knows() -> None:
+    assert len(migrations.STEPS) == kept.CATALOGUE.schema
+
+
 def test_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "new.db")
     connection.execute("PRAGMA user_version = 99")
@@ -410,7 +427,10 @@ def test_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:
 
 def test_a_copy_taken_while_in_use_answers_the_same(database: Database, collection: Collection, tmp_path: Path) -> None:
     _put(database, collection, "a.jpg")
-    database.backup(tmp_path / "copy.db")
+    name, size_bytes = next(parts := database.kept())
+    content = b"".join(part for part in parts if isinstance(part, bytes))
+    assert (name, size_bytes) == (kept.CATALOGUE.name, len(content))
+    (tmp_path / "copy.db").write_bytes(content)
     copy = Database(tmp_path / "copy.db")
     assert _names(copy, collection) == ["a.jpg"]
     copy.close()
