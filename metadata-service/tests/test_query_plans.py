@@ -143,5 +143,5 @@ def _filled(txn: Transaction) -> tuple[Collection, int]:
     collections.create_folder(txn, collection, collection.root_folder_id, "new", reuse=True)
     collections.move(txn, folder, collections.create_folder(txn, collection, collection.root_folder_id, "other"))
     imported = collections.create(txn, "Old", imported=True, first_id=50)
-    media.add_imported(txn, imported, Imported(7, "a/b.jpg", Kind.IMAGE), [])
+    media.add_imported(txn, imported, Imported(7, "a/b.jpg", Kind.IMAGE))
     return collection, node_id

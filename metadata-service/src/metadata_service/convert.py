@@ -199,7 +199,7 @@ def items(found: Sequence[Item], tags: Mapping[int, Mapping[int, Sequence[Value]
             media_id=one.media_id,
             kind=_number(pb.MediaKind, one.kind),
             name=one.name,
-            uri=one.uri.encode("utf-8", "surrogateescape"),
+            uri=None if one.uri is None else one.uri.encode("utf-8", "surrogateescape"),
             thumbnail_uri=one.thumbnail_uri,
             source=_number(pb.MediaSource, one.source),
             group_id=one.group_id,

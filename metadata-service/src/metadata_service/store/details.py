@@ -69,7 +69,7 @@ def media(snapshot: Snapshot, ids: Sequence[int]) -> list[Media]:
                 kind=kind,
                 name=row[7],
                 path=(*labels, UUID(bytes=row[1])),
-                relative_path=row[16].encode() if row[16] is not None else _joined(relative, raw_name),
+                relative_path=_joined(relative, raw_name) if row[5] != Source.EXTERNAL else (row[16] or "").encode(),
                 source=Source(row[5]),
                 marks=Marks(row[6]),
                 facts=Facts(*row[20:]),

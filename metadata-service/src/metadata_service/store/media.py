@@ -12,6 +12,7 @@ from uuid import UUID
 from metadata_service.domain.errors import IdOutOfRange, ItemNotFound
 from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.ids import POSITIONS, child_uuid, file_uuid, upload_uuid
+from metadata_service.domain.imports import place_of
 from metadata_service.domain.media import (
     REVIEW_MARKS,
     Collection,
@@ -278,7 +279,7 @@ def edit(txn: Transaction, node_id: int, name: str | None, metadata: Mapping[str
     touched(txn, node_id)
 
 
-def add_imported(txn: Transaction, collection: Collection, item: Imported, tag_ids: list[int]) -> int:
+def add_imported(txn: Transaction, collection: Collection, item: Imported) -> int:
     """An item of another system under its own number.
 
     Raises:
@@ -286,7 +287,7 @@ def add_imported(txn: Transaction, collection: Collection, item: Imported, tag_i
     """
     if not 0 < item.relative_id < POSITIONS:
         raise IdOutOfRange(f"The id {item.relative_id} is not between 1 and {POSITIONS - 1}.")
-    folder, _, name = item.uri.rpartition("/")
+    folder, name = place_of(item)
     parent_id = ensure_folder(txn, collection, folder.encode())
     node_id = collection.id_base + item.relative_id
     group_id = None if item.group_relative_id is None else collection.id_base + item.group_relative_id
@@ -298,10 +299,10 @@ def add_imported(txn: Transaction, collection: Collection, item: Imported, tag_i
         "thumbnail_uri": item.thumbnail_uri,
         "group_id": group_id,
     }
-    uuid = file_uuid(collection.uuid, b"%d\0%s" % (item.relative_id, item.uri.encode()))
+    uuid = file_uuid(collection.uuid, b"%d\0%s" % (item.relative_id, (item.uri or "").encode()))
     insert_node(txn, collection, node_id, uuid, parent_id, item.kind, Marks.NONE, columns)
-    for tag_id in tag_ids:
-        attach(txn, collection, node_id, tag_id)
+    for tag_id in item.tag_ids:
+        attach(txn, collection, node_id, collection.id_base + tag_id)
     if group_id is not None:
         follow_group(txn, collection, node_id, group_id, True)
     txn.reworded(node_id)
