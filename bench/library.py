@@ -41,11 +41,16 @@ class Library:
     groups: list[int]
 
 
-def make(file: Path, items: int) -> Library:
-    """A library of so many files in one collection, and a small second one."""
+def make(file: Path, items: int, in_place: bool = True) -> Library:
+    """A library of so many files in one collection, and a small second one.
+
+    Args:
+        in_place: both are of review paths, which a running product would look for and hide.
+    """
     database = Database(file)
-    collection = database.write(collections.create, "Library", slug="library", root_path=b"/library")
-    other = database.write(collections.create, "Other", slug="other", root_path=b"/other")
+    roots = (b"/library", b"/other") if in_place else (None, None)
+    collection = database.write(collections.create, "Library", slug="library", root_path=roots[0])
+    other = database.write(collections.create, "Other", slug="other", root_path=roots[1])
     chance = random.Random(1)
     groups: list[int] = []
     batch: list[FileSeen] = []
