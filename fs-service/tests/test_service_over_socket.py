@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ import nats
 import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from media_common import subjects
+from media_common import kept, subjects
 from media_common.errors import ErrorCode
 from media_common.grpc_client import error_code_of, open_channel
 from media_common.testing import NatsServer, nats_server
@@ -600,3 +601,33 @@ async def test_a_journal_that_is_lost_is_told_and_a_first_start_is_not(tmp_path:
     process.start()
     process.stop()
     assert "journal.db is missing" in process.log.read_text()
+
+
+async def test_a_backup_is_the_config_the_identities_and_the_journal_of_now(
+    process: Process, fs: Any, root: Path, tmp_path: Path
+) -> None:
+    await added(fs, root)
+    await fs.Act(fs_pb2.ActRequest(path=b(root / "day0/a0.jpg"), action=fs_pb2.ACTION_LOCK))
+    announced, contents = [], []
+    async for part in fs.Backup(fs_pb2.BackupRequest()):
+        if part.HasField("file"):
+            announced.append(part.file)
+            contents.append(b"")
+        else:
+            contents[-1] += part.data
+    assert [file.name for file in announced] == ["config.yaml", "roots.json", "journal.db"]
+    assert [file.size_bytes for file in announced] == [len(content) for content in contents]
+    assert contents[0] == (process.state / "config.yaml").read_bytes()
+    process.stop()
+    (tmp_path / "journal.db").write_bytes(contents[2])
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as journal:
+        assert journal.execute("SELECT path, status FROM entries").fetchall() == [(b(root / "day0/a0.jpg"), 1)]
+
+
+def test_the_mark_of_a_restore_is_taken_note_of_once(process: Process) -> None:
+    process.stop()
+    mark = kept.restored_mark(process.state / kept.JOURNAL.name)
+    mark.touch()
+    process.start()
+    assert not mark.exists()
+    assert "a backup was put back" in process.text()

@@ -18,6 +18,7 @@ import uvloop
 from media_common.config import PublicSettings, SettingsError, loaded
 from media_common.errors import ServiceError
 from media_common.grpc_server import serving
+from media_common.kept import JOURNAL, restored_mark
 from media_common.logs import configure_logs
 from media_proto import fs_pb2, fs_pb2_grpc
 
@@ -90,8 +91,8 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
     """The use cases on the state directory, repaired, with what they do in the background."""
     with ExitStack() as stack:
         roots = ConfiguredRoots(ConfigFile(state_dir), state_dir)
-        _say_if_lost(state_dir / "journal.db", state_dir / roots_store.FILE)
-        journal_database = JournalDatabase(state_dir / "journal.db")
+        _say_if_lost(state_dir / JOURNAL.name, state_dir / roots_store.FILE)
+        journal_database = JournalDatabase(state_dir / JOURNAL.name)
         stack.callback(journal_database.close)
         database = Database(state_dir)
         stack.callback(database.close)
@@ -123,6 +124,9 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
         except ConfigBroken as error:  # which roots there are is not known; it is run again when they are
             logger.warning("recovery waits: %s", error)
         caretaker = Caretaker(shelves, roots, events, root_online)
+            if (mark := restored_mark(state_dir / JOURNAL.name)).exists():
+                logger.info("a backup was put back; %d actions cut off by it are dropped", recovery.forget_actions())
+                mark.unlink()
         caretaker.start()
         stack.callback(caretaker.stop)
         library = Library(roots, shelves, DiskPicker(), roots, events, os.fsencode(state_dir))

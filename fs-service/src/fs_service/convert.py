@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from media_common.errors import InvalidArgument, ServiceError
+from media_common.kept import KeptFile
 from media_proto import fs_pb2
 
 from fs_service.domain.deeds import Outcome
@@ -281,3 +282,9 @@ def _queue(values: Queue) -> fs_pb2.Queue:
         dead=values.dead,
         oldest_age_s=values.oldest_age_s,
     )
+
+
+def backup_part(part: KeptFile | bytes) -> fs_pb2.BackupPart:
+    if isinstance(part, bytes):
+        return fs_pb2.BackupPart(data=part)
+    return fs_pb2.BackupPart(file=fs_pb2.BackupFile(name=part.name, size_bytes=part.size_bytes))

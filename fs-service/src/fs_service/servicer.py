@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from media_common import kept
+from media_common.logs import request_id
 from media_proto import fs_pb2, fs_pb2_grpc
 
 from fs_service import convert
@@ -220,3 +224,11 @@ def _batches(batches: Iterator[list[Item]]) -> Iterator[fs_pb2.ItemBatch]:
     finally:
         close(batches)
     yield fs_pb2.ItemBatch(last=True)
+    # Keeping
+
+    async def Backup(self, request: fs_pb2.BackupRequest, context: Context) -> AsyncIterator[fs_pb2.BackupPart]:
+        start = partial(kept.parts, Path(os.fsdecode(self._fixed.state_directory)), kept.JOURNAL, kept.CONFIG_FILES)
+        async with aclosing(self._pools.read.pull(start)) as parts:
+            async for part in parts:
+                yield convert.backup_part(part)
+

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 from functools import partial
@@ -11,6 +12,7 @@ from pathlib import Path
 from media_common.config import PublicSettings, SettingsError, loaded
 from media_common.grpc_client import open_channel
 from media_common.grpc_server import serving
+from media_common.kept import CATALOGUE, restored_mark
 from media_common.logs import configure_logs
 from media_proto import metadata_pb2, metadata_pb2_grpc
 
@@ -22,6 +24,8 @@ from metadata_service.indexing import Indexing
 from metadata_service.servicer import MetadataServicer
 from metadata_service.store.sqlite import Catalogue, Database
 
+logger = logging.getLogger(__name__)
+
 SERVICE = metadata_pb2.DESCRIPTOR.services_by_name["MetadataService"].full_name
 
 
@@ -31,10 +35,14 @@ async def main(settings: MetadataSettings, state_dir: Path, nats_url: str) -> No
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
-        Catalogue(Database(state_dir / "catalogue.db")) as catalogue,
+        Catalogue(Database(state_dir / CATALOGUE.name)) as catalogue,
         open_channel(settings.fs_target) as channel,
     ):
         indexer = Indexer(catalogue, FileService(channel))
+        if (mark := restored_mark(state_dir / CATALOGUE.name)).exists():
+            logger.info("a backup was put back: every review path is gone through as a whole")
+            await indexer.ask(None)
+            mark.unlink()
         follower = Follower(nats_url, indexer)
         servicer = MetadataServicer(catalogue, Indexing(catalogue, indexer, follower))
         register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, servicer)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from media_common.errors import InvalidArgument
+from media_common.kept import KeptFile
 from media_proto import metadata_pb2 as pb
 
 from metadata_service.domain.filters import Sort
@@ -243,3 +244,9 @@ def key(one: Key, secret: str = "") -> pb.Key:
         revoked_us=one.revoked_us,
         secret=secret,
     )
+
+
+def backup_part(part: KeptFile | bytes) -> pb.BackupPart:
+    if isinstance(part, bytes):
+        return pb.BackupPart(data=part)
+    return pb.BackupPart(file=pb.BackupFile(name=part.name, size_bytes=part.size_bytes))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -289,6 +291,13 @@ class MetadataServicer(metadata_pb2_grpc.MetadataServiceServicer):
     async def Reindex(self, request: pb.ReindexRequest, context: Context) -> pb.Indexing:
         await self._indexing.ask(request.root if request.HasField("root") else None)
         return await self._indexing.told()
+
+    # Keeping
+
+    async def Backup(self, request: pb.BackupRequest, context: Context) -> AsyncIterator[pb.BackupPart]:
+        async with aclosing(self._catalogue.kept()) as parts:
+            async for part in parts:
+                yield convert.backup_part(part)
 
     async def _collection(self, name: str) -> Collection:
         return await self._catalogue.read(collections.resolved, name)

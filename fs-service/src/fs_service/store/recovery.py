@@ -63,6 +63,16 @@ class Recovery:
             logger.info("recovered what was cut off: %s", result)
         return result
 
+    def forget_actions(self) -> int:
+        """Drop the actions that were in flight when a backup was made: the disk has been given others since. How many.
+
+        Deletions stay: one is finished only where its file is gone.
+        """
+        entries = self.journal.unfinished()
+        if entries:
+            self.journal.finish([], entries)
+        return len(entries)
+
     def _act(self, entry: Entry, result: Recovered) -> None:
         target = self._target(entry.change.root, entry.change.path)
         if target is None:
