@@ -92,6 +92,26 @@ async def test_a_stream_that_breaks_gives_what_it_had_and_then_the_name(tmp_path
     assert (error_code_of(caught.value), caught.value.details()) == (ErrorCode.INVALID_ARGUMENT, "Half way.")
 
 
+async def test_a_call_that_takes_a_stream_fails_by_name_too(tmp_path: Path) -> None:
+    class Taking(metadata_pb2_grpc.MetadataServiceServicer):
+        async def ImportCollection(self, requests: Any, context: Any) -> metadata_pb2.Collection:
+            taken = [part.end.items async for part in requests]
+            raise InvalidArgument(f"Took {taken}.")
+
+    async def parts() -> AsyncIterator[metadata_pb2.ImportPart]:
+        for number in (1, 2):
+            yield metadata_pb2.ImportPart(end=metadata_pb2.ImportEnd(items=number))
+
+    def register(server: grpc.aio.Server) -> None:
+        metadata_pb2_grpc.add_MetadataServiceServicer_to_server(Taking(), server)
+
+    address = f"unix:{tmp_path}/m.sock"
+    async with serving(address, register, [], stop_grace_s=0.2), open_channel(address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await metadata_pb2_grpc.MetadataServiceStub(channel).ImportCollection(parts(), timeout=5)
+    assert (error_code_of(caught.value), caught.value.details()) == (ErrorCode.INVALID_ARGUMENT, "Took [1, 2].")
+
+
 async def test_the_request_id_travels_with_every_kind_of_call(tmp_path: Path) -> None:
     async with served(tmp_path, Failing()) as channel:
         stub = fs_pb2_grpc.FsServiceStub(channel)

@@ -41,7 +41,7 @@ async def translated(context: Any, method: str) -> AsyncIterator[None]:
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps unary and server-streaming handlers in `translated`, with the caller's request id in the logs.
+    """Wraps all handlers but those that stream both ways in `translated`, with the caller's request id in the logs.
 
     Health and reflection pass through: grpc's own health `Watch` writes to the context itself and must not be wrapped.
     """
@@ -64,6 +64,15 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                     return await unary(request, context)
 
             return grpc.unary_unary_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
+        if handler.stream_unary is not None:
+            taking = handler.stream_unary
+
+            async def take(requests: Any, context: Any) -> Any:
+                request_id.set(_request_id_of(context))
+                async with translated(context, method):
+                    return await taking(requests, context)
+
+            return grpc.stream_unary_rpc_method_handler(take, handler.request_deserializer, handler.response_serializer)
         if handler.unary_stream is not None:
             stream = handler.unary_stream
 

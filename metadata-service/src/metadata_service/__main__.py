@@ -19,6 +19,7 @@ from media_proto import metadata_pb2, metadata_pb2_grpc
 from metadata_service.config import MetadataSettings
 from metadata_service.disk import FileService
 from metadata_service.follower import Follower
+from metadata_service.importing import Imports
 from metadata_service.indexer import Indexer
 from metadata_service.indexing import Indexing
 from metadata_service.servicer import MetadataServicer
@@ -36,6 +37,7 @@ async def main(settings: MetadataSettings, state_dir: Path, nats_url: str) -> No
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
         Catalogue(Database(state_dir / CATALOGUE.name)) as catalogue,
+        Imports(catalogue) as imports,
         open_channel(settings.fs_target) as channel,
     ):
         indexer = Indexer(catalogue, FileService(channel))
@@ -44,7 +46,7 @@ async def main(settings: MetadataSettings, state_dir: Path, nats_url: str) -> No
             await indexer.ask(None)
             mark.unlink()
         follower = Follower(nats_url, indexer)
-        servicer = MetadataServicer(catalogue, Indexing(catalogue, indexer, follower))
+        servicer = MetadataServicer(catalogue, Indexing(catalogue, indexer, follower), imports)
         register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, servicer)
         async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s):
             working = [asyncio.create_task(each.run()) for each in (indexer, follower)] if settings.fs_target else []

@@ -17,6 +17,8 @@ from metadata_service.domain.errors import KeyNotFound
 from metadata_service.domain.filters import ListQuery
 from metadata_service.domain.keys import PREFIX, SCOPES, digest
 from metadata_service.domain.media import FILES, Collection, Upload
+from metadata_service.import_parts import parts_of
+from metadata_service.importing import Imports
 from metadata_service.indexing import Indexing
 from metadata_service.store import browsing, collections, details, frames, keys, listing, media, retrieval, words
 from metadata_service.store.sqlite import Catalogue, now_us
@@ -32,9 +34,10 @@ MAX_PAGE: Final = 1000
 class MetadataServicer(metadata_pb2_grpc.MetadataServiceServicer):
     """Every call of `MetadataService`."""
 
-    def __init__(self, catalogue: Catalogue, indexing: Indexing) -> None:
+    def __init__(self, catalogue: Catalogue, indexing: Indexing, imports: Imports) -> None:
         self._catalogue = catalogue
         self._indexing = indexing
+        self._imports = imports
 
     async def GetReadiness(self, request: pb.GetReadinessRequest, context: Context) -> pb.Readiness:
         await self._catalogue.read(collections.listed)
@@ -65,6 +68,9 @@ class MetadataServicer(metadata_pb2_grpc.MetadataServiceServicer):
             collections.create_folder, collection, parent_id, request.name, request.reuse
         )
         return await self._shown(folder_id)
+
+    async def ImportCollection(self, requests: AsyncIterator[pb.ImportPart], context: Context) -> pb.Collection:
+        return convert.collection(await self._imports.take(parts_of(requests)))
 
     # Browsing
 
