@@ -12,7 +12,8 @@ from media_proto import metadata_pb2 as pb
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.blobs import BlobSigner
+from gateway import external
+from gateway.blobs import BlobSigner, Face
 from gateway.clients import FsClient
 from gateway.dialects.mediareviewer.files import MAX_THUMBNAIL_PX, send_file, send_thumbnail
 from gateway.dialects.platform import docs
@@ -43,7 +44,7 @@ class BlobBytes:
         wanted = self._signer.read(request.path_params["token"])
         found = await self._library.by_item_id(wanted.item_id)
         if found.media.source == pb.MEDIA_SOURCE_EXTERNAL:
-            return Response(status_code=302, headers={"Location": _outside(found), **_ANY_PAGE})
+            return Response(status_code=302, headers={"Location": _outside(found, wanted.face), **_ANY_PAGE})
         if found.media.source != pb.MEDIA_SOURCE_IN_PLACE:
             raise Failure(503, ErrorCode.NOT_BUILT, "Uploaded files are not built yet.")
         path = path_on_disk(found.collection, found.media)
@@ -68,12 +69,20 @@ def path_on_disk(collection: pb.Collection, media: pb.Media) -> bytes:
     return collection.root_path.rstrip(b"/") + b"/" + media.relative_path
 
 
-def _outside(found: pb.Resolution) -> str:
-    """Where an imported collection's own server has the file."""
-    base = found.collection.originals_url
-    if not base.startswith(("http://", "https://")):
+def _outside(found: pb.Resolution, face: Face) -> str:
+    """Where an imported collection's own server has the file.
+
+    Raises:
+        Failure: 404, it has none.
+    """
+    collection, media = found.collection, found.media
+    if face == "thumb":
+        address = external.thumbnail(collection, media.relative_path, media.thumbnail_uri)
+    else:
+        address = external.original(collection, media.relative_path)
+    if address is None:
         raise _gone()
-    return base.rstrip("/") + "/" + found.media.relative_path.decode("utf-8", "replace").lstrip("/")
+    return address
 
 
 def _gone() -> Failure:
