@@ -159,6 +159,10 @@ def settings(
         ),
     )
 
+def fill_status(message: fs_pb2.Status, state: State) -> None:
+    message.locked, message.trashed, message.seen = _FLAGS[state]
+
+
 
 def summary(values: Summary) -> fs_pb2.Summary:
     return fs_pb2.Summary(

@@ -17,13 +17,15 @@ from media_proto import fs_pb2, fs_pb2_grpc
 
 from fs_service import convert
 from fs_service.domain.batch import act_on_each
-from fs_service.domain.deeds import Deeds
+from fs_service.domain.deeds import Deed, Deeds
 from fs_service.domain.items import Item
 from fs_service.domain.library import Library
 from fs_service.domain.paths import normalised
 from fs_service.domain.ports import Place, Roots
 from fs_service.domain.trash import Trash
+from fs_service.each_act import each_act
 from fs_service.follower import Follower
+from fs_service.gathering import Gathering
 from fs_service.queues import QueueWatch
 from fs_service.store.files import Files
 from fs_service.threads import Threads, close
@@ -79,6 +81,7 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
 
     # Settings and roots
 
+        self._gathering = Gathering(lambda path: roots.place(path).root, deeds.act_each, pools.deed)
     async def GetSettings(self, request: fs_pb2.GetSettingsRequest, context: Context) -> fs_pb2.Settings:
         return self._settings(await self._pools.look.run(self._library.settings))
 
@@ -159,7 +162,7 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
 
     async def Act(self, request: fs_pb2.ActRequest, context: Context) -> fs_pb2.ActResponse:
         path = normalised(request.path)
-        state = await self._pools.deed.run(self._deeds.act, path, convert.action_of(request.action))
+        state = await self._gathering.begin(Deed(path, convert.action_of(request.action), request_id.get()))
         return fs_pb2.ActResponse(path=path, status=convert.status(state))
 
     async def ActBatch(self, request: fs_pb2.ActBatchRequest, context: Context) -> fs_pb2.ActBatchResponse:
@@ -178,6 +181,9 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         if_match = request.if_match if request.HasField("if_match") else None
         stop = threading.Event()
         # However the call ends, the deletion stops at once: not first when this generator is closed.
+    async def ActEach(self, request: fs_pb2.ActEachRequest, context: Context) -> fs_pb2.ActEachResponse:
+        return await each_act(self._gathering, request)
+
         context.add_done_callback(lambda _: stop.set())
         start = partial(self._trash.empty, _root_of(request), if_match)
         async with aclosing(self._pools.empty.push(start, stop)) as batches:

@@ -9,6 +9,7 @@ import grpc
 from media_common.grpc_client import open_channel
 from media_proto import fs_pb2, fs_pb2_grpc
 
+from gateway.acting import Acting
 from gateway.config import GatewaySettings
 from gateway.kept_thumbnails import KeptThumbnails
 from gateway.remote import Remote
@@ -43,6 +44,7 @@ class FsClient(Remote):
         self._listing_s = settings.listing_deadline_s
         self._thumbnail_s = settings.thumbnail_deadline_s
         self._kept_thumbnails = KeptThumbnails()
+        self._acting = Acting(self._act, self._act_each)
         self._transfer_s = settings.transfer_deadline_s
 
     @classmethod
@@ -103,9 +105,14 @@ class FsClient(Remote):
 
     # --- changing ---
     async def act(self, path: bytes, action: str) -> fs_pb2.ActResponse:
-        """Actions are idempotent, so this one may be sent again."""
-        request = fs_pb2.ActRequest(path=path, action=ACTIONS[action])
+        """Goes with those that come at the same moment."""
+        return await self._acting.act(path, ACTIONS[action])
+
+    async def _act(self, request: fs_pb2.ActRequest) -> fs_pb2.ActResponse:
         return await self._ask(self._stub.Act, request, self._call_s)
+
+    async def _act_each(self, request: fs_pb2.ActEachRequest) -> fs_pb2.ActEachResponse:
+        return await self._ask(self._stub.ActEach, request, self._call_s)
 
     async def act_batch(self, paths: Sequence[bytes], action: str) -> fs_pb2.ActBatchResponse:
         request = fs_pb2.ActBatchRequest(paths=paths, action=ACTIONS[action])

@@ -89,6 +89,9 @@ class Journal(Protocol):
             step: more of a step begun before.
         """
 
+    def begin_each(self, changes: Sequence[Change], request_ids: Sequence[str]) -> list[Entry]:
+        """`begin` of single actions that came together: each change is a step of its own, in this order."""
+
     def finish(self, done: Sequence[Entry], dropped: Sequence[Entry], given_up: Iterable[int] = ()) -> None:
         """The disk has `done`; of `dropped` nothing came.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,7 +18,7 @@ from media_common.errors import ServiceError
 from fs_service.domain.disk import Disk, Folder, Look, MarkBlocked
 from fs_service.domain.errors import NameTooLong, NotMedia, StorageFailed
 from fs_service.domain.items import SUFFIXES, State
-from fs_service.domain.journal import Change, Journal, StepKind
+from fs_service.domain.journal import Change, Entry, Journal
 from fs_service.domain.media import NAME_MAX, is_hidden, kind_of
 from fs_service.domain.ports import EventLog, ItemIndex, Marks, Place, Roots, RootState
 
@@ -59,7 +59,7 @@ class Made:
     """Changes that are durable now."""
 
     states: dict[bytes, State]  # by path
-    step: int | None  # in the journal
+    step: int | None  # in the journal; None: nothing was begun
 
 
 def status_json(state: State) -> dict[str, bool]:
@@ -141,25 +141,24 @@ class Marking:
 
     def carry_out(
         self,
-        kind: StepKind,
+        begin: Callable[[Sequence[Change]], list[Entry]],
         changes: Sequence[tuple[Seen, list[Change]]],
         errors: dict[bytes, ServiceError],
-        step: int | None,
     ) -> Made:
         """Carry out changes (of a file one or, for undo, a chain) between their intents and their ends.
 
         Args:
+            begin: the journal's, with the step that the changes belong to.
             errors: what failed is added here, by path; of that nothing was changed.
-            step: the step that the request began before.
         """
         if not changes:
-            return Made({}, step)
+            return Made({}, None)
         flat = [change for _, chain in changes for change in chain]
         try:
-            entries = self._journal.begin(kind, flat, step)
+            entries = begin(flat)
         except StorageFailed as error:
             errors.update((one.target.path, error) for one, _ in changes)
-            return Made({}, step)
+            return Made({}, None)
         states = self.apply([(one, chain[-1].after) for one, chain in changes], errors)
         done = [entry for entry in entries if entry.change.path in states]
         try:
