@@ -9,6 +9,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import uvloop
 from media_common.config import PublicSettings, SettingsError, loaded
 from media_common.grpc_client import open_channel
 from media_common.grpc_server import serving
@@ -16,6 +17,7 @@ from media_common.kept import CATALOGUE, restored_mark
 from media_common.logs import configure_logs
 from media_proto import metadata_pb2, metadata_pb2_grpc
 
+from metadata_service.blob_jobs import BlobJobs
 from metadata_service.config import MetadataSettings
 from metadata_service.disk import FileService
 from metadata_service.follower import Follower
@@ -46,10 +48,12 @@ async def main(settings: MetadataSettings, state_dir: Path, nats_url: str) -> No
             await indexer.ask(None)
             mark.unlink()
         follower = Follower(nats_url, indexer)
-        servicer = MetadataServicer(catalogue, Indexing(catalogue, indexer, follower), imports)
+        blob_jobs = BlobJobs(nats_url, catalogue)
+        servicer = MetadataServicer(catalogue, Indexing(catalogue, indexer, follower), imports, blob_jobs)
         register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, servicer)
         async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s):
-            working = [asyncio.create_task(each.run()) for each in (indexer, follower)] if settings.fs_target else []
+            parts = (indexer, follower, blob_jobs) if settings.fs_target else (blob_jobs,)
+            working = [asyncio.create_task(each.run()) for each in parts]
             try:
                 await stop.wait()
             finally:
@@ -70,7 +74,8 @@ def run() -> int:
     state_dir = public.state_path
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        asyncio.run(main(settings, state_dir, public.nats_url))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main(settings, state_dir, public.nats_url))
     except (OSError, RuntimeError) as error:
         print(f"metadata-service: {error}", file=sys.stderr)
         return 1

@@ -88,6 +88,22 @@ class NotMovable(ServiceError):
         super().__init__("Files of a review path stay where they are on the disk; this item cannot be moved.")
 
 
+class ItemIsLocked(ServiceError):
+    code = ErrorCode.ITEM_LOCKED
+
+    def __init__(self) -> None:
+        super().__init__("The item is locked.")
+
+
+class HasLocked(ServiceError):
+    """Something below the folder is locked."""
+
+    code = ErrorCode.ITEM_LOCKED
+
+    def __init__(self) -> None:
+        super().__init__("A locked item is in the folder; nothing was deleted.")
+
+
 class KeyNotFound(ServiceError):
     code = ErrorCode.KEY_NOT_FOUND
 

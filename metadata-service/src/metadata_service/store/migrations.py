@@ -198,7 +198,14 @@ _IMPORTS: Final = """
 ALTER TABLE collection ADD COLUMN complete INTEGER NOT NULL DEFAULT 1;
 """
 
-STEPS: Final = (_FIRST, _IMPORTS)
+_UPLOADS: Final = """
+CREATE INDEX node_upload ON node (sha256) WHERE source = 2 AND kind <> 3;
+
+-- Jobs on their way to the queue.
+CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL, payload BLOB NOT NULL);
+"""
+
+STEPS: Final = (_FIRST, _IMPORTS, _UPLOADS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,123 @@
+"""What is on no disk: uploads with what the workers read from them, the trash of uploads, imports and made folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+from metadata_service.domain.errors import FolderNotFound, HasLocked, ItemIsLocked, ItemNotFound, NotMovable
+from metadata_service.domain.media import Collection, Facts, Kind, Marks, Source, Upload
+from metadata_service.store import media, outbox
+from metadata_service.store.bits import Family
+from metadata_service.store.listing import json_ids
+from metadata_service.store.nodes import marked
+from metadata_service.store.snapshot import Snapshot
+from metadata_service.store.transaction import Transaction
+
+#: Partial indexes are taken for the very words of their condition.
+_UPLOADS: Final = "source = 2 AND kind <> 3"
+
+
+def added(txn: Transaction, collection: Collection, upload: Upload, job: tuple[str, bytes] | None) -> int:
+    """A new upload, and the job of looking into it.
+
+    Args:
+        job: subject and payload; None: nothing can be read from such a file.
+    """
+    node_id = media.add_upload(txn, collection, upload)
+    if job is not None:
+        outbox.put(txn, *job)
+    return node_id
+
+
+def describe(txn: Transaction, sha256: bytes, facts: Facts) -> int:
+    """Note what was read from inside a blob with all uploads of it; how many those are."""
+    rows = txn.execute(
+        f"SELECT id, size_bytes, modified_us FROM node WHERE sha256 = ? AND {_UPLOADS}",  # noqa: S608 - our own words
+        sha256,
+    ).fetchall()
+    for node_id, size_bytes, modified_us in rows:
+        media.set_facts(txn, node_id, replace(facts, size_bytes=size_bytes, modified_us=modified_us))
+    return len(rows)
+
+
+def set_trashed(txn: Transaction, uuids: Iterable[UUID], trashed: bool) -> int:
+    """Mark items and folders that are on no disk as trashed, or not; how many files were not so before.
+
+    Raises:
+        ItemNotFound: one is not there.
+        NotMovable: one is on a disk: its marks are the file service's.
+        ItemIsLocked: one is locked; nothing has changed.
+    """
+    changed = 0
+    for uuid in uuids:
+        row = txn.execute(
+            "SELECT id, source, marks FROM node WHERE uuid = ? AND parent_id IS NOT NULL", uuid.bytes
+        ).fetchone()
+        if row is None or Marks(row[2]) & Marks.EMPTIED:
+            raise ItemNotFound
+        if row[1] == Source.IN_PLACE:
+            raise NotMovable
+        if trashed and Marks(row[2]) & Marks.LOCKED:
+            raise ItemIsLocked
+        changed += _mark(txn, row[0], trashed)
+    return changed
+
+
+def trash_folder(txn: Transaction, uuid: UUID) -> int:
+    """Trash a folder that is on no disk with everything below it; how many files were not trashed before.
+
+    Raises:
+        FolderNotFound: there is none.
+        NotMovable: it, or a folder in it, is on a disk.
+        HasLocked: a locked item is below it; nothing has changed.
+    """
+    row = txn.execute(
+        "SELECT id, collection_id, source, marks FROM node WHERE uuid = ? AND kind = ? AND parent_id IS NOT NULL",
+        uuid.bytes, Kind.FOLDER,
+    ).fetchone()  # fmt: skip
+    if row is None or Marks(row[3]) & Marks.EMPTIED:
+        raise FolderNotFound
+    base = txn.collection(row[1]).id_base
+    below = [base + position for position in txn.bits.load(txn.connection, Family.BELOW, row[0])]
+    present = "SELECT source, marks FROM json_each(?) AS wanted CROSS JOIN node ON node.id = wanted.value "
+    rows = txn.execute(present + "WHERE marks & ? = 0", json_ids(below), int(Marks.GONE | Marks.EMPTIED)).fetchall()
+    if any(Marks(marks) & Marks.LOCKED for _, marks in rows):
+        raise HasLocked
+    if any(source == Source.IN_PLACE for source in (row[2], *(source for source, _ in rows))):
+        raise NotMovable
+    return sum([_mark(txn, node_id, True) for node_id in (*below, row[0])])
+
+
+def _mark(txn: Transaction, node_id: int, trashed: bool) -> bool:
+    """Whether it was a file, and changed."""
+    kind, marks = txn.execute("SELECT kind, marks FROM node WHERE id = ?", node_id).fetchone()
+    if Marks(marks) & Marks.EMPTIED:
+        return False
+    wanted = Marks.TRASHED if trashed else Marks.NONE
+    if kind == Kind.FOLDER:
+        marked(txn, node_id, Marks(marks) & ~Marks.TRASHED | wanted)
+        return False
+    return media.set_marks(txn, node_id, wanted, Marks.TRASHED)
+
+
+def purge(txn: Transaction, collection: Collection | None) -> tuple[int, int]:
+    """Delete the trashed uploads for good, their rows excepted; how many, and how many bytes they name."""
+    rows = txn.execute(
+        f"SELECT id, collection_id, marks, size_bytes FROM node INDEXED BY node_upload WHERE {_UPLOADS} "  # noqa: S608
+        "AND marks & ? = ?",
+        int(Marks.TRASHED | Marks.EMPTIED), int(Marks.TRASHED),
+    ).fetchall()  # fmt: skip
+    chosen = [row for row in rows if collection is None or row[1] == collection.id]
+    for node_id, _, marks, _ in chosen:
+        marked(txn, node_id, Marks(marks) | Marks.EMPTIED)
+    return len(chosen), sum(row[3] for row in chosen)
+
+
+def referenced(snapshot: Snapshot, blobs: Sequence[bytes]) -> list[bytes]:
+    """Which of these blobs an upload has that is not deleted for good."""
+    statement = f"SELECT 1 FROM node WHERE sha256 = ? AND {_UPLOADS} AND marks & ? = 0 LIMIT 1"  # noqa: S608
+    emptied = int(Marks.EMPTIED)
+    return [sha256 for sha256 in blobs if snapshot.connection.execute(statement, (sha256, emptied)).fetchone()]
