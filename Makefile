@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-PROJECTS := proto common fs-service thumbnail-service metadata-service search-service gateway
+PROJECTS := proto common fs-service thumbnail-service metadata-service search-service gateway clients/python
 PROTOS := fs thumbnail metadata search
 
 .DEFAULT_GOAL := help
@@ -40,7 +40,7 @@ chaos: $(STAMP) ## kill every process in turn, 50 times over, in the middle of a
 lint: $(STAMP) ## format check, ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	@set -e; for project in common fs-service thumbnail-service metadata-service search-service gateway; do \
+	@set -e; for project in common fs-service thumbnail-service metadata-service search-service gateway clients/python; do \
 		echo "mypy $$project"; $(BIN)/mypy --no-error-summary $$project/src; done
 	$(BIN)/mypy --no-error-summary tools bench
 	$(BIN)/lint-imports
