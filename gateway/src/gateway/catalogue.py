@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
@@ -33,6 +35,7 @@ class CatalogueClient(Remote):
         super().__init__(channel, settings.connect_wait_s)
         self.stub: MetadataServiceAsyncStub = metadata_pb2_grpc.MetadataServiceStub(channel)
         self._call_s = settings.call_deadline_s
+        self._transfer_s = settings.transfer_deadline_s
         self.is_set_up = bool(settings.metadata_target)
 
     @classmethod
@@ -50,12 +53,16 @@ class CatalogueClient(Remote):
         try:
             return await self._ask(method, request, self._call_s, repeatable=repeatable)
         except grpc.aio.AioRpcError as error:
-            code = error_code_of(error)
-            if code is ErrorCode.SERVICE_UNAVAILABLE and not is_spoken(error):
-                raise service_down(self.SPOKEN) from error
-            if code is ErrorCode.DEADLINE:
-                raise Failure(504, code, _LATE) from error
+            self._reword(error)
             raise
+
+    def _reword(self, error: grpc.aio.AioRpcError) -> None:
+        """Raises Failure for what the transport says."""
+        code = error_code_of(error)
+        if code is ErrorCode.SERVICE_UNAVAILABLE and not is_spoken(error):
+            raise service_down(self.SPOKEN) from error
+        if code is ErrorCode.DEADLINE:
+            raise Failure(504, code, _LATE) from error
 
     # --- collections ---
     async def collections(self) -> pb.ListCollectionsResponse:
@@ -63,6 +70,28 @@ class CatalogueClient(Remote):
 
     async def collection(self, name: str) -> pb.Collection:
         return await self.ask(self.stub.GetCollection, pb.GetCollectionRequest(collection=name))
+
+    async def import_collection(self, parts: AsyncIterable[pb.ImportPart]) -> pb.Collection:
+        """A collection of another system, complete. When the parts break off with an error, nothing of it is kept.
+
+        Raises:
+            Failure: 503 or 504, the service does not answer.
+            grpc.aio.AioRpcError: its own refusal.
+        """
+        await self.connected()
+        call = self.stub.ImportCollection(timeout=self._transfer_s)
+        try:
+            # Refused before the last part: the answer says why.
+            with suppress(asyncio.InvalidStateError):
+                async for part in parts:
+                    await call.write(part)
+                await call.done_writing()
+            return await call
+        except grpc.aio.AioRpcError as error:
+            self._reword(error)
+            raise
+        finally:
+            call.cancel()
 
     # --- interactive retrieval; ids are relative to the collection's base ---
     async def items(self, collection: str, ids: Sequence[int], tagset_ids: Sequence[int] = ()) -> pb.Items:
@@ -106,3 +135,7 @@ class CatalogueClient(Remote):
 
     async def revoke_key(self, uuid: bytes) -> None:
         await self.ask(self.stub.RevokeKey, pb.RevokeKeyRequest(uuid=uuid))
+
+    # --- keeping ---
+    def backup(self) -> AsyncGenerator[pb.BackupPart, None]:
+        return self._follow(self.stub.Backup, pb.BackupRequest(), self._transfer_s)

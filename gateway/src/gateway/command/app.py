@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -17,6 +18,9 @@ from media_common.config import PublicSettings, SettingsError
 from media_proto import metadata_pb2 as pb
 
 from gateway.command.doctor import examined
+from gateway.command.exquisitor_file import Unreadable
+from gateway.command.exquisitor_parts import Addresses
+from gateway.command.importing import NO_VECTORS, bar_for, imported
 from gateway.command.stack import NotRunning, Stack, running
 from gateway.dialects.platform.keys import key_out, key_request
 from gateway.dialects.platform.resolve import Resolver, faces_out, plain
@@ -29,6 +33,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Ask and tell a running Framewell.")
 keys = typer.Typer(no_args_is_help=True, help="Keys of callers.")
 app.add_typer(keys, name="key")
+imports = typer.Typer(no_args_is_help=True, help="Collections of other systems.")
+app.add_typer(imports, name="import")
+
+
+@imports.callback()
+def _imports() -> None:
+    """The system is named, even while there is only one."""
 
 
 def asked(question: Callable[[Stack], Awaitable[T]]) -> T:
@@ -42,7 +53,7 @@ def asked(question: Callable[[Stack], Awaitable[T]]) -> T:
         return asyncio.run(ask())
     except SettingsError as error:
         sentence, status = str(error), 2
-    except NotRunning as error:
+    except (NotRunning, Unreadable) as error:
         sentence, status = str(error), 1
     except (Failure, grpc.aio.AioRpcError) as error:
         sentence, status = failure_of(error).message, 1
@@ -134,6 +145,26 @@ def reindex(
     roots = [{"path": os.fsdecode(one.root), "items": one.items, "running": one.running} for one in told.roots]
     lines = [f"{one['path']}: {one['items']} items{', running' if one['running'] else ''}" for one in roots]
     show({"waiting": told.waiting, "running": told.running, "roots": roots}, as_json, ["reindexing", *lines])
+
+
+@imports.command("exquisitor")
+def import_exquisitor(
+    file: Annotated[Path, typer.Argument(help="The collection's SQLite database.")],
+    collection: Annotated[str, typer.Option(help="What requests call it.")],
+    thumbnails: Annotated[str, typer.Option(metavar="URL", help="What comes before each thumbnail_uri.")],
+    originals: Annotated[str, typer.Option(metavar="URL", help="What comes before each uri.")],
+    vectors: Annotated[Path | None, typer.Option(metavar="FILE", help="Its vectors; not taken yet.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a collection of Exquisitor into the catalogue, with its ids: all of it or nothing."""
+    if vectors is not None:
+        typer.echo(f"framewell: {NO_VECTORS}", err=True)
+        raise typer.Exit(1)
+    addresses = Addresses(originals, thumbnails)
+    with bar_for(people=not as_json) as bar:
+        told = asked(lambda stack: imported(stack, file, collection, addresses, bar))
+    counts = ", ".join(f"{told[name]} {name}" for name in ("items", "groups", "tagsets", "tags"))
+    show(told, as_json, [f"imported {told['collection']['slug']}: {counts}"])
 
 
 @app.command()
