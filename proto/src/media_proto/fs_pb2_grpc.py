@@ -109,6 +109,16 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.RenderBlobRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.BlobThumbnail.FromString,
                 _registered_method=True)
+        self.DescribeFiles = channel.unary_unary(
+                '/framewell.fs.v1.FsService/DescribeFiles',
+                request_serializer=media__proto_dot_fs__pb2.DescribeFilesRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.DescribeFilesResponse.FromString,
+                _registered_method=True)
+        self.HashFiles = channel.unary_stream(
+                '/framewell.fs.v1.FsService/HashFiles',
+                request_serializer=media__proto_dot_fs__pb2.HashFilesRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.FileHashes.FromString,
+                _registered_method=True)
         self.Act = channel.unary_unary(
                 '/framewell.fs.v1.FsService/Act',
                 request_serializer=media__proto_dot_fs__pb2.ActRequest.SerializeToString,
@@ -271,6 +281,21 @@ class FsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeFiles(self, request, context):
+        """What files say of themselves. At most 1,000 paths, each answered or refused by itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HashFiles(self, request, context):
+        """The sha-256 of whole files, each as soon as it is known; at most 1,000 paths. A message may be empty: one big file is
+        still being read. A file that changes meanwhile has no hash but the error `file_changed`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Act(self, request, context):
         """Changing.
         """
@@ -426,6 +451,16 @@ def add_FsServiceServicer_to_server(servicer, server):
                     servicer.RenderBlob,
                     request_deserializer=media__proto_dot_fs__pb2.RenderBlobRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.BlobThumbnail.SerializeToString,
+            ),
+            'DescribeFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeFiles,
+                    request_deserializer=media__proto_dot_fs__pb2.DescribeFilesRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.DescribeFilesResponse.SerializeToString,
+            ),
+            'HashFiles': grpc.unary_stream_rpc_method_handler(
+                    servicer.HashFiles,
+                    request_deserializer=media__proto_dot_fs__pb2.HashFilesRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.FileHashes.SerializeToString,
             ),
             'Act': grpc.unary_unary_rpc_method_handler(
                     servicer.Act,
@@ -893,6 +928,60 @@ class FsService:
             '/framewell.fs.v1.FsService/RenderBlob',
             media__proto_dot_fs__pb2.RenderBlobRequest.SerializeToString,
             media__proto_dot_fs__pb2.BlobThumbnail.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/DescribeFiles',
+            media__proto_dot_fs__pb2.DescribeFilesRequest.SerializeToString,
+            media__proto_dot_fs__pb2.DescribeFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HashFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/HashFiles',
+            media__proto_dot_fs__pb2.HashFilesRequest.SerializeToString,
+            media__proto_dot_fs__pb2.FileHashes.FromString,
             options,
             channel_credentials,
             insecure,
