@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -631,3 +632,35 @@ def test_the_mark_of_a_restore_is_taken_note_of_once(process: Process) -> None:
     process.start()
     assert not mark.exists()
     assert "a backup was put back" in process.text()
+
+
+async def test_files_are_described_and_hashed_by_path(
+    fs: fs_pb2_grpc.FsServiceAsyncStub, root: Path, tmp_path: Path
+) -> None:
+    await fs.AddRoot(fs_pb2.AddRootRequest(path=b(root)))
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "Lumora", "LX Pro"
+    exif.get_ifd(0x8769).update({0x9003: "2025:07:21 18:05:09", 0x9011: "+02:00"})
+    Image.new("RGB", (60, 40)).save(root / "shot.jpg", exif=exif)
+    (tmp_path / "outside.jpg").write_bytes(b"x")
+    paths = [b(root / "shot.jpg"), b(root / "none.jpg"), b(tmp_path / "outside.jpg"), b(root / "day0/a0.jpg")]
+    shot, none, outside, plain = (await fs.DescribeFiles(fs_pb2.DescribeFilesRequest(paths=paths))).files
+    facts = (root / "shot.jpg").stat()
+    assert (shot.path, shot.make, shot.model, shot.width_px) == (paths[0], "Lumora", "LX Pro", 60)
+    assert (shot.taken_us, shot.taken_offset_min) == (1_753_121_109_000_000, 120)
+    assert (shot.size_bytes, shot.inode, shot.modified_us) == (facts.st_size, facts.st_ino, facts.st_mtime_ns // 1000)
+    assert (none.error_code, outside.error_code) == (ErrorCode.PATH_MISSING, ErrorCode.OUTSIDE_ROOTS)
+    assert not plain.HasField("taken_us")
+    assert plain.width_px == 60
+    deadline = time.monotonic() + 10
+    hashed: list[fs_pb2.FileHash] = []
+    while not (hashed and hashed[0].sha256) and time.monotonic() < deadline:  # at first it has only just been written
+        batches = fs.HashFiles(fs_pb2.HashFilesRequest(paths=paths))
+        hashed = [one async for batch in batches for one in batch.files]
+    assert [one.path for one in hashed] == paths
+    assert hashed[0].sha256 == hashlib.sha256((root / "shot.jpg").read_bytes()).digest()
+    assert hashed[0].inode == facts.st_ino
+    assert [one.error_code for one in hashed[1:3]] == [ErrorCode.PATH_MISSING, ErrorCode.OUTSIDE_ROOTS]
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await fs.DescribeFiles(fs_pb2.DescribeFilesRequest(paths=[b"/x.jpg"] * 1001))
+    assert error_code_of(error.value) is ErrorCode.INVALID_ARGUMENT

@@ -43,6 +43,7 @@ from fs_service.store.database import Database
 from fs_service.store.events import StoredEvents, StoredOutbox
 from fs_service.store.files import Files
 from fs_service.store.index_sqlite import kept_paths
+from fs_service.store.insides import Insides
 from fs_service.store.journal import SqliteJournal
 from fs_service.store.journal_db import JournalDatabase
 from fs_service.store.marks import StoredMarks
@@ -60,6 +61,8 @@ SERVICE = fs_pb2.DESCRIPTOR.services_by_name["FsService"].full_name
 #: Empty-trash runs at once; a further one waits for its turn.
 _EMPTYING = 4
 _THUMBNAIL_THREADS = 8
+#: Descriptions and hashes are for the catalogue, which asks for one batch of each at a time.
+_INSIDE_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Core:
     deeds: Deeds
     trash: Trash
     files: Files
+    insides: Insides
     thumbnails: ThumbnailStore
     events: StoredEvents
     outbox: StoredOutbox
@@ -130,7 +134,8 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
         caretaker.start()
         stack.callback(caretaker.stop)
         library = Library(roots, shelves, DiskPicker(), roots, events, os.fsencode(state_dir))
-        yield Core(roots, library, deeds, trash, files, thumbnails, events, StoredOutbox(database))
+        insides = Insides(roots, prober, files)
+        yield Core(roots, library, deeds, trash, files, insides, thumbnails, events, StoredOutbox(database), pressing)
 
 
 @asynccontextmanager
@@ -149,7 +154,8 @@ async def running(
             look=pool("look", settings.look_threads),
             deed=pool("deed", settings.deed_threads),
             read=pool("read", settings.read_threads),
-            empty=pool("empty", _EMPTYING),
+            empty=pool("empty", _EMPTYING, parts.pressing),
+            inside=pool("inside", _INSIDE_THREADS),
         )
         link = NatsLink(nats_url)
         await stack.enter_async_context(link.running())
@@ -171,6 +177,7 @@ async def running(
                 parts.deeds,
                 parts.trash,
                 parts.files,
+                parts.insides,
                 ThumbnailSource(parts.thumbnails, lambda: link.connection, pool("thumbnail", _THUMBNAIL_THREADS)),
                 QueueWatch(link, index_backlog),
                 follower,

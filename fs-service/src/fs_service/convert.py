@@ -10,7 +10,7 @@ from media_common.kept import KeptFile
 from media_proto import fs_pb2
 
 from fs_service.domain.deeds import Outcome
-from fs_service.domain.items import Action, Item, State, StatusFilter
+from fs_service.domain.items import Action, Description, Hashed, Item, State, StatusFilter
 from fs_service.domain.journal import Receipt
 from fs_service.domain.library import FolderPage, RootInfo, Settings, Summary
 from fs_service.domain.ports import LoggedEvent
@@ -19,6 +19,7 @@ from fs_service.domain.trash_events import Deleted, Deleting, Done, Failed, Fold
 from fs_service.domain.trash_plan import Plan
 from fs_service.queues import Queue, Queues
 from fs_service.store.files import FileFacts
+from fs_service.store.rows import signed
 from fs_service.thumbnails import ThumbnailResult
 
 #: locked, trashed, seen by state: a look-up, since a stream converts ten thousand.
@@ -105,6 +106,51 @@ def found_items(paths: Iterable[bytes], results: Iterable[Item | ServiceError]) 
             message.items.add(path=path, error_code=result.code)
         else:
             message.items.add(path=path, item=item(result))
+    return message
+
+
+def descriptions(
+    paths: Iterable[bytes], results: Iterable[Description | ServiceError]
+) -> fs_pb2.DescribeFilesResponse:
+    message = fs_pb2.DescribeFilesResponse()
+    for path, result in zip(paths, results, strict=True):
+        if isinstance(result, ServiceError):
+            message.files.add(path=path, error_code=result.code)
+            continue
+        probe, camera, identity = result.probe, result.camera, result.identity
+        message.files.add(
+            path=path,
+            size_bytes=identity.size_bytes,
+            modified_us=identity.mtime_ns // 1000,
+            inode=signed(identity.inode),
+            width_px=probe.width_px,
+            height_px=probe.height_px,
+            duration_s=probe.duration_s,
+            taken_us=camera.taken_us,
+            taken_offset_min=camera.taken_offset_min,
+            make=camera.make,
+            model=camera.model,
+            lens=camera.lens,
+            orientation=camera.orientation,
+            latitude=camera.latitude,
+            longitude=camera.longitude,
+        )
+    return message
+
+
+def hashes(results: Iterable[tuple[bytes, Hashed | ServiceError]]) -> fs_pb2.FileHashes:
+    message = fs_pb2.FileHashes()
+    for path, result in results:
+        if isinstance(result, ServiceError):
+            message.files.add(path=path, error_code=result.code)
+        else:
+            message.files.add(
+                path=path,
+                sha256=result.sha256,
+                size_bytes=result.identity.size_bytes,
+                modified_us=result.identity.mtime_ns // 1000,
+                inode=signed(result.identity.inode),
+            )
     return message
 
 

@@ -28,6 +28,7 @@ from fs_service.follower import Follower
 from fs_service.gathering import Gathering
 from fs_service.queues import QueueWatch
 from fs_service.store.files import Files
+from fs_service.store.insides import Insides
 from fs_service.threads import Threads, close
 from fs_service.thumbnails import ThumbnailSource
 
@@ -42,6 +43,7 @@ class Pools:
     deed: Threads
     read: Threads
     empty: Threads
+    inside: Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         deeds: Deeds,
         trash: Trash,
         files: Files,
+        insides: Insides,
         thumbnails: ThumbnailSource,
         queues: QueueWatch,
         follower: Follower,
@@ -73,6 +76,7 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         self._deeds = deeds
         self._trash = trash
         self._files = files
+        self._insides = insides
         self._thumbnails = thumbnails
         self._queues = queues
         self._follower = follower
@@ -153,6 +157,18 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
     async def GetThumbnail(self, request: fs_pb2.GetThumbnailRequest, context: Context) -> fs_pb2.Thumbnail:
         etags = convert.etags_of(request.if_etag)
         return convert.thumbnail(await self._thumbnails.get(self._place(request.path), request.size_px, etags))
+
+    async def DescribeFiles(
+        self, request: fs_pb2.DescribeFilesRequest, context: Context
+    ) -> fs_pb2.DescribeFilesResponse:
+        paths = convert.paths_of(request.paths)
+        return convert.descriptions(paths, await self._pools.inside.run(self._insides.describe, paths))
+
+    async def HashFiles(self, request: fs_pb2.HashFilesRequest, context: Context) -> AsyncIterator[fs_pb2.FileHashes]:
+        start = partial(self._insides.hashes, convert.paths_of(request.paths))
+        async with aclosing(self._pools.inside.pull(start)) as batches:
+            async for batch in batches:
+                yield convert.hashes(batch)
 
     def _place(self, path: bytes) -> Place:
         """By the text alone; whether it exists is found out by opening it, once."""

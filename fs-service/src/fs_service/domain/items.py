@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
+from media_common.insides.description import Camera
+
 from fs_service.domain.errors import ItemLocked
 from fs_service.domain.media import Kind, companion_of
 
@@ -130,6 +132,32 @@ class Probe:
     width_px: int | None = None  # orientation applied
     height_px: int | None = None
     duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """All that a file says of itself."""
+
+    probe: Probe = Probe()
+    camera: Camera = field(default_factory=Camera)
+    identity: Identity | None = None  # of the very file that was read; None: it could not be opened
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """`Described`, of a file that was there."""
+
+    probe: Probe
+    camera: Camera
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """The hash of a file that did not change while it was read."""
+
+    sha256: bytes
+    identity: Identity
 
 
 @dataclass(frozen=True, slots=True)
