@@ -30,6 +30,7 @@ from fs_service.domain.locks import PathLocks
 from fs_service.domain.trash import Trash
 from fs_service.follower import Follower
 from fs_service.nats_link import NatsLink
+from fs_service.pressing import Pressing
 from fs_service.probe import Prober
 from fs_service.publisher import Publisher
 from fs_service.queues import QueueWatch
@@ -78,6 +79,7 @@ class Core:
     thumbnails: ThumbnailStore
     events: StoredEvents
     outbox: StoredOutbox
+    pressing: Pressing
 
 
 def _say_if_lost(journal: Path, identities: Path) -> None:
@@ -102,7 +104,8 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
         stack.callback(database.close)
         marks = StoredMarks(journal_database)
         journal = SqliteJournal(journal_database)
-        writer = Writer()
+        pressing = Pressing()
+        writer = Writer(pressing.give_way)
         events = StoredEvents(database, writer.wake)
         prober = Prober(settings.probe_processes)
         stack.callback(prober.close)
@@ -145,14 +148,14 @@ async def running(
     """The servicer, and beside it everything that follows and sends."""
     async with AsyncExitStack() as stack:
 
-        def pool(name: str, count: int) -> Threads:
-            threads = Threads(name, count)
+        def pool(name: str, count: int, pressing: Pressing | None = None) -> Threads:
+            threads = Threads(name, count, pressing)
             stack.push_async_callback(asyncio.to_thread, threads.close)
             return threads
 
         pools = Pools(
             look=pool("look", settings.look_threads),
-            deed=pool("deed", settings.deed_threads),
+            deed=pool("deed", settings.deed_threads, parts.pressing),
             read=pool("read", settings.read_threads),
             empty=pool("empty", _EMPTYING, parts.pressing),
             inside=pool("inside", _INSIDE_THREADS),
@@ -161,7 +164,8 @@ async def running(
         await stack.enter_async_context(link.running())
         follower = Follower(parts.events)
         await stack.enter_async_context(follower.running())
-        publisher = Publisher(parts.outbox, link, parts.thumbnails.state_cache, settings.pregenerate)
+        state_cache, give_way = parts.thumbnails.state_cache, parts.pressing.give_way
+        publisher = Publisher(parts.outbox, link, state_cache, settings.pregenerate, give_way)
         publishing = asyncio.create_task(publisher.run())
         stack.push_async_callback(_ended, publishing)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 _WINDOW: Final = 1000
 _ACK_S: Final = 5.0
 _POLL_S: Final = 0.5
+#: Events may come so much later while actions press.
+_GIVE_WAY_S: Final = 2.0
 _BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 #: The size that a page of the review client asks for.
 _THUMBNAIL_PX: Final = 256
@@ -40,12 +43,16 @@ class Publisher:
         link: NatsLink,
         state_cache: Callable[[bytes], bytes],
         pregenerate: bool,
+        give_way: Callable[[float, threading.Event], None] = lambda most_s, stop: None,
     ) -> None:
         """
         Args:
             state_cache: where a root's thumbnails go when the root cannot be written.
             pregenerate: False drops the thumbnail jobs.
+            give_way: waits until nothing is more pressing, for so many seconds at most or until the event is set.
         """
+        self._give_way = give_way
+        self._stop = threading.Event()
         self._outbox = outbox
         self._link = link
         self._state_cache = state_cache
@@ -74,6 +81,7 @@ class Publisher:
                 else:
                     failures = 0
         finally:
+            self._stop.set()
             self._threads.close()
 
     async def _follow(self, connection: Client) -> None:
@@ -84,14 +92,20 @@ class Publisher:
         await window.open()
         try:
             while not lost.done():
-                rows = await self._threads.run(self._outbox.pending, _WINDOW)
+                rows = await self._threads.run(self._waiting)
                 if not rows:
-                    await self._threads.run(self._outbox.wait, _POLL_S)
                     continue
                 await window.send([(row.subject, self._id(row), self._payload(row)) for row in self._wanted(rows)])
                 await self._threads.run(self._outbox.sent, rows[-1].sequence)
         finally:
             await window.close()
+
+    def _waiting(self) -> Sequence[OutboxRow]:
+        """The next rows, when there are any soon and nothing is more pressing."""
+        if not self._outbox.wait(_POLL_S):
+            return ()
+        self._give_way(_GIVE_WAY_S, self._stop)
+        return self._outbox.pending(_WINDOW)
 
     async def _discard(self) -> None:
         """No NATS, no readers: a consumer that comes with it later asks for a replay."""
