@@ -53,6 +53,16 @@ def test_a_value_out_of_its_range_is_named_by_its_variable(
         PublicSettings.load()
 
 
+def test_a_wrong_rate_is_told_with_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWELL_RATE_LIMIT", "10000 per hour")
+    with pytest.raises(SettingsError) as error:
+        PublicSettings.load()
+    assert str(error.value) == (
+        "FRAMEWELL_RATE_LIMIT='10000 per hour' is not valid: "
+        "it must be a number and a unit, such as 10000/hour, 600/minute or 20/second."
+    )
+
+
 def test_the_addresses_of_outside_parts_have_their_usual_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NATS_URL", "nats://queue:4222")
     assert PublicSettings.load().nats_url == "nats://queue:4222"

@@ -262,7 +262,10 @@ async def test_what_nobody_knows_is_404(caller: httpx.AsyncClient, query: str) -
     error_of(await caller.get(f"/api/resolve?{query}"), 404)
 
 
-@pytest.mark.parametrize("query", ["", "path=", "path=a.jpg", "path=/a%00b", "id=1&path=/a", "id=1&id=2"])
+@pytest.mark.parametrize(
+    "query",
+    ["", "path=", "path=a.jpg", "path=/a%00b", "id=1&path=/a", "id=1&id=2", "path=~%ff", "path=~nobody-of-this-name"],
+)
 async def test_neither_or_both_or_no_path_is_400(caller: httpx.AsyncClient, query: str) -> None:
     error_of(await caller.get(f"/api/resolve?{query}"), 400)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
 
@@ -14,6 +15,7 @@ S = TypeVar("S", bound=BaseSettings)
 PREFIX: Final = "FRAMEWELL_"
 #: Read by the command and the client only, but no mistake in a service's environment.
 _ELSEWHERE: Final = frozenset({"FRAMEWELL_URL", "FRAMEWELL_KEY"})
+_RATE: Final = re.compile(r"[1-9][0-9]*/(second|minute|hour|day)")
 
 
 class SettingsError(Exception):
@@ -38,7 +40,7 @@ class PublicSettings(BaseSettings):
         description="auto, offline, off or open_clip:<model>/<weights>",
     )
     rate_limit: str = Field(
-        default="10000/hour", pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$", description="requests a key"
+        default="10000/hour", description="requests a key may make: a number, then /second, /minute, /hour or /day"
     )
     max_upload_bytes: int = Field(default=10 * 2**30, ge=1, description="largest upload")
     blob_ttl_s: int = Field(default=3600, ge=1, description="seconds a signed blob address is good for")
@@ -76,6 +78,13 @@ class PublicSettings(BaseSettings):
         except RuntimeError:  # `~somebody` who is not there
             raise ValueError("there is no such user") from None
 
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_a_rate(cls, value: str) -> str:
+        if not _RATE.fullmatch(value):
+            raise ValueError("it must be a number and a unit, such as 10000/hour, 600/minute or 20/second")
+        return value
+
     @property
     def state_path(self) -> Path:
         """The state directory, absolute."""
@@ -112,4 +121,6 @@ def loaded(settings: type[S], **given: Any) -> S:
         name = str(fault["loc"][0]) if fault["loc"] else "a setting"
         prefix = str(settings.model_config.get("env_prefix") or "")
         variable = name if name.isupper() else (prefix + name).upper()
-        raise SettingsError(f"{variable}={fault.get('input')!r} is not valid: {fault['msg']}.") from error
+        raise SettingsError(
+            f"{variable}={fault.get('input')!r} is not valid: {fault['msg'].removeprefix('Value error, ')}."
+        ) from error

@@ -235,8 +235,10 @@ def test_a_stream_wants_exactly_a_root_and_sound_numbers(world: World) -> None:
         (InvalidArgument, {"after": base + b"2/a.jpg"}),
         (PathMalformed, {"after": b"a.jpg"}),
     ):
-        with pytest.raises(error):
+        with pytest.raises(error) as raised:
             stream(**arguments)  # type: ignore[arg-type]
+        if "after" in arguments:
+            assert str(raised.value).startswith("after ")
 
 
 def test_replay_tells_every_item_of_every_root_that_is_there(world: World) -> None:

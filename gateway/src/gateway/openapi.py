@@ -60,14 +60,16 @@ class Doc:
     other_bodies: Sequence[Any] = ()
     other_answers: Sequence[Any] = ()
     loose: Loose = LITERAL
+    #: What an answer that is no JSON is made of.
+    text: Mapping[str, Any] = field(default_factory=lambda: _TEXT)
 
     def operation(self, dialect: Dialect) -> dict[str, Any]:
         answer: dict[str, Any] = {"description": "Success"}
         if self.media_type != JSON and not isinstance(self.answer, str):
             answer["content"] = {self.media_type: {"schema": {"type": "string", "format": "binary"}}}
         elif self.answer is not None:
-            schema = self._shape(self.answer, self.other_answers) if self.media_type == JSON else {"type": "string"}
-            answer["content"] = {self.media_type: {"schema": schema, "example": self.answer}}
+            schema = self._shape(self.answer, self.other_answers) if self.media_type == JSON else self.text
+            answer["content"] = {self.media_type: {"schema": dict(schema), "example": self.answer}}
         refusals = {**{str(status): text for status, text in self.errors.items()}, "default": "Any other refusal."}
         schema = {"$ref": f"#/components/schemas/{_error_name(dialect)}"}
         operation: dict[str, Any] = {

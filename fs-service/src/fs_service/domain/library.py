@@ -15,6 +15,7 @@ from media_common.errors import InvalidArgument, ServiceError
 from fs_service.domain.errors import (
     HiddenPath,
     NotMedia,
+    PathMalformed,
     PathMissing,
     RootNotConfigured,
     SettingOutOfRange,
@@ -223,7 +224,10 @@ def _cursor(root: bytes, after: bytes | None) -> bytes | None:
     """The relative path behind which to go on; the file need not exist any more."""
     if after is None:
         return None
-    clean = normalised(after)
+    try:
+        clean = normalised(after)
+    except PathMalformed as error:
+        raise PathMalformed(f"after is no path: {error.message}") from error
     if clean == root or not is_inside(clean, root):
         raise InvalidArgument("after must be a path inside the review path.")
     return clean[len(root.rstrip(b"/")) + 1 :]

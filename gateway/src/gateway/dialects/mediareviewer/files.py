@@ -69,7 +69,8 @@ async def send_file(request: Request, fs: FsClient, path: bytes, policy: Mapping
     if not_modified(request.headers, facts.etag, facts.modified_us):
         return Response(status_code=304, headers=headers)
     wanted: Range | None = None
-    if range_applies(request.headers, facts.etag, facts.modified_us):
+    # A range is defined for GET alone (RFC 9110, 14.2); HEAD tells of the whole file.
+    if request.method == "GET" and range_applies(request.headers, facts.etag, facts.modified_us):
         try:
             wanted = parse_range(request.headers.get("range"), facts.size_bytes)
         except Unsatisfiable:

@@ -14,7 +14,16 @@ from starlette.responses import Response
 
 from gateway.access import access_of
 from gateway.answers import json_answer, json_bytes
-from gateway.bodies import BATCH_BYTES, object_of, read_body, read_object, text_field
+from gateway.bodies import (
+    BATCH_BYTES,
+    EXPECTED_OBJECT,
+    INVALID_BODY,
+    SMALL_BYTES,
+    object_of,
+    read_body,
+    read_object,
+    text_field,
+)
 from gateway.clients import ACTIONS, STATUS_FILTERS, FsClient
 from gateway.dialects.mediareviewer import docs, files, render
 from gateway.errors import Failure, invalid
@@ -73,13 +82,13 @@ class MediaReviewer:
         return json_answer(render.review_paths_out(roots, settings))
 
     async def add_path(self, request: Request) -> Response:
-        path = bytes_of(text_field(await read_object(request), "path"))
+        path = bytes_of(text_field(await _object(request), "path"))
         added = await self._fs.add_root(path)
         body = {"addedPath": text_of(added.path), "knownPaths": render.texts(added.known_paths)}
         return json_answer(body, 201)
 
     async def remove_path(self, request: Request) -> Response:
-        path = bytes_of(text_field(await read_object(request), "path"))
+        path = bytes_of(text_field(await _object(request), "path"))
         removed = await self._fs.remove_root(path)
         return json_answer({"removedPath": text_of(removed.path), "knownPaths": render.texts(removed.known_paths)})
 
@@ -109,14 +118,14 @@ class MediaReviewer:
         return json_answer(render.summary_out(await self._fs.summary(_query(request).path())))
 
     async def act(self, request: Request) -> Response:
-        body = await read_object(request)
+        body = await _object(request)
         action = _action(body)
         access_of(request).require(act_scope(action))
         path = bytes_of(text_field(body, "path"))
         return json_answer(render.action_out(await self._fs.act(path, action), action))
 
     async def batch(self, request: Request) -> Response:
-        body = await read_object(request, BATCH_BYTES)
+        body = await _object(request, BATCH_BYTES)
         action = _action(body)
         access_of(request).require(act_scope(action))
         paths = _batch_paths(body)
@@ -153,7 +162,7 @@ class MediaReviewer:
         return json_answer(render.settings_out(await self._fs.settings()))
 
     async def change_settings(self, request: Request) -> Response:
-        body = await read_object(request)
+        body = await _object(request)
         if not body:
             raise Failure(400, ErrorCode.INVALID_ARGUMENT, "Expected at least one setting.")
         if "videoPreloadMb" not in body:
@@ -175,6 +184,20 @@ class MediaReviewer:
 
 def _query(request: Request) -> Query:
     return Query(request.scope["query_string"])
+
+
+async def _object(request: Request, limit_bytes: int = SMALL_BYTES) -> dict[str, Any]:
+    """The body as a JSON object; the contract has one sentence for all that is none.
+
+    Raises:
+        Failure: 400, 413.
+    """
+    try:
+        return await read_object(request, limit_bytes)
+    except Failure as error:
+        if error.code != INVALID_BODY:
+            raise
+        raise Failure(400, INVALID_BODY, EXPECTED_OBJECT) from error
 
 
 def _action(body: dict[str, Any]) -> str:

@@ -58,6 +58,8 @@ EVENTS: Final = _doc(
     'id: 41\nevent: state\ndata: {"path": "/home/example/trailcam/a.jpg", '
     '"status": {"locked": false, "trashed": false, "seen": true}}\n\n',
     media_type=EVENT_STREAM,
+    # Of each event, as OpenAPI 3.2 reads it.
+    text={"properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}}},
     parameters=(
         Parameter("Last-Event-ID", "Resume behind this event.", {"type": "integer", "minimum": 0}, where="header"),
     ),
@@ -94,7 +96,7 @@ PLAN: Final = _doc(
 BLOB: Final = _doc(
     "Media bytes or a thumbnail by a signed address, as the lists give it; needs no key",
     b"",
-    media_type="application/octet-stream",
+    media_type="*/*",
     errors={
         403: "The address is forged or has expired.",
         404: "The item or its file is gone.",

@@ -118,7 +118,8 @@ def plain(path: bytes) -> bytes:
         Failure: 400, it is not absolute or no path at all.
     """
     if path.startswith(b"~"):
-        path = os.path.expanduser(path)
+        # As text: given bytes, expanduser takes a user's name for ASCII and raises on any other.
+        path = os.fsencode(os.path.expanduser(os.fsdecode(path)))
     if not path.startswith(b"/") or b"\0" in path:
         raise Failure(400, ErrorCode.PATH_MALFORMED, "Query parameter 'path' must be an absolute path.")
     return b"/" + os.path.normpath(path).lstrip(b"/")
