@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,7 @@ from gateway.dialects.mediareviewer.routes import MediaReviewer
 from gateway.dialects.platform import docs
 from gateway.dialects.platform.blob import BlobBytes
 from gateway.dialects.platform.keys import KeyDesk
+from gateway.dialects.platform.reindex import Reindexing
 from gateway.dialects.platform.resolve import Resolver
 from gateway.dialects.platform.routes import Platform
 from gateway.dialects.wickson.routes import Wickson
@@ -95,7 +97,7 @@ def create_app(parts: Parts) -> FastAPI:
 
     app = FastAPI(
         title="Framewell",
-        version="0.1.0",
+        version=metadata.version("framewell-gateway"),
         summary="Review, find and keep order in a library of photos and videos that stays where it is.",
         openapi_tags=docs.TAGS,
         docs_url=None,
@@ -122,6 +124,7 @@ def create_app(parts: Parts) -> FastAPI:
     BlobBytes(fs, library, signer, metrics).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
     Resolver(catalogue).add_to(app)
+    Reindexing(catalogue).add_to(app)
     Exquisitor(catalogue, signer, AuditLog(parts.public.state_path / EVENT_LOG_FILE)).add_to(app)
     CoreViz(fs, library, signer).add_to(app)
     Wickson(library).add_to(app)

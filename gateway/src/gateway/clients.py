@@ -138,6 +138,10 @@ class FsClient(Remote):
     async def queues(self, deadline_s: float | None = None) -> fs_pb2.Queues:
         return await self._ask(self._stub.GetQueues, fs_pb2.GetQueuesRequest(), deadline_s or self._call_s)
 
+    # --- keeping ---
+    def backup(self) -> AsyncGenerator[fs_pb2.BackupPart, None]:
+        return self._follow(self._stub.Backup, fs_pb2.BackupRequest(), self._transfer_s)
+
     async def retry_dead_jobs(self) -> fs_pb2.RetryDeadJobsResponse:
         request = fs_pb2.RetryDeadJobsRequest()
         return await self._ask(self._stub.RetryDeadJobs, request, self._call_s, repeatable=False)

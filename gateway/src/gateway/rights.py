@@ -14,7 +14,7 @@ _LOOKS: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 #: First match wins; whatever else changes something needs `write`, and a look needs `read`.
 _SCOPES: Final[tuple[tuple[str, str], ...]] = (
     ("admin", r"[A-Z]+ /api/keys(?:/|$)"),
-    ("admin", r"(?:POST|DELETE) /api/review-paths$|PATCH /api/settings$|(?:GET|HEAD) /api/logs$|POST /api/jobs/"),
+    ("admin", r"(?:POST|DELETE) /api/review-paths$|PATCH /api/settings$|(?:GET|HEAD) /api/logs$|POST /api/(?:jobs/|reindex$)"),
     ("empty-trash", r"POST /api/empty-trash$"),
     # Which mark it sets is in the body: `act_scope` is the rest of the check.
     ("trash", r"POST /api/media-(?:actions|items/batch)$"),

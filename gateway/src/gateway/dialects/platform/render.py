@@ -65,6 +65,10 @@ def undo_out(undone: fs_pb2.UndoResponse) -> dict[str, Any]:
     return {"results": [outcome_out(outcome) for outcome in undone.outcomes]}
 
 
+def root_state_out(state: fs_pb2.RootState.ValueType) -> str:
+    return _ROOT_STATES.get(state, "offline")
+
+
 def plan_out(plan: fs_pb2.TrashPlan) -> dict[str, Any]:
     return {
         "hash": plan.hash,
@@ -75,7 +79,7 @@ def plan_out(plan: fs_pb2.TrashPlan) -> dict[str, Any]:
         "roots": [
             {
                 "path": text_of(root.path),
-                "state": _ROOT_STATES.get(root.state, "offline"),
+                "state": root_state_out(root.state),
                 "count": root.count,
                 "bytes": root.bytes,
             }
