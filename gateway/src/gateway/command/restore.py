@@ -128,6 +128,8 @@ def _unpacked(file: Path, into: Path, wanted: Callable[[str], bool]) -> Contents
             return None
         if shutil.disk_usage(into).free < size_bytes + _SPARE_BYTES:
             raise Refused(f"There is no room for {name} ({size_bytes} bytes) in {into.parent}.")
+        for folder in reversed(Path(name).parents):  # `parents=True` would make them with the usual mode
+            (into / folder).mkdir(mode=0o700, exist_ok=True)
         member = _Member(into / name)
         current.append(member)
         return member
@@ -156,7 +158,6 @@ class _Member:
     """A new file for its owner alone."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except FileExistsError as error:
