@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 #: Items that a pushed stream may be ahead of its reader.
 _AHEAD: Final = 1024
+#: A pushed stream's reader gets what has come so often: each list costs it more than an item.
+_PACE_S: Final = 0.01
 _END: Final = object()
 
 
@@ -102,6 +104,7 @@ class Threads:
                     yield batch
                 if over:
                     break
+                await asyncio.wait((driving,), timeout=_PACE_S)
             driving.result()
         finally:
             stop.set()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from media_common.errors import InvalidArgument, ServiceError
 
@@ -36,8 +36,7 @@ class Deed:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one path of a request: the state or the error is None."""
 
     path: bytes  # as given
@@ -202,7 +201,7 @@ class Deeds:
                 errors[one.target.path] = error
                 continue
             if wanted != one.state:
-                change = Change(one.target.place.root, one.target.path, one.state, wanted, one.look.identity)
+                change = Change(one.target.root, one.target.path, one.state, wanted, one.look.identity)
                 changes.append((one, [change]))
             elif action is Action.TRASH:
                 trashed_again.append(one)
