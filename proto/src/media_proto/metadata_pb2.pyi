@@ -610,6 +610,30 @@ class ImportEnd(_message.Message):
 Global___ImportEnd: _TypeAlias = ImportEnd  # noqa: Y015
 
 @_typing.final
+class ImportStep(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def collection(self) -> Global___Collection:
+        """in the answer to the end"""
+
+    def __init__(
+        self,
+        *,
+        collection: Global___Collection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_collection", b"_collection", "collection", b"collection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_collection", b"_collection", "collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__collection: _TypeAlias = _typing.Literal["collection"]  # noqa: Y015
+    _WhichOneofArgType__collection: _TypeAlias = _typing.Literal["_collection", b"_collection"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__collection) -> _WhichOneofReturnType__collection | None: ...
+
+Global___ImportStep: _TypeAlias = ImportStep  # noqa: Y015
+
+@_typing.final
 class Facts(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -625,6 +649,7 @@ class Facts(_message.Message):
     ORIENTATION_FIELD_NUMBER: _builtins.int
     LATITUDE_FIELD_NUMBER: _builtins.int
     LONGITUDE_FIELD_NUMBER: _builtins.int
+    TAKEN_OFFSET_MIN_FIELD_NUMBER: _builtins.int
     size_bytes: _builtins.int
     modified_us: _builtins.int
     width_px: _builtins.int
@@ -638,6 +663,8 @@ class Facts(_message.Message):
     orientation: _builtins.int
     latitude: _builtins.float
     longitude: _builtins.float
+    taken_offset_min: _builtins.int
+    """the camera's clock, minutes ahead of UTC"""
     def __init__(
         self,
         *,
@@ -653,10 +680,11 @@ class Facts(_message.Message):
         orientation: _builtins.int | None = ...,
         latitude: _builtins.float | None = ...,
         longitude: _builtins.float | None = ...,
+        taken_offset_min: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_camera", b"_camera", "_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_orientation", b"_orientation", "_page_count", b"_page_count", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "camera", b"camera", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "orientation", b"orientation", "page_count", b"page_count", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_camera", b"_camera", "_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_orientation", b"_orientation", "_page_count", b"_page_count", "_taken_offset_min", b"_taken_offset_min", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "camera", b"camera", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "orientation", b"orientation", "page_count", b"page_count", "taken_offset_min", b"taken_offset_min", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_camera", b"_camera", "_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_orientation", b"_orientation", "_page_count", b"_page_count", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "camera", b"camera", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "modified_us", b"modified_us", "orientation", b"orientation", "page_count", b"page_count", "size_bytes", b"size_bytes", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_camera", b"_camera", "_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_orientation", b"_orientation", "_page_count", b"_page_count", "_taken_offset_min", b"_taken_offset_min", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "camera", b"camera", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "modified_us", b"modified_us", "orientation", b"orientation", "page_count", b"page_count", "size_bytes", b"size_bytes", "taken_offset_min", b"taken_offset_min", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__camera: _TypeAlias = _typing.Literal["camera"]  # noqa: Y015
     _WhichOneofArgType__camera: _TypeAlias = _typing.Literal["_camera", b"_camera"]  # noqa: Y015
@@ -674,6 +702,8 @@ class Facts(_message.Message):
     _WhichOneofArgType__orientation: _TypeAlias = _typing.Literal["_orientation", b"_orientation"]  # noqa: Y015
     _WhichOneofReturnType__page_count: _TypeAlias = _typing.Literal["page_count"]  # noqa: Y015
     _WhichOneofArgType__page_count: _TypeAlias = _typing.Literal["_page_count", b"_page_count"]  # noqa: Y015
+    _WhichOneofReturnType__taken_offset_min: _TypeAlias = _typing.Literal["taken_offset_min"]  # noqa: Y015
+    _WhichOneofArgType__taken_offset_min: _TypeAlias = _typing.Literal["_taken_offset_min", b"_taken_offset_min"]  # noqa: Y015
     _WhichOneofReturnType__taken_us: _TypeAlias = _typing.Literal["taken_us"]  # noqa: Y015
     _WhichOneofArgType__taken_us: _TypeAlias = _typing.Literal["_taken_us", b"_taken_us"]  # noqa: Y015
     _WhichOneofReturnType__width_px: _TypeAlias = _typing.Literal["width_px"]  # noqa: Y015
@@ -694,6 +724,8 @@ class Facts(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__orientation) -> _WhichOneofReturnType__orientation | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__page_count) -> _WhichOneofReturnType__page_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__taken_offset_min) -> _WhichOneofReturnType__taken_offset_min | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__taken_us) -> _WhichOneofReturnType__taken_us | None: ...
     @_typing.overload
@@ -2746,11 +2778,22 @@ class Indexing(_message.Message):
     RUNNING_FIELD_NUMBER: _builtins.int
     ROOTS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    UNDESCRIBED_FIELD_NUMBER: _builtins.int
+    UNHASHED_FIELD_NUMBER: _builtins.int
+    IN_HAND_FIELD_NUMBER: _builtins.int
     waiting: _builtins.int
     """events not yet looked at"""
     running: _builtins.bool
     problem: _builtins.str
     """why nothing moves, a sentence"""
+    files: _builtins.int
+    """Of the review paths that can be reached:"""
+    undescribed: _builtins.int
+    """nobody has read yet what their cameras wrote"""
+    unhashed: _builtins.int
+    in_hand: _builtins.int
+    """files that are being read right now"""
     @_builtins.property
     def roots(self) -> _containers.RepeatedCompositeFieldContainer[Global___RootIndexing]: ...
     def __init__(
@@ -2760,10 +2803,14 @@ class Indexing(_message.Message):
         running: _builtins.bool = ...,
         roots: _abc.Iterable[Global___RootIndexing] | None = ...,
         problem: _builtins.str = ...,
+        files: _builtins.int = ...,
+        undescribed: _builtins.int = ...,
+        unhashed: _builtins.int = ...,
+        in_hand: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem", "roots", b"roots", "running", b"running", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "in_hand", b"in_hand", "problem", b"problem", "roots", b"roots", "running", b"running", "undescribed", b"undescribed", "unhashed", b"unhashed", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

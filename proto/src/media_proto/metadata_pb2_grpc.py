@@ -64,10 +64,10 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.CreateFolderRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.Media.FromString,
                 _registered_method=True)
-        self.ImportCollection = channel.stream_unary(
+        self.ImportCollection = channel.stream_stream(
                 '/framewell.metadata.v1.MetadataService/ImportCollection',
                 request_serializer=media__proto_dot_metadata__pb2.ImportPart.SerializeToString,
-                response_deserializer=media__proto_dot_metadata__pb2.Collection.FromString,
+                response_deserializer=media__proto_dot_metadata__pb2.ImportStep.FromString,
                 _registered_method=True)
         self.ListMedia = channel.unary_unary(
                 '/framewell.metadata.v1.MetadataService/ListMedia',
@@ -304,6 +304,7 @@ class MetadataServiceServicer:
 
     def ImportCollection(self, request_iterator, context):
         """A collection of another system, with its own numbers. It is there when the end is answered, or not at all.
+        The next part is sent when the one before is answered: a refusal would be lost on a caller that is writing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -585,10 +586,10 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     request_deserializer=media__proto_dot_metadata__pb2.CreateFolderRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.Media.SerializeToString,
             ),
-            'ImportCollection': grpc.stream_unary_rpc_method_handler(
+            'ImportCollection': grpc.stream_stream_rpc_method_handler(
                     servicer.ImportCollection,
                     request_deserializer=media__proto_dot_metadata__pb2.ImportPart.FromString,
-                    response_serializer=media__proto_dot_metadata__pb2.Collection.SerializeToString,
+                    response_serializer=media__proto_dot_metadata__pb2.ImportStep.SerializeToString,
             ),
             'ListMedia': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMedia,
@@ -964,12 +965,12 @@ class MetadataService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.stream_unary(
+        return grpc.experimental.stream_stream(
             request_iterator,
             target,
             '/framewell.metadata.v1.MetadataService/ImportCollection',
             media__proto_dot_metadata__pb2.ImportPart.SerializeToString,
-            media__proto_dot_metadata__pb2.Collection.FromString,
+            media__proto_dot_metadata__pb2.ImportStep.FromString,
             options,
             channel_credentials,
             insecure,

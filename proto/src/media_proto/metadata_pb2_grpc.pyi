@@ -43,8 +43,10 @@ class MetadataServiceStub:
     CreateCollection: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.CreateCollectionRequest, _metadata_pb2.Collection]
     UpdateCollection: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.UpdateCollectionRequest, _metadata_pb2.Collection]
     CreateFolder: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.CreateFolderRequest, _metadata_pb2.Media]
-    ImportCollection: _grpc.StreamUnaryMultiCallable[_metadata_pb2.ImportPart, _metadata_pb2.Collection]
-    """A collection of another system, with its own numbers. It is there when the end is answered, or not at all."""
+    ImportCollection: _grpc.StreamStreamMultiCallable[_metadata_pb2.ImportPart, _metadata_pb2.ImportStep]
+    """A collection of another system, with its own numbers. It is there when the end is answered, or not at all.
+    The next part is sent when the one before is answered: a refusal would be lost on a caller that is writing.
+    """
     ListMedia: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListMediaRequest, _metadata_pb2.MediaPage]
     """Browsing."""
     ListNewest: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListNewestRequest, _metadata_pb2.MediaPage]
@@ -111,8 +113,10 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     CreateCollection: _aio.UnaryUnaryMultiCallable[_metadata_pb2.CreateCollectionRequest, _metadata_pb2.Collection]  # type: ignore[assignment]
     UpdateCollection: _aio.UnaryUnaryMultiCallable[_metadata_pb2.UpdateCollectionRequest, _metadata_pb2.Collection]  # type: ignore[assignment]
     CreateFolder: _aio.UnaryUnaryMultiCallable[_metadata_pb2.CreateFolderRequest, _metadata_pb2.Media]  # type: ignore[assignment]
-    ImportCollection: _aio.StreamUnaryMultiCallable[_metadata_pb2.ImportPart, _metadata_pb2.Collection]  # type: ignore[assignment]
-    """A collection of another system, with its own numbers. It is there when the end is answered, or not at all."""
+    ImportCollection: _aio.StreamStreamMultiCallable[_metadata_pb2.ImportPart, _metadata_pb2.ImportStep]  # type: ignore[assignment]
+    """A collection of another system, with its own numbers. It is there when the end is answered, or not at all.
+    The next part is sent when the one before is answered: a refusal would be lost on a caller that is writing.
+    """
     ListMedia: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListMediaRequest, _metadata_pb2.MediaPage]  # type: ignore[assignment]
     """Browsing."""
     ListNewest: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListNewestRequest, _metadata_pb2.MediaPage]  # type: ignore[assignment]
@@ -218,8 +222,10 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_metadata_pb2.ImportPart],
         context: _ServicerContext,
-    ) -> _typing.Union[_metadata_pb2.Collection, _abc.Awaitable[_metadata_pb2.Collection]]:
-        """A collection of another system, with its own numbers. It is there when the end is answered, or not at all."""
+    ) -> _typing.Union[_abc.Iterator[_metadata_pb2.ImportStep], _abc.AsyncIterator[_metadata_pb2.ImportStep]]:
+        """A collection of another system, with its own numbers. It is there when the end is answered, or not at all.
+        The next part is sent when the one before is answered: a refusal would be lost on a caller that is writing.
+        """
 
     @_abc_1.abstractmethod
     def ListMedia(
