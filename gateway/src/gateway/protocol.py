@@ -1,4 +1,4 @@
-"""HTTP that cannot be parsed never reaches the application; its refusal is written here, in the same form as any other."""
+"""HTTP that cannot be parsed never reaches the application; its refusal is written here, in the form of any other."""
 
 from __future__ import annotations
 
