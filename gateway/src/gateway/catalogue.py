@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
@@ -80,13 +78,14 @@ class CatalogueClient(Remote):
         """
         await self.connected()
         call = self.stub.ImportCollection(timeout=self._transfer_s)
+        collection = pb.Collection()
         try:
-            # Refused before the last part: the answer says why.
-            with suppress(asyncio.InvalidStateError):
-                async for part in parts:
-                    await call.write(part)
-                await call.done_writing()
-            return await call
+            async for part in parts:
+                await call.write(part)
+                step = await call.read()
+                assert isinstance(step, pb.ImportStep), "each part is answered"
+                collection = step.collection
+            return collection
         except grpc.aio.AioRpcError as error:
             self._reword(error)
             raise
@@ -121,6 +120,10 @@ class CatalogueClient(Remote):
 
     async def count_items(self, collection: str) -> int:
         return (await self.ask(self.stub.CountItems, pb.CountItemsRequest(collection=collection))).count
+
+    # --- indexing ---
+    async def indexing(self) -> pb.Indexing:
+        return await self.ask(self.stub.GetIndexing, pb.GetIndexingRequest())
 
     # --- faces ---
     async def resolve(self, request: pb.ResolveRequest) -> pb.Resolution:

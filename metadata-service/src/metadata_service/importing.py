@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Self
 
 from metadata_service.domain.errors import BadImport
@@ -35,8 +35,8 @@ class Imports:
             sweep.cancel()
         await asyncio.gather(*self._sweeps, return_exceptions=True)
 
-    async def take(self, parts: AsyncIterator[Part]) -> Collection:
-        """The collection that the parts make, complete.
+    async def take(self, parts: AsyncIterator[Part]) -> AsyncGenerator[Collection | None, None]:
+        """A step for each part that is stored; the last is the collection, complete. To be closed.
 
         Raises:
             CollectionExists: there is one of this name.
@@ -51,7 +51,9 @@ class Imports:
             collection = await self._catalogue.write(imports.begin, begin)
             self._under_way.add(collection.id)
         try:
-            await self._fill(collection, parts, begin.last_id)
+            yield None
+            async for _ in self._filled(collection, parts, begin.last_id):
+                yield None
             await self._catalogue.write(imports.complete, collection)
         except BaseException:
             self._under_way.discard(collection.id)
@@ -60,9 +62,9 @@ class Imports:
             raise
         self._under_way.discard(collection.id)
         logger.info("imported the collection %s", collection.slug)
-        return collection
+        yield collection
 
-    async def _fill(self, collection: Collection, parts: AsyncIterator[Part], last_id: int) -> None:
+    async def _filled(self, collection: Collection, parts: AsyncIterator[Part], last_id: int) -> AsyncIterator[None]:
         items = 0
         async for part in parts:
             match part:
@@ -77,6 +79,7 @@ class Imports:
                     return
                 case Begin():
                     raise BadImport("An import has one beginning.")
+            yield
         raise BadImport("The import ended before its end was told.")
 
     def _begin_sweep(self) -> asyncio.Task[None]:

@@ -72,8 +72,12 @@ class MetadataServicer(UploadCalls, metadata_pb2_grpc.MetadataServiceServicer):
         )
         return await self._shown(folder_id)
 
-    async def ImportCollection(self, requests: AsyncIterator[pb.ImportPart], context: Context) -> pb.Collection:
-        return convert.collection(await self._imports.take(parts_of(requests)))
+    async def ImportCollection(
+        self, requests: AsyncIterator[pb.ImportPart], context: Context
+    ) -> AsyncIterator[pb.ImportStep]:
+        async with aclosing(self._imports.take(parts_of(requests))) as steps:
+            async for made in steps:
+                yield pb.ImportStep(collection=None if made is None else convert.collection(made))
 
     # Browsing
 

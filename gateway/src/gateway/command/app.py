@@ -18,7 +18,6 @@ from media_common.config import PublicSettings, SettingsError
 from gateway.command.archive import HELD
 from gateway.command.backup import backed_up
 from gateway.command.doctor import all_well
-from gateway.command.exquisitor_file import Unreadable
 from gateway.command.exquisitor_parts import Addresses
 from gateway.command.importing import NO_VECTORS, bar_for, imported
 from gateway.command.operator import Operator, reached
@@ -71,7 +70,7 @@ def ended(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return asyncio.run(work())
     except SettingsError as error:
         sentence, status = str(error), 2
-    except (Refused, Unreadable) as error:
+    except Refused as error:
         sentence, status = str(error), 1
     except (Failure, grpc.aio.AioRpcError) as error:
         sentence, status = failure_of(error).message, 1

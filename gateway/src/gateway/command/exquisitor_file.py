@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from media_proto import metadata_pb2 as pb
 
+from gateway.command.stack import Refused
+
 #: One text; what is longer is no name, path or value of a tag.
 MAX_TEXT_BYTES: Final = 1024 * 1024
 #: By the name in `tag_types`; the table of values is called after it. `categorical` is the documented variant's.
@@ -40,7 +42,7 @@ _VALUES: Final = (("id",), ("value",), ("tagset_id",))
 _GROUPS: Final = "SELECT group_id FROM medias WHERE group_id IS NOT NULL"
 
 
-class Unreadable(Exception):
+class Unreadable(Refused):
     """The file is no collection that can be taken; the text is a sentence."""
 
 
