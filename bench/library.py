@@ -13,6 +13,7 @@ from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.media import Collection, Facts, FileSeen, Kind, Marks
 from metadata_service.domain.tags import TagType
 from metadata_service.store import collections, media, tagging
+from metadata_service.store.groups import add_group
 from metadata_service.store.sqlite import Database
 from metadata_service.store.transaction import Transaction
 
@@ -110,6 +111,6 @@ def _add(txn: Transaction, collection: Collection, batch: list[FileSeen], chance
         if number % 100 < 5:
             burst.append(node_id)
         elif burst:
-            groups.append(media.add_group(txn, collection, GroupKind.BURST, burst))
+            groups.append(add_group(txn, collection, GroupKind.BURST, burst))
             burst = []
     return groups

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from media_common import kept
 from metadata_service.domain import keys as key_rules
+from metadata_service.domain.disk import Content
 from metadata_service.domain.errors import (
     BadMove,
     CollectionExists,
@@ -33,6 +34,7 @@ from metadata_service.store import (
     collections,
     details,
     frames,
+    insides,
     keys,
     listing,
     media,
@@ -41,6 +43,7 @@ from metadata_service.store import (
     tagging,
     words,
 )
+from metadata_service.store.groups import add_group
 from metadata_service.store.sqlite import Database
 from metadata_service.store.transaction import Transaction
 
@@ -54,6 +57,10 @@ def _file(path: str | bytes, marks: Marks = Marks.NONE, **facts: Any) -> FileSee
 
 def _put(database: Database, collection: Collection, path: str | bytes, marks: Marks = Marks.NONE, **facts: Any) -> int:
     return database.write(media.upsert_file, collection, _file(path, marks, **facts))[0]
+
+
+def _hash(txn: Transaction, collection: Collection, node_id: int, modified_us: int) -> list[int]:
+    return insides.set_hashes(txn, collection, [(node_id, Content(b"h" * 32, 10, modified_us, 7))])
 
 
 def _listed(database: Database, collection: Collection, **query: Any) -> list[int]:
@@ -95,8 +102,10 @@ def test_a_name_that_is_no_utf8_is_shown_escaped_and_found_by_its_bytes(
 
 def test_a_changed_file_keeps_its_id_and_loses_its_hash(database: Database, collection: Collection) -> None:
     node_id = _put(database, collection, "a.jpg", width_px=5)
-    assert database.write(media.set_sha256, node_id, b"h" * 32, 10, 5)
-    assert not database.write(media.set_sha256, node_id, b"h" * 32, 10, 6)
+    assert database.read(details.media, [node_id])[0].sha256 is None
+    assert database.write(_hash, collection, node_id, 5) == []
+    assert database.write(_hash, collection, node_id, 6) == [node_id]
+    assert database.read(details.media, [node_id])[0].sha256 == b"h" * 32
     assert _put(database, collection, "a.jpg", modified_us=6) == node_id
     item = database.read(details.media, [node_id])[0]
     assert (item.sha256, item.facts.width_px, item.facts.modified_us) == (None, None, 6)
@@ -278,7 +287,7 @@ def test_an_import_keeps_its_numbers_and_new_ones_come_after(database: Database,
     def work(txn: Transaction) -> None:
         tagging.add_tagset(txn, imported, imported.id_base + 3, "when", TagType.NUMERICAL_INT)
         tagging.add_tag(txn, imported.id_base + 8, imported.id_base + 3, 2024)
-        group = media.add_group(txn, imported, GroupKind.IMPORTED, [], relative_id=7, uri="video/7.mp4")
+        group = add_group(txn, imported, GroupKind.IMPORTED, [], relative_id=7, uri="video/7.mp4")
         tagging.attach_group(txn, imported, group, imported.id_base + 8)
         for n in (42, 43, 44):
             media.add_imported(txn, imported, Imported(n, f"video/{n}.mp4", Kind.VIDEO, None, 7))
@@ -322,7 +331,7 @@ def test_a_video_s_frames_are_items_and_its_group_answers_with_all(database: Dat
     ids = database.write(frames.set_frames, video, given, True)
     assert ids[0] == video
     assert database.write(frames.set_frames, video, given, True) == ids
-    group = database.write(media.add_group, collection, GroupKind.FRAMES, [video])
+    group = database.write(add_group, collection, GroupKind.FRAMES, [video])
     assert database.read(retrieval.members, collection, group) == ids
     assert database.read(retrieval.related, collection, [ids[1]]) == {ids[1]: [ids[0], ids[2]]}
     assert [item.frame for item in database.read(retrieval.base, collection, ids)] == [0, 1, 2]

@@ -16,6 +16,7 @@ from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.media import Facts, FileSeen, Kind, Marks, Upload
 from metadata_service.domain.tags import automatic, written
 from metadata_service.store import collections, details, listing, media, retrieval, tagging
+from metadata_service.store.groups import add_group
 from metadata_service.store.orders import DEFAULTS, Limits
 from metadata_service.store.sqlite import Database
 from metadata_service.store.transaction import Transaction
@@ -156,7 +157,7 @@ class Machine(RuleBasedStateMachine):
     @rule(first=nodes, second=nodes, label=LABELS, value=VALUES)
     def group(self, first: int, second: int, label: str, value: str) -> None:
         def work(txn: Transaction) -> int:
-            group_id = media.add_group(txn, self.collection, GroupKind.IMPORTED, [first, second])
+            group_id = add_group(txn, self.collection, GroupKind.IMPORTED, [first, second])
             tagset_id, _ = tagging.tagset(txn, self.collection, label, tagging.TagType.ALPHANUMERICAL)
             tag_id = tagging.tag(txn, self.collection, tagset_id, value)
             tagging.attach_group(txn, self.collection, group_id, tag_id)

@@ -13,6 +13,7 @@ from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.media import FILES, Collection, Facts, FileSeen, Imported, Kind, Marks, Upload
 from metadata_service.domain.tags import TagType
 from metadata_service.store import collections, details, frames, listing, media, retrieval, tagging, words
+from metadata_service.store.groups import add_group
 from metadata_service.store.orders import Limits
 from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.sqlite import Database
@@ -128,7 +129,7 @@ def _filled(txn: Transaction) -> tuple[Collection, int]:
     tagging.replace(txn, collection, node_id, {"color": ["blue"], "season": ["spring"]})
     tagging.relabel(txn, collection, node_id, "color", "colour")
     tagging.remove(txn, collection, node_id, "colour", None)
-    group_id = media.add_group(txn, collection, GroupKind.BURST, [node_id])
+    group_id = add_group(txn, collection, GroupKind.BURST, [node_id])
     tagging.attach_group(txn, collection, group_id, tagging.tag(txn, collection, 1, "x"))
     frames.set_frames(txn, node_id, [frames.FrameGiven(0.0, 1, 1, "caption")], True)
     ((object_id, _),) = frames.add_objects(txn, node_id, [frames.ObjectGiven(0, "object", "cat", "objects", {})])

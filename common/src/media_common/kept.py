@@ -32,7 +32,7 @@ class KeptDatabase:
 
 
 JOURNAL: Final = KeptDatabase("journal.db", 1)
-CATALOGUE: Final = KeptDatabase("catalogue.db", 2)
+CATALOGUE: Final = KeptDatabase("catalogue.db", 5)
 #: The review roots: what people edit, and which directories they are.
 CONFIG_FILES: Final = ("config.yaml", "roots.json")
 

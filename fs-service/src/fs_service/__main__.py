@@ -62,7 +62,7 @@ SERVICE = fs_pb2.DESCRIPTOR.services_by_name["FsService"].full_name
 #: Empty-trash runs at once; a further one waits for its turn.
 _EMPTYING = 4
 _THUMBNAIL_THREADS = 8
-#: Descriptions and hashes are for the catalogue, which asks for one batch of each at a time.
+#: Descriptions are for the catalogue, which asks for two batches at a time.
 _INSIDE_THREADS = 2
 
 
@@ -159,6 +159,7 @@ async def running(
             read=pool("read", settings.read_threads),
             empty=pool("empty", _EMPTYING, parts.pressing),
             inside=pool("inside", _INSIDE_THREADS),
+            hash=pool("hash", 1),  # one file after the other: it is work for when there is no other
         )
         link = NatsLink(nats_url)
         await stack.enter_async_context(link.running())

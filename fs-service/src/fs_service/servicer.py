@@ -44,6 +44,7 @@ class Pools:
     read: Threads
     empty: Threads
     inside: Threads
+    hash: Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
 
     async def HashFiles(self, request: fs_pb2.HashFilesRequest, context: Context) -> AsyncIterator[fs_pb2.FileHashes]:
         start = partial(self._insides.hashes, convert.paths_of(request.paths))
-        async with aclosing(self._pools.inside.pull(start)) as batches:
+        async with aclosing(self._pools.hash.pull(start)) as batches:
             async for batch in batches:
                 yield convert.hashes(batch)
 

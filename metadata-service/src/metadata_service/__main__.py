@@ -24,6 +24,7 @@ from metadata_service.follower import Follower
 from metadata_service.importing import Imports
 from metadata_service.indexer import Indexer
 from metadata_service.indexing import Indexing
+from metadata_service.reading import Reading
 from metadata_service.servicer import MetadataServicer
 from metadata_service.store.sqlite import Catalogue, Database
 
@@ -42,17 +43,19 @@ async def main(settings: MetadataSettings, state_dir: Path, nats_url: str) -> No
         Imports(catalogue) as imports,
         open_channel(settings.fs_target) as channel,
     ):
-        indexer = Indexer(catalogue, FileService(channel))
+        files = FileService(channel)
+        indexer = Indexer(catalogue, files)
+        reading = Reading(catalogue, files, indexer)
         if (mark := restored_mark(state_dir / CATALOGUE.name)).exists():
             logger.info("a backup was put back: every review path is gone through as a whole")
             await indexer.ask(None)
             mark.unlink()
         follower = Follower(nats_url, indexer)
         blob_jobs = BlobJobs(nats_url, catalogue)
-        servicer = MetadataServicer(catalogue, Indexing(catalogue, indexer, follower), imports, blob_jobs)
+        servicer = MetadataServicer(catalogue, Indexing(catalogue, indexer, follower, reading), imports, blob_jobs)
         register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, servicer)
         async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s):
-            parts = (indexer, follower, blob_jobs) if settings.fs_target else (blob_jobs,)
+            parts = (indexer, follower, reading, blob_jobs) if settings.fs_target else (blob_jobs,)
             working = [asyncio.create_task(each.run()) for each in parts]
             try:
                 await stop.wait()

@@ -124,6 +124,7 @@ class Facts:
     orientation: int | None = None
     latitude: float | None = None
     longitude: float | None = None
+    taken_offset_min: int | None = None  # the camera's clock ahead of UTC
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from metadata_service.domain.ids import BASE_STEP, IMPORTED_TAGS
 from metadata_service.domain.imports import Begin, GivenTag, check_begin, check_id, check_item, place_of, value_of
 from metadata_service.domain.media import Collection, Imported, Kind
 from metadata_service.domain.tags import TagType
-from metadata_service.store import collections, media
+from metadata_service.store import collections, groups, media
 from metadata_service.store.bits import Family, listed_family
 from metadata_service.store.tagging import add_tagset, attach_group
 from metadata_service.store.transaction import Transaction
@@ -110,7 +110,7 @@ def add_items(txn: Transaction, collection: Collection, items: Sequence[Imported
 
 
 def _add_group(txn: Transaction, collection: Collection, item: Imported) -> None:
-    group_id = media.add_group(
+    group_id = groups.add_group(
         txn,
         collection,
         GroupKind.IMPORTED,
