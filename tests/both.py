@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
-from framewell_client import AsyncFramewell, Framewell
+import anyio
+from framewell_client import AsyncFramewell, Framewell, NotFound
 
 FACES = ("blocking", "awaited")
 
@@ -38,3 +40,21 @@ async def closed(client: Framewell | AsyncFramewell) -> None:
         client.close()
     else:
         await client.aclose()
+
+
+async def found(look: Callable[[], Any], deadline_s: float = 60.0) -> Any:
+    """What a call answers as soon as there is such a thing: the catalogue follows the disk at its own pace."""
+    with anyio.fail_after(deadline_s):
+        while True:
+            try:
+                return await told(look())
+            except NotFound:
+                await anyio.sleep(0.05)
+
+
+async def became(look: Callable[[], Any], good: Callable[[Any], bool], deadline_s: float = 60.0) -> Any:
+    """What a call answers as soon as it is good."""
+    with anyio.fail_after(deadline_s):
+        while not good(seen := await told(look())):  # noqa: ASYNC110 - nobody tells
+            await anyio.sleep(0.05)
+    return seen
