@@ -44,6 +44,7 @@ from gateway.errors import Failure, failure_of
 from gateway.hosts import Hosts
 from gateway.library import Library
 from gateway.metrics import Metrics
+from gateway.front import FrontedApp
 from gateway.middleware import Admission, Door
 from gateway.openapi import tell_exactly
 from gateway.page import Page
@@ -51,6 +52,7 @@ from gateway.rate_limit import RateLimit
 from gateway.shortcut import Shortcut, Table, table_of
 
 logger = logging.getLogger(__name__)
+from gateway.request_lines import Lines
 
 #: Written by whatever starts the processes.
 LOG_FILE: Final = Path("logs/framewell.log")
@@ -90,12 +92,14 @@ def create_app(parts: Parts) -> FastAPI:
             yield
         finally:
             level.cancel()
-            await asyncio.gather(level, return_exceptions=True)
+            await asyncio.gather(level, tidying, return_exceptions=True)
+            store.close()
+            lines.flush()
             await dependencies.close()
             await catalogue.close()
             await fs.close()
 
-    app = FastAPI(
+    app = FrontedApp(
         title="Framewell",
         version=metadata.version("framewell-gateway"),
         summary="Review, find and keep order in a library of photos and videos that stays where it is.",
@@ -114,9 +118,8 @@ def create_app(parts: Parts) -> FastAPI:
         RateLimit(parts.public.rate_limit),
     )
     exact: Table = {}
-    app.add_middleware(Shortcut, table=exact)
-    app.add_middleware(Admission, door=door, metrics=metrics)
-    app.add_middleware(Cors, origins=origins)
+    lines = Lines("gateway", parts.public.log_format)
+    app.front = Cors(Admission(Shortcut(app.behind, exact), door, metrics, lines), origins)
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE).add_to(app)

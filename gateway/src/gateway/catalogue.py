@@ -39,7 +39,7 @@ class CatalogueClient(Remote):
     @classmethod
     def open(cls, settings: GatewaySettings) -> CatalogueClient:
         """Where none is set up, every call answers that the catalogue is not available."""
-        return cls(open_channel(settings.metadata_target or "unix:/nonexistent"), settings)
+        return cls(open_channel(settings.metadata_target or "unix:/nonexistent", marked=False), settings)
 
     async def ask(self, method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q, *, repeatable: bool = True) -> A:
         """One call; what the transport says is said in our own words.

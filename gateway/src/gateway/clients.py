@@ -49,7 +49,7 @@ class FsClient(Remote):
 
     @classmethod
     def open(cls, settings: GatewaySettings) -> FsClient:
-        return cls(open_channel(settings.fs_target), settings)
+        return cls(open_channel(settings.fs_target, marked=False), settings)
 
     # --- settings and roots ---
     async def settings(self, deadline_s: float | None = None) -> fs_pb2.Settings:
