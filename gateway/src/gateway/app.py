@@ -123,7 +123,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE).add_to(app)
-    Platform(fs, dependencies, metrics, parts.public.encoder, parts.stopping).add_to(app)
+    Platform(fs, catalogue, dependencies, metrics, parts.public.encoder, parts.stopping).add_to(app)
     BlobBytes(fs, library, signer, metrics).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
     Resolver(catalogue).add_to(app)

@@ -1990,7 +1990,7 @@ class Queues(_message.Message):
     """a thumbnail worker answers"""
     @_builtins.property
     def index(self) -> Global___Queue:
-        """scans of roots, and events not yet published"""
+        """scans of roots, and events not yet published or not yet read"""
 
     @_builtins.property
     def thumbnail(self) -> Global___Queue: ...
