@@ -127,13 +127,13 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
         writer.start(shelves.flush, events.write)
         stack.callback(writer.stop)
         try:
+            if (mark := restored_mark(state_dir / JOURNAL.name)).exists():
+                logger.info("a backup was put back; %d actions cut off by it are dropped", recovery.forget_actions())
+                mark.unlink()
             logger.info("recovery: %s", recovery.run())
         except ConfigBroken as error:  # which roots there are is not known; it is run again when they are
             logger.warning("recovery waits: %s", error)
         caretaker = Caretaker(shelves, roots, events, root_online)
-            if (mark := restored_mark(state_dir / JOURNAL.name)).exists():
-                logger.info("a backup was put back; %d actions cut off by it are dropped", recovery.forget_actions())
-                mark.unlink()
         caretaker.start()
         stack.callback(caretaker.stop)
         library = Library(roots, shelves, DiskPicker(), roots, events, os.fsencode(state_dir))

@@ -82,11 +82,11 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         self._queues = queues
         self._follower = follower
         self._pools = pools
+        self._gathering = Gathering(lambda path: roots.place(path).root, deeds.act_each, pools.deed)
         self._fixed = fixed
 
     # Settings and roots
 
-        self._gathering = Gathering(lambda path: roots.place(path).root, deeds.act_each, pools.deed)
     async def GetSettings(self, request: fs_pb2.GetSettingsRequest, context: Context) -> fs_pb2.Settings:
         return self._settings(await self._pools.look.run(self._library.settings))
 
@@ -182,6 +182,9 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         state = await self._gathering.begin(Deed(path, convert.action_of(request.action), request_id.get()))
         return fs_pb2.ActResponse(path=path, status=convert.status(state))
 
+    async def ActEach(self, request: fs_pb2.ActEachRequest, context: Context) -> fs_pb2.ActEachResponse:
+        return await each_act(self._gathering, request)
+
     async def ActBatch(self, request: fs_pb2.ActBatchRequest, context: Context) -> fs_pb2.ActBatchResponse:
         action = convert.action_of(request.action)
         outcomes = await self._pools.deed.run(act_on_each, self._deeds, list(request.paths), action)
@@ -198,9 +201,6 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         if_match = request.if_match if request.HasField("if_match") else None
         stop = threading.Event()
         # However the call ends, the deletion stops at once: not first when this generator is closed.
-    async def ActEach(self, request: fs_pb2.ActEachRequest, context: Context) -> fs_pb2.ActEachResponse:
-        return await each_act(self._gathering, request)
-
         context.add_done_callback(lambda _: stop.set())
         start = partial(self._trash.empty, _root_of(request), if_match)
         async with aclosing(self._pools.empty.push(start, stop)) as batches:
@@ -234,6 +234,14 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
             async for batch in batches:
                 yield batch
 
+    # Keeping
+
+    async def Backup(self, request: fs_pb2.BackupRequest, context: Context) -> AsyncIterator[fs_pb2.BackupPart]:
+        start = partial(kept.parts, Path(os.fsdecode(self._fixed.state_directory)), kept.JOURNAL, kept.CONFIG_FILES)
+        async with aclosing(self._pools.read.pull(start)) as parts:
+            async for part in parts:
+                yield convert.backup_part(part)
+
 
 def _root_of(request: fs_pb2.PlanTrashRequest | fs_pb2.EmptyTrashRequest) -> bytes | None:
     return normalised(request.path) if request.HasField("path") else None
@@ -247,11 +255,3 @@ def _batches(batches: Iterator[list[Item]]) -> Iterator[fs_pb2.ItemBatch]:
     finally:
         close(batches)
     yield fs_pb2.ItemBatch(last=True)
-    # Keeping
-
-    async def Backup(self, request: fs_pb2.BackupRequest, context: Context) -> AsyncIterator[fs_pb2.BackupPart]:
-        start = partial(kept.parts, Path(os.fsdecode(self._fixed.state_directory)), kept.JOURNAL, kept.CONFIG_FILES)
-        async with aclosing(self._pools.read.pull(start)) as parts:
-            async for part in parts:
-                yield convert.backup_part(part)
-

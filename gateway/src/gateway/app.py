@@ -41,18 +41,18 @@ from gateway.dialects.platform.resolve import Resolver
 from gateway.dialects.platform.routes import Platform
 from gateway.dialects.wickson.routes import Wickson
 from gateway.errors import Failure, failure_of
+from gateway.front import FrontedApp
 from gateway.hosts import Hosts
 from gateway.library import Library
 from gateway.metrics import Metrics
-from gateway.front import FrontedApp
 from gateway.middleware import Admission, Door
 from gateway.openapi import tell_exactly
 from gateway.page import Page
 from gateway.rate_limit import RateLimit
+from gateway.request_lines import Lines
 from gateway.shortcut import Shortcut, Table, table_of
 
 logger = logging.getLogger(__name__)
-from gateway.request_lines import Lines
 
 #: Written by whatever starts the processes.
 LOG_FILE: Final = Path("logs/framewell.log")
@@ -92,12 +92,11 @@ def create_app(parts: Parts) -> FastAPI:
             yield
         finally:
             level.cancel()
-            await asyncio.gather(level, tidying, return_exceptions=True)
-            store.close()
-            lines.flush()
+            await asyncio.gather(level, return_exceptions=True)
             await dependencies.close()
             await catalogue.close()
             await fs.close()
+            lines.flush()
 
     app = FrontedApp(
         title="Framewell",
@@ -123,7 +122,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE).add_to(app)
-    Platform(fs, catalogue, dependencies, metrics, parts.public.encoder, parts.stopping).add_to(app)
+    Platform(fs, dependencies, metrics, parts.public.encoder, parts.stopping).add_to(app)
     BlobBytes(fs, library, signer, metrics).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
     Resolver(catalogue).add_to(app)
