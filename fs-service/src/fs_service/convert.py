@@ -159,6 +159,10 @@ def status(state: State) -> fs_pb2.Status:
     return fs_pb2.Status(locked=locked, trashed=trashed, seen=seen)
 
 
+def fill_status(message: fs_pb2.Status, state: State) -> None:
+    message.locked, message.trashed, message.seen = _FLAGS[state]
+
+
 def outcomes(results: Sequence[Outcome]) -> list[fs_pb2.ActOutcome]:
     statuses: dict[State, fs_pb2.Status] = {}  # a batch has a few states and many files
     told = []
@@ -204,10 +208,6 @@ def settings(
             failed_jobs=counters.failed_jobs,
         ),
     )
-
-def fill_status(message: fs_pb2.Status, state: State) -> None:
-    message.locked, message.trashed, message.seen = _FLAGS[state]
-
 
 
 def summary(values: Summary) -> fs_pb2.Summary:
