@@ -14,8 +14,8 @@ import pytest
 from fake_fs import FakeFs, Pause, Refused
 from fastapi import FastAPI
 from fastapi.openapi.models import OpenAPI
-from gateway.clients import FsClient
 from gateway.catalogue import CatalogueClient
+from gateway.clients import FsClient
 from gateway.config import GatewaySettings
 from gateway.dialects.mediareviewer import docs as review_docs
 from gateway.dialects.platform import docs

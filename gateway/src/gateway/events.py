@@ -10,7 +10,6 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 import grpc
-from media_proto import fs_pb2
 
 from gateway.clients import FsClient
 from gateway.errors import Failure
