@@ -159,6 +159,10 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         etags = convert.etags_of(request.if_etag)
         return convert.thumbnail(await self._thumbnails.get(self._place(request.path), request.size_px, etags))
 
+    async def RenderBlob(self, request: fs_pb2.RenderBlobRequest, context: Context) -> fs_pb2.BlobThumbnail:
+        reply = await self._thumbnails.of_blob(request.sha256, request.extension, request.size_px)
+        return fs_pb2.BlobThumbnail(png=reply.png, placeholder=reply.placeholder)
+
     async def DescribeFiles(
         self, request: fs_pb2.DescribeFilesRequest, context: Context
     ) -> fs_pb2.DescribeFilesResponse:

@@ -14,7 +14,9 @@ from typing import Final
 import grpc
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from media_common.blobs import BlobStore, open_store
 from media_common.config import PublicSettings
+from media_common.errors import ServiceError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,8 +31,9 @@ from gateway.clients import FsClient
 from gateway.config import GatewaySettings, allowed_origins
 from gateway.cors import Cors
 from gateway.dependencies import Dependencies
-from gateway.dialects import unbuilt
+from gateway.dialects.coreviz.lookup import Lookup
 from gateway.dialects.coreviz.routes import CoreViz
+from gateway.dialects.coreviz.uploads import Uploads
 from gateway.dialects.exquisitor.routes import Exquisitor
 from gateway.dialects.mediareviewer.routes import MediaReviewer
 from gateway.dialects.platform import docs
@@ -51,6 +54,7 @@ from gateway.page import Page
 from gateway.rate_limit import RateLimit
 from gateway.request_lines import Lines
 from gateway.shortcut import Shortcut, Table, table_of
+from gateway.stored import Stored
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +82,7 @@ def create_app(parts: Parts) -> FastAPI:
     fs = FsClient.open(parts.settings)
     catalogue = CatalogueClient.open(parts.settings)
     library = Library(catalogue)
+    store = open_store(parts.public)
     signer = BlobSigner(parts.signing_key, parts.public.blob_ttl_s)
     dependencies = Dependencies(fs, parts.settings)
     metrics = Metrics()
@@ -88,11 +93,13 @@ def create_app(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         level = asyncio.create_task(_adopt_log_level(fs, parts.public))
+        tidying = asyncio.create_task(_drop_abandoned(store))
         try:
             yield
         finally:
             level.cancel()
-            await asyncio.gather(level, return_exceptions=True)
+            await asyncio.gather(level, tidying, return_exceptions=True)
+            store.close()
             await dependencies.close()
             await catalogue.close()
             await fs.close()
@@ -123,14 +130,14 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _answer)
     MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE).add_to(app)
     Platform(fs, dependencies, metrics, parts.public.encoder, parts.stopping).add_to(app)
-    BlobBytes(fs, library, signer, metrics).add_to(app)
+    BlobBytes(fs, library, signer, metrics, Stored(store, fs)).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
     Resolver(catalogue).add_to(app)
     Reindexing(catalogue).add_to(app)
     Exquisitor(catalogue, signer, AuditLog(parts.public.state_path / EVENT_LOG_FILE)).add_to(app)
     CoreViz(fs, library, signer).add_to(app)
+    Uploads(library, Lookup(library, signer), store, parts.public.max_upload_bytes).add_to(app)
     Wickson(library).add_to(app)
-    unbuilt.add_to(app)
     Page().add_to(app)
     tell_exactly(app)
     exact.update(table_of(app.routes))
@@ -152,6 +159,15 @@ def _methods_of(request: Request) -> set[str]:
         if route.matches(request.scope)[0] is not Match.NONE:
             methods |= getattr(route, "methods", None) or set()
     return methods
+
+
+async def _drop_abandoned(store: BlobStore) -> None:
+    """What a gateway that died has left of uploads."""
+    try:
+        if count := await asyncio.to_thread(store.drop_abandoned):
+            logger.info("dropped %d unfinished uploads of an earlier run", count)
+    except ServiceError as error:
+        logger.warning("unfinished uploads are not looked for: %s", error.message)
 
 
 async def _adopt_log_level(fs: FsClient, public: PublicSettings) -> None:

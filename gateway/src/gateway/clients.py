@@ -103,6 +103,11 @@ class FsClient(Remote):
             answer = await self._ask(self._stub.GetThumbnail, request, self._thumbnail_s)
         return self._kept_thumbnails.settle(key, if_etags, answer)
 
+    async def render_blob(self, sha256: bytes, extension: bytes, size_px: int) -> fs_pb2.BlobThumbnail:
+        """A blob's thumbnail, made by the workers; a png that is empty is in the blob store."""
+        request = fs_pb2.RenderBlobRequest(sha256=sha256, extension=extension, size_px=size_px)
+        return await self._ask(self._stub.RenderBlob, request, self._thumbnail_s)
+
     # --- changing ---
     async def act(self, path: bytes, action: str) -> fs_pb2.ActResponse:
         """Goes with those that come at the same moment."""

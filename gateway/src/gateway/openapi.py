@@ -51,6 +51,9 @@ class Doc:
     parameters: Sequence[Parameter] = ()
     body: Any = None
     body_required: bool = True
+    #: The parts of a multipart form, by name, as schemas; instead of a JSON body.
+    form: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    form_required: Sequence[str] = ()
     errors: Mapping[int, str] = field(default_factory=dict)
     #: Whether HEAD is answered too; a stream is not begun to throw it away.
     head: bool = True
@@ -85,6 +88,9 @@ class Doc:
         if self.body is not None:
             content = {JSON: {"schema": self._shape(self.body, self.other_bodies), "example": self.body}}
             operation["requestBody"] = {"required": self.body_required, "content": content}
+        if self.form:
+            parts = {"type": "object", "properties": dict(self.form), "required": list(self.form_required)}
+            operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": parts}}}
         return operation
 
     def _shape(self, example: Any, others: Sequence[Any]) -> Schema:

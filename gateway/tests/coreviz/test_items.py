@@ -173,9 +173,10 @@ class TestADeletion:
         second = photo(source=pb.MEDIA_SOURCE_UPLOAD, total_versions=2, uuid=b"2" * 16)
         world.items[PHOTO_ID] = first
         world.fake.answers["ListVersions"] = pb.MediaList(media=[first, second])
+        world.fake.answers["SetTrashed"] = pb.SetTrashedResponse(count=2)
 
         assert (await client.delete(PHOTO)).json()["deletedCount"] == 2
-        assert world.fake.count("DeleteVersion") == 2
+        assert world.fake.last("SetTrashed") == pb.SetTrashedRequest(uuids=[PHOTO_ID, b"2" * 16], trashed=True)
 
     async def test_of_a_folder_takes_every_file_below(
         self, client: httpx.AsyncClient, world: World, fake: FakeFs
@@ -270,10 +271,15 @@ class TestFolders:
         for name in ("nonsense", "0" * 32):
             assert failed(await client.get(f"/api/folder/{name}"), 404) == "Folder not found"
 
-    async def test_on_no_disk_cannot_be_deleted_yet(self, client: httpx.AsyncClient, world: World) -> None:
+    async def test_on_no_disk_go_as_a_whole_or_not_at_all(self, client: httpx.AsyncClient, world: World) -> None:
         world.items[FOLDER_ID] = folder(source=pb.MEDIA_SOURCE_UPLOAD)
+        world.fake.answers["TrashFolder"] = pb.SetTrashedResponse(count=3)
 
-        failed(await client.delete(FOLDER), 503)
+        for address in (FOLDER, f"/api/media/{FOLDER_ID.hex()}"):
+            assert (await client.delete(address)).json()["deletedCount"] == 3
+        assert world.fake.last("TrashFolder").uuid == FOLDER_ID
+        world.fake.answers["TrashFolder"] = Refused(ErrorCode.ITEM_LOCKED, "A locked item is in the folder.")
+        failed(await client.delete(FOLDER), 409)
 
 
 class TestObjects:
@@ -365,7 +371,6 @@ async def test_clusters_are_listed(client: httpx.AsyncClient) -> None:
         ("POST", "/api/ai/edit", {}, 501),
         ("POST", "/api/ai/generate", {}, 501),
         ("POST", "/api/ai/dance", {}, 404),
-        ("POST", "/api/upload/multipart", {}, 503),
         ("GET", "/api/media", None, 404),
         ("PUT", PHOTO, None, 405),
     ],

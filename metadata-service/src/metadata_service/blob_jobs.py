@@ -142,6 +142,7 @@ def facts_of(told: thumbnail_pb2.BlobDescription) -> Facts:
         height_px=given.get("height_px"),
         duration_s=given.get("duration_s"),
         taken_us=given.get("taken_us"),
+        taken_offset_min=given.get("taken_offset_min"),
         camera=camera(given.get("make"), given.get("model")),
         lens=given.get("lens"),
         orientation=given.get("orientation"),

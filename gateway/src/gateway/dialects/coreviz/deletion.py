@@ -43,13 +43,28 @@ class Deletion:
         return await self._trash(await self._versions(media), LOCKED)
 
     async def folder(self, folder: pb.Media) -> int:
-        """Every file below a folder; how many went.
+        """A folder with all that is in it, or of a folder on a disk all that is in it; how many files went.
 
         Raises:
-            Failure: 409, one of them is locked; 503 for a folder that is on no disk.
+            Failure: 409, one of them is locked.
         """
         if folder.source != pb.MEDIA_SOURCE_IN_PLACE:
-            raise Failure(503, ErrorCode.NOT_BUILT, "Folders that are on no disk cannot be deleted yet.")
+            return await self._library.trash_folder(folder.uuid)
+        found = await self._below(folder, _FILES)
+        several = [one for one in found if one.total_versions > 1]
+        single = [one for one in found if one.total_versions <= 1]
+        for one in several:
+            single += await self._versions(one)
+        count = await self._trash(single, LOCKED_BELOW)
+        # Folders that a person made in it are empty now; those of the disk are the disk's.
+        made = [
+            one for one in await self._below(folder, (pb.MEDIA_KIND_FOLDER,)) if one.source != pb.MEDIA_SOURCE_IN_PLACE
+        ]
+        if made:
+            await self._library.set_trashed([one.uuid for one in made], True)
+        return count
+
+    async def _below(self, folder: pb.Media, kinds: Sequence[pb.MediaKind.ValueType]) -> list[pb.Media]:
         found: list[pb.Media] = []
         while True:
             page = await self._library.page(
@@ -57,7 +72,7 @@ class Deletion:
                     collection=folder.path[0].hex(),
                     path=folder.path,
                     recursive=True,
-                    kinds=_FILES,
+                    kinds=kinds,
                     sort=pb.SORT_BY_CREATED,
                     ascending=True,
                     offset=len(found),
@@ -66,12 +81,7 @@ class Deletion:
             )
             found += page.media
             if len(page.media) < _LOOK:
-                break
-        several = [one for one in found if one.total_versions > 1]
-        single = [one for one in found if one.total_versions <= 1]
-        for one in several:
-            single += await self._versions(one)
-        return await self._trash(single, LOCKED_BELOW)
+                return found
 
     async def version(self, media: pb.Media, version: pb.Media) -> bytes | None:
         """One version; the id of the one that became the active one for it."""
@@ -95,11 +105,8 @@ class Deletion:
         collections = await self._library.by_id({one.collection_id for one in wanted})
         in_place = [one for one in wanted if one.source == pb.MEDIA_SOURCE_IN_PLACE]
         went = await self._trash_files([path_on_disk(collections[one.collection_id], one) for one in in_place], locked)
-        for one in wanted:
-            if one.source != pb.MEDIA_SOURCE_IN_PLACE:
-                await self._library.delete_version(one.uuid, one.uuid)
-                went += 1
-        return went
+        elsewhere = [one.uuid for one in wanted if one.source != pb.MEDIA_SOURCE_IN_PLACE]
+        return went + (await self._library.set_trashed(elsewhere, True) if elsewhere else 0)
 
     async def _trash_files(self, paths: Sequence[bytes], locked: str) -> int:
         """Mark the files; one that turns out to be locked, or cannot be marked, has the others unmarked again.

@@ -21,6 +21,7 @@ from gateway.errors import Failure
 from gateway.library import Library
 from gateway.metrics import Metrics
 from gateway.openapi import add_route
+from gateway.stored import Stored
 
 #: Whoever has the address may show it: that is what it is for.
 _ANY_PAGE: Final = {"Cross-Origin-Resource-Policy": "cross-origin"}
@@ -31,8 +32,9 @@ _NO_FILE: Final = frozenset((ErrorCode.PATH_MISSING, ErrorCode.OUTSIDE_ROOTS, Er
 class BlobBytes:
     """One endpoint: the token says which item and which face of it."""
 
-    def __init__(self, fs: FsClient, library: Library, signer: BlobSigner, metrics: Metrics) -> None:
+    def __init__(self, fs: FsClient, library: Library, signer: BlobSigner, metrics: Metrics, stored: Stored) -> None:
         self._fs = fs
+        self._stored = stored
         self._library = library
         self._signer = signer
         self._metrics = metrics
@@ -45,10 +47,11 @@ class BlobBytes:
         found = await self._library.by_item_id(wanted.item_id)
         if found.media.source == pb.MEDIA_SOURCE_EXTERNAL:
             return Response(status_code=302, headers={"Location": _outside(found, wanted.face), **_ANY_PAGE})
-        if found.media.source != pb.MEDIA_SOURCE_IN_PLACE:
-            raise Failure(503, ErrorCode.NOT_BUILT, "Uploaded files are not built yet.")
-        path = path_on_disk(found.collection, found.media)
         try:
+            if found.media.source == pb.MEDIA_SOURCE_UPLOAD:
+                answer = self._stored.thumbnail if wanted.face == "thumb" else self._stored.file
+                return await answer(request, found.media, _ANY_PAGE)
+            path = path_on_disk(found.collection, found.media)
             if wanted.face == "thumb":
                 return await send_thumbnail(request, (self._fs, self._metrics), path, MAX_THUMBNAIL_PX, _ANY_PAGE)
             return await send_file(request, self._fs, path, _ANY_PAGE)

@@ -105,10 +105,6 @@ BLOB: Final = _doc(
 )
 
 
-def unbuilt(summary: str = "Not built yet") -> Doc:
-    return _doc(summary, errors={503: "Not built yet."}, head=False, built=False)
-
-
 TAGS: Final[list[dict[str, Any]]] = [
     {"name": "MediaReviewer", "description": "Review folders of photos and videos on disk: seen, lock, trash."},
     {"name": TAG, "description": "Our own additions: health, figures, jobs, events, undo, the trash plan, keys, ids."},
