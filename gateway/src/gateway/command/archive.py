@@ -75,7 +75,7 @@ class Contents:
             self.blob_count += 1
             self.blob_bytes += size_bytes
             self.blob_names.update(name.encode())
-        else:
+        elif name != MANIFEST:  # which cannot tell its own
             self.members[name] = {"bytes": size_bytes, "sha256": digest}
 
     def manifest(self) -> dict[str, Any]:
@@ -200,8 +200,7 @@ def _read(source: BinaryIO | gzip.GzipFile, take: Callable[[str, int], Sink | No
             raise Damaged(f"The archive is damaged: the bytes of {name} have changed.")
         if name == ABOUT:
             contents.about = _about(small[ABOUT])
-        if name != MANIFEST:
-            contents.note(name, size_bytes, digest.hexdigest())
+        contents.note(name, size_bytes, digest.hexdigest())
         last = name
     _compare(contents, small[MANIFEST])
     while rest := source.read(kept.PIECE_BYTES):
