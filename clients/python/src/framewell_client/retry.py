@@ -22,7 +22,7 @@ class Retry:
     is kept to the second; one above `longest_wait_s` is not waited for.
     """
 
-    attempts: int = 4  # the first included; 1: never again
+    attempts: int = 6  # the first included; 1: never again. Six take three to six seconds
     first_wait_s: float = 0.2
     longest_wait_s: float = 10.0
 
