@@ -1637,6 +1637,7 @@ class TrashEvent(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     FOLDER_DONE_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def deleting(self) -> Global___TrashPath: ...
@@ -1651,6 +1652,8 @@ class TrashEvent(_message.Message):
     @_builtins.property
     def done(self) -> Global___TrashDone: ...
     @_builtins.property
+    def run(self) -> Global___TrashRun: ...
+    @_builtins.property
     def more(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrashEvent]:
         """The events right behind this one: a run of thousands of files a second is not a message a file."""
 
@@ -1663,17 +1666,40 @@ class TrashEvent(_message.Message):
         error: Global___TrashError | None = ...,
         folder_done: Global___TrashPath | None = ...,
         done: Global___TrashDone | None = ...,
+        run: Global___TrashRun | None = ...,
         more: _abc.Iterable[Global___TrashEvent] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "deleting", b"deleting", "done", b"done", "error", b"error", "event", b"event", "folder_done", b"folder_done", "skipped", b"skipped"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "deleting", b"deleting", "done", b"done", "error", b"error", "event", b"event", "folder_done", b"folder_done", "run", b"run", "skipped", b"skipped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "deleting", b"deleting", "done", b"done", "error", b"error", "event", b"event", "folder_done", b"folder_done", "more", b"more", "skipped", b"skipped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "deleting", b"deleting", "done", b"done", "error", b"error", "event", b"event", "folder_done", b"folder_done", "more", b"more", "run", b"run", "skipped", b"skipped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["deleting", "deleted", "skipped", "error", "folder_done", "done"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["deleting", "deleted", "skipped", "error", "folder_done", "done", "run"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___TrashEvent: _TypeAlias = TrashEvent  # noqa: Y015
+
+@_typing.final
+class TrashRun(_message.Message):
+    """Files one after the other, each announced and then deleted: a `deleting` and a `deleted` each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrashRun: _TypeAlias = TrashRun  # noqa: Y015
 
 @_typing.final
 class TrashPath(_message.Message):
