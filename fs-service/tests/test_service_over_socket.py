@@ -122,7 +122,18 @@ async def streamed(fs: Any, root: Path, **fields: Any) -> list[fs_pb2.Item]:
 
 async def emptied(fs: Any, **fields: Any) -> list[fs_pb2.TrashEvent]:
     messages = [message async for message in fs.EmptyTrash(fs_pb2.EmptyTrashRequest(**fields))]
-    return [event for message in messages for event in (message, *message.more)]
+    return [event for message in messages for one in (message, *message.more) for event in _spelt_out(one)]
+
+
+def _spelt_out(event: fs_pb2.TrashEvent) -> list[fs_pb2.TrashEvent]:
+    """A run as the events that it stands for."""
+    if event.WhichOneof("event") != "run":
+        return [event]
+    return [
+        fs_pb2.TrashEvent(**{kind: fs_pb2.TrashPath(path=path)})
+        for path in event.run.paths
+        for kind in ("deleting", "deleted")
+    ]
 
 
 async def refusal(call: Any) -> tuple[ErrorCode, str]:

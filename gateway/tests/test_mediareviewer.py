@@ -381,6 +381,19 @@ class TestAnEmptyTrash:
         fs_pb2.TrashEvent(done=fs_pb2.TrashDone(deleted=1, errors=1, skipped=1, bytes=99, receipt_id="r1")),
     )
 
+    async def test_tells_of_every_file_of_a_run(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
+        run = fs_pb2.TrashEvent(run=fs_pb2.TrashRun(paths=[b'/r/a"b.jpg', b"/r/\xff.jpg"]))
+        fake.answers["EmptyTrash"] = (run, self.EVENTS[-1])
+
+        answer = await client.post("/api/empty-trash")
+
+        assert [json.loads(line) for line in answer.text.splitlines()][:-1] == [
+            {"type": "deleting", "path": '/r/a"b.jpg'},
+            {"type": "deleted", "path": '/r/a"b.jpg'},
+            {"type": "deleting", "path": "/r/\udcff.jpg"},
+            {"type": "deleted", "path": "/r/\udcff.jpg"},
+        ]
+
     async def test_tells_the_events_of_the_seed(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
         fake.answers["EmptyTrash"] = self.EVENTS
 

@@ -109,9 +109,7 @@ def found_items(paths: Iterable[bytes], results: Iterable[Item | ServiceError]) 
     return message
 
 
-def descriptions(
-    paths: Iterable[bytes], results: Iterable[Description | ServiceError]
-) -> fs_pb2.DescribeFilesResponse:
+def descriptions(paths: Iterable[bytes], results: Iterable[Description | ServiceError]) -> fs_pb2.DescribeFilesResponse:
     message = fs_pb2.DescribeFilesResponse()
     for path, result in zip(paths, results, strict=True):
         if isinstance(result, ServiceError):
@@ -259,12 +257,33 @@ def trash_plan(plan: Plan) -> fs_pb2.TrashPlan:
 
 
 def trash_events(events: Sequence[TrashEvent]) -> fs_pb2.TrashEvent:
-    """One message for one or more events, in order."""
+    """One message for one or more events, in order; files that simply went are a path each."""
     message = fs_pb2.TrashEvent()
-    _fill(message, events[0])
-    for event in events[1:]:
-        _fill(message.more.add(), event)
+    slot: fs_pb2.TrashEvent | None = message
+    at = 0
+    while at < len(events):
+        if slot is None:
+            slot = message.more.add()
+        if paths := _run_from(events, at):
+            slot.run.paths.extend(paths)
+            at += 2 * len(paths)
+        else:
+            _fill(slot, events[at])
+            at += 1
+        slot = None
     return message
+
+
+def _run_from(events: Sequence[TrashEvent], at: int) -> list[bytes]:
+    """The files that were announced and deleted one after the other from this event on."""
+    paths: list[bytes] = []
+    while at + 1 < len(events):
+        first, second = events[at], events[at + 1]
+        if not isinstance(first, Deleting) or not isinstance(second, Deleted) or first.path != second.path:
+            break
+        paths.append(first.path)
+        at += 2
+    return paths
 
 
 def _fill(message: fs_pb2.TrashEvent, event: TrashEvent) -> None:
