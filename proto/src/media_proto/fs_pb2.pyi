@@ -2174,19 +2174,25 @@ class MediaEvent(_message.Message):
     ROOT_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     INODE_FIELD_NUMBER: _builtins.int
+    MORE_PATHS_FIELD_NUMBER: _builtins.int
     root: _builtins.bytes
     path: _builtins.bytes
     inode: _builtins.int
+    @_builtins.property
+    def more_paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """of the same root, the same is to be said"""
+
     def __init__(
         self,
         *,
         root: _builtins.bytes = ...,
         path: _builtins.bytes = ...,
         inode: _builtins.int = ...,
+        more_paths: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inode", b"inode", "path", b"path", "root", b"root"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inode", b"inode", "more_paths", b"more_paths", "path", b"path", "root", b"root"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
