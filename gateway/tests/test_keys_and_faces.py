@@ -13,8 +13,8 @@ import pytest
 from fake_fs import FakeFs, Refused
 from fake_metadata import FakeMetadata, serve_metadata
 from gateway.dialects.platform.keys import key_request
-from gateway.dialects.platform.resolve import plain
 from gateway.errors import Failure
+from gateway.paths import plain
 from gateway_rig import KEY, MakeApp, client_of, error_of
 from hypothesis import given
 from hypothesis import strategies as st

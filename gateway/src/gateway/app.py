@@ -55,6 +55,7 @@ from gateway.rate_limit import RateLimit
 from gateway.request_lines import Lines
 from gateway.shortcut import Shortcut, Table, table_of
 from gateway.stored import Stored
+from gateway.visible import VisibleRoots
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ def create_app(parts: Parts) -> FastAPI:
     fs = FsClient.open(parts.settings)
     catalogue = CatalogueClient.open(parts.settings)
     library = Library(catalogue)
+    visible = VisibleRoots(library)
     store = open_store(parts.public)
     signer = BlobSigner(parts.signing_key, parts.public.blob_ttl_s)
     dependencies = Dependencies(fs, parts.settings)
@@ -128,8 +130,8 @@ def create_app(parts: Parts) -> FastAPI:
     app.front = Cors(Admission(Shortcut(app.behind, exact), door, metrics, lines), origins)
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
-    MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE).add_to(app)
-    Platform(fs, dependencies, metrics, parts.public.encoder, parts.stopping).add_to(app)
+    MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE, visible).add_to(app)
+    Platform(fs, catalogue, dependencies, metrics, parts.public.encoder, parts.stopping, visible).add_to(app)
     BlobBytes(fs, library, signer, metrics, Stored(store, fs)).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
     Resolver(catalogue).add_to(app)

@@ -24,9 +24,8 @@ from gateway.command.operator import Operator, reached
 from gateway.command.restore import restored, verified
 from gateway.command.stack import Refused, Stack, running
 from gateway.config import CommandSettings
-from gateway.dialects.platform.resolve import plain
 from gateway.errors import Failure, failure_of
-from gateway.paths import dumps
+from gateway.paths import dumps, plain
 
 T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

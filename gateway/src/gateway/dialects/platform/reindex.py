@@ -14,10 +14,9 @@ from gateway.answers import json_answer
 from gateway.bodies import read_object, text_field
 from gateway.catalogue import CatalogueClient
 from gateway.dialects.platform import docs
-from gateway.dialects.platform.resolve import plain
 from gateway.errors import Failure
 from gateway.openapi import Doc, add_route
-from gateway.paths import bytes_of, text_of
+from gateway.paths import bytes_of, plain, text_of
 
 _DOC: Final = Doc(
     "Compare the catalogue with the disk again, in the background; without a path, all review paths",

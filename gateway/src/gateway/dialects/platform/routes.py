@@ -9,19 +9,21 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.access import access_of
 from gateway.answers import json_answer
 from gateway.bodies import read_object
 from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
 from gateway.dependencies import Dependencies
 from gateway.dialects.platform import docs, render
-from gateway.errors import invalid
+from gateway.errors import Failure, invalid
 from gateway.events import EVENT_STREAM, QueueWatch, event_stream
 from gateway.jobs import Jobs
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.ndjson import StreamedAnswer
 from gateway.openapi import Doc, Endpoint, add_route
 from gateway.query import Query, strict_integer
+from gateway.visible import VisibleRoots
 
 MAX_UNDO_STEPS: Final = 1000
 
@@ -37,6 +39,7 @@ class Platform:
         metrics: Metrics,
         encoder: str,
         stopping: asyncio.Event,
+        visible: VisibleRoots,
     ) -> None:
         """`encoder` is the setting; `stopping` is set when the server ends, so that listeners are let go."""
         self._fs = fs
@@ -45,6 +48,7 @@ class Platform:
         self._metrics = metrics
         self._encoder = encoder
         self._stopping = stopping
+        self._visible = visible
         self._watch = QueueWatch(self._jobs, render.queues_out)
 
     def add_to(self, app: FastAPI) -> None:
@@ -88,6 +92,11 @@ class Platform:
 
     async def plan(self, request: Request) -> Response:
         path = Query(request.scope["query_string"]).optional_path()
+        access = access_of(request)
+        if path is not None:
+            path = await self._visible.checked(access, path)
+        elif access.collections is not None:
+            raise Failure(403, "forbidden", "The key is limited to collections: name a review path of theirs.")
         return json_answer(render.plan_out(await self._fs.trash_plan(path)))
 
 
