@@ -159,6 +159,17 @@ def _compare(database: Database, collection: Collection, rows: Rows) -> None:
         }  # fmt: skip
 
 
+async def test_a_group_of_the_next_collection_has_no_members_in_this_one(tmp_path: Path) -> None:
+    database, rows = Database(tmp_path / "c.db"), made.generated(60)
+    first, second = [await taken(database, parts_of(rows, name)) for name in ("one", "two")]
+    group = min(rows.groups)
+    assert database.read(retrieval.members, second, group) == rows.members(group) != []
+    for number in (group + BASE_STEP, group - BASE_STEP, group + 2**63, -(2**63), 2**63 - 1, 0):
+        assert database.read(retrieval.members, first, number) == []
+        assert database.read(retrieval.related, first, [number]) == {number: []}
+    database.close()
+
+
 # --- what fails leaves nothing ---
 def _spoiled() -> list[tuple[str, list[Part], type[ServiceError], str]]:
     parts = parts_of(made.generated(40), size=20)
