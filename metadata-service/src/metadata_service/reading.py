@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from metadata_service.domain.disk import Depths, Refused
@@ -30,8 +33,9 @@ _AT_ONCE: Final = 2
 _AHEAD: Final = 8
 #: Between two looks for something to do, when nobody says that there is.
 _POLL_S: Final = 1.0
-#: A file that cannot be read is tried so often, a poll apart, and then left as it is.
+#: A file that cannot be read is tried so often, and then left as it is; tries closer to each other count as one.
 _TRIES: Final = 5
+_APART_S: Final = 0.5
 
 
 class Reading:
@@ -42,6 +46,7 @@ class Reading:
         self._depths = depths
         self._indexer = indexer
         self._tries: Counter[tuple[Family, int]] = Counter()
+        self._tried_at: dict[tuple[Family, int], float] = {}
         self._described = asyncio.Event()  # there is something to hash, perhaps
         #: Files that are asked for right now.
         self.in_hand = 0
@@ -50,7 +55,7 @@ class Reading:
         """Until cancelled."""
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._loop(Family.UNDESCRIBED, self._describe, self._indexer.news))
-            loops.create_task(self._loop(Family.UNHASHED, self._hash, self._described))
+            loops.create_task(self._loop(Family.UNHASHED, self._hash_in_peace, self._described))
 
     async def left(self) -> Left:
         """What there is still to read, in the review paths that can be reached."""
@@ -101,13 +106,7 @@ class Reading:
 
         async def one(batch: list[ToRead]) -> int:
             async with turns:
-                if family is Family.UNHASHED:
-                    await self._nothing_else_to_do()
-                self.in_hand += len(batch)
-                try:
-                    return await work(collection, batch)
-                finally:
-                    self.in_hand -= len(batch)
+                return await work(collection, batch)
 
         while True:
             files = await self._catalogue.read(insides.to_read, collection, family, after, _AHEAD * _BATCH)
@@ -120,18 +119,33 @@ class Reading:
                     raise result
                 written += result
 
-    async def _nothing_else_to_do(self) -> None:
-        while self._indexer.running or (await self.left()).undescribed:  # noqa: ASYNC110 - nobody says when it is
+    async def _hash_in_peace(self, collection: Collection, files: list[ToRead]) -> int:
+        """When nothing else is to be done."""
+        while self._indexer.running or (await self.left()).undescribed:  # noqa: ASYNC110 - nobody says when
             await asyncio.sleep(_POLL_S / 4)
+        return await self._hash(collection, files)
+
+    @contextmanager
+    def _holding(self, count: int) -> Iterator[None]:
+        self.in_hand += count
+        try:
+            yield
+        finally:
+            self.in_hand -= count
 
     async def _describe(self, collection: Collection, files: list[ToRead]) -> int:
-        answers = await self._depths.describe([file.path for file in files])
+        with self._holding(len(files)):
+            answers = await self._depths.describe([file.path for file in files])
         found, refused = _parted(files, answers)
         stale = await self._catalogue.write(insides.describe, collection, found) if found else []
         told = [node_id for node_id, _ in found]
         return await self._settle(collection, Family.UNDESCRIBED, files, told, stale, refused)
 
     async def _hash(self, collection: Collection, files: list[ToRead]) -> int:
+        with self._holding(len(files)):
+            return await self._hash_each(collection, files)
+
+    async def _hash_each(self, collection: Collection, files: list[ToRead]) -> int:
         done = 0
         written = 0
         async for answers in self._depths.hashes([file.path for file in files]):
@@ -170,13 +184,16 @@ class Reading:
         how many files were written."""
         written = set(found) - set(stale)
         for node_id in written:
-            self._tries.pop((family, node_id), None)
+            self._forget((family, node_id))
         again = {*stale, *(node_id for node_id, why in refused.items() if why is not Refused.AWAY)}
         hopeless = []
         for node_id in again:
-            self._tries[family, node_id] += 1
-            if self._tries[family, node_id] >= _TRIES:
-                del self._tries[family, node_id]
+            key, now = (family, node_id), time.monotonic()
+            if now - self._tried_at.get(key, -math.inf) >= _APART_S:
+                self._tries[key] += 1
+                self._tried_at[key] = now
+            if self._tries[key] >= _TRIES:
+                self._forget(key)
                 hopeless.append(node_id)
         if again and collection.root_path is not None:
             root = collection.root_path
@@ -185,6 +202,10 @@ class Reading:
             logger.warning("%d files of %r cannot be read and are left as they are", len(hopeless), collection.slug)
             await self._catalogue.write(insides.give_up, collection, family, hopeless)
         return len(written)
+
+    def _forget(self, key: tuple[Family, int]) -> None:
+        self._tries.pop(key, None)
+        self._tried_at.pop(key, None)
 
 
 def _parted(files: Sequence[ToRead], answers: Sequence[T | Refused]) -> tuple[list[tuple[int, T]], dict[int, Refused]]:
