@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 from fs_service import convert
 from fs_service.domain.items import Action, Item, Probe, State, StatusFilter
@@ -90,7 +92,9 @@ going = st.binary().map(lambda path: [Deleting(path), Deleted(path)])
 
 
 @given(
-    st.lists(going | st.lists(events, min_size=1, max_size=3), min_size=1, max_size=6).map(lambda all_: sum(all_, []))
+    st.lists(going | st.lists(events, min_size=1, max_size=3), min_size=1, max_size=6).map(
+        lambda lists: list(chain(*lists))
+    )
 )
 def test_events_of_the_trash_come_out_in_order_even_when_empty(given_events: list[TrashEvent]) -> None:
     message = fs_pb2.TrashEvent.FromString(convert.trash_events(given_events).SerializeToString())

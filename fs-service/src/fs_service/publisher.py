@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import nats.errors
@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 _WINDOW: Final = 1000
 _ACK_S: Final = 5.0
 _POLL_S: Final = 0.5
+#: Thousands of these come at once, from batches and deletions; the longest paths fit in a message of NATS.
+_TOGETHER: Final = (subjects.MEDIA_STATE, subjects.MEDIA_GONE)
+_MOST_TOGETHER: Final = 100
 #: Events may come so much later while actions press.
 _GIVE_WAY_S: Final = 2.0
 _BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -95,7 +98,7 @@ class Publisher:
                 rows = await self._threads.run(self._waiting)
                 if not rows:
                     continue
-                await window.send([(row.subject, self._id(row), self._payload(row)) for row in self._wanted(rows)])
+                await window.send([self._message(group) for group in _grouped(self._wanted(rows))])
                 await self._threads.run(self._outbox.sent, rows[-1].sequence)
         finally:
             await window.close()
@@ -119,10 +122,17 @@ class Publisher:
             return rows
         return [row for row in rows if row.subject != subjects.JOBS_THUMBNAIL]
 
-    def _id(self, row: OutboxRow) -> str:
-        return f"{self._outbox.epoch}-{row.sequence}"
+    def _message(self, rows: Sequence[OutboxRow]) -> tuple[str, str, bytes]:
+        """Subject, id and payload. The id names all that is in it: rows that are sent again in other company after an
+        outage are told twice, which does no harm, and none is taken for one that was stored already."""
+        first, last = rows[0], rows[-1]
+        message_id = f"{self._outbox.epoch}-{first.sequence}"
+        if len(rows) > 1:
+            message_id += f"-{last.sequence}"
+        return first.subject, message_id, self._payload(rows)
 
-    def _payload(self, row: OutboxRow) -> bytes:
+    def _payload(self, rows: Sequence[OutboxRow]) -> bytes:
+        row = rows[0]
         if row.subject == subjects.JOBS_THUMBNAIL:
             return thumbnail_pb2.RenderRequest(
                 root=row.root,
@@ -130,7 +140,24 @@ class Publisher:
                 size_px=_THUMBNAIL_PX,
                 state_cache=self._state_cache(row.root),
             ).SerializeToString()
-        return fs_pb2.MediaEvent(root=row.root, path=row.path, inode=row.inode).SerializeToString()
+        more = [other.path for other in rows[1:]]
+        return fs_pb2.MediaEvent(root=row.root, path=row.path, inode=row.inode, more_paths=more).SerializeToString()
+
+
+def _grouped(rows: Sequence[OutboxRow]) -> Iterator[list[OutboxRow]]:
+    """What deeds do, in messages of several files; everything else a message a row. In order."""
+    group: list[OutboxRow] = []
+    for row in rows:
+        if group and (
+            row.subject not in _TOGETHER
+            or (row.subject, row.root) != (group[0].subject, group[0].root)
+            or len(group) == _MOST_TOGETHER
+        ):
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
 
 
 class _Window:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from pyroaring import BitMap
@@ -127,7 +128,9 @@ class Indexer:
             if indexing.below(root, path):
                 by_root.setdefault(root, {})[path] = None
         for root, paths in by_root.items():
-            await self._bring_in(root, await self.disk.look(list(paths)))
+            # An event may name many.
+            for some in _batched(paths):
+                await self._bring_in(root, await self.disk.look(some))
 
     async def _bring_in(self, root: bytes, looked: Sequence[Looked]) -> None:
         if not looked:
@@ -142,3 +145,10 @@ class Indexer:
                 missing |= {one.path for one in again if one.missing}
             await self._catalogue.write(indexing.apply, root, looked, moved, frozenset(missing))
         self.news.set()
+
+
+def _batched(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The paths, so many at a time as one look takes."""
+    left = iter(paths)
+    while some := list(islice(left, BATCH)):
+        yield some
