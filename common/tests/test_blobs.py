@@ -6,14 +6,14 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from media_common.blobs import BlobMissing, BlobStore, StoreFailed, StoreUnreachable, open_store
 from media_common.blobs.folder import INCOMING, FolderStore
-from media_common.blobs.removal import sweep
+from media_common.blobs.removal import Removed, sweep, unreferenced
 from media_common.blobs.s3 import S3Store
 from media_common.config import PublicSettings, SettingsError
 from media_common.testing import free_port, s3_server
@@ -53,6 +53,16 @@ def read(store: BlobStore, sha256: bytes) -> bytes:
 
 def names(store: BlobStore) -> list[bytes]:
     return [one.sha256 for one in store.listed()]
+
+
+def swept(store: BlobStore, *kept: bytes, young_s: float = 0) -> Removed:
+    """As if a minute had passed."""
+
+    def referenced(asked: Sequence[bytes]) -> set[bytes]:
+        return set(kept) & set(asked)
+
+    found = unreferenced(store, referenced, young_s=young_s, clock=lambda: time.time() + 60)
+    return sweep(store, found, referenced)
 
 
 def unfinished(store: BlobStore) -> int:
@@ -155,7 +165,7 @@ def test_a_sweep_removes_what_no_item_refers_to_with_its_thumbnails(store: BlobS
     kept, other = put(store, b"kept"), put(store, b"not wanted")
     for sha256 in (kept, other):
         store.keep_thumbnail(sha256, 256, b"png")
-    removed = sweep(store, lambda asked: {kept} & set(asked), young_s=0, clock=lambda: time.time() + 60)
+    removed = swept(store, kept)
     assert (removed.count, removed.size_bytes) == (1, len(b"not wanted"))
     assert names(store) == [kept]
     assert read(store, kept) == b"kept"
@@ -165,23 +175,25 @@ def test_a_sweep_removes_what_no_item_refers_to_with_its_thumbnails(store: BlobS
 
 def test_a_sweep_spares_what_has_just_been_uploaded(store: BlobStore) -> None:
     sha256 = put(store, b"young")
-    assert sweep(store, lambda asked: set()).count == 0
+    assert swept(store, young_s=3600).count == 0
     assert names(store) == [sha256]
 
 
 def test_a_sweep_spares_what_is_uploaded_again_while_it_looks(store: BlobStore) -> None:
     sha256 = put(store, b"wanted again")
-    time_of_listing = next(iter(store.listed())).written_s
-
-    def referenced(_: object) -> set[bytes]:
-        # S3 tells an object's age in whole seconds.
-        while time.time() < time_of_listing + 2.1:
-            os.sched_yield()
-        put(store, b"wanted again")
-        return set()
-
-    assert sweep(store, referenced, young_s=0, clock=lambda: time.time() + 60).count == 0
+    (listed,) = store.listed()
+    # S3 tells an object's age in whole seconds.
+    while time.time() < listed.written_s + 2.1:
+        os.sched_yield()
+    put(store, b"wanted again")
+    assert sweep(store, [listed], lambda asked: set()).count == 0
     assert read(store, sha256) == b"wanted again"
+
+
+def test_a_sweep_spares_what_an_item_refers_to_meanwhile(store: BlobStore) -> None:
+    sha256 = put(store, b"wanted after all")
+    assert sweep(store, list(store.listed()), set).count == 0
+    assert names(store) == [sha256]
 
 
 def test_what_a_process_left_when_it_died_is_dropped_and_an_upload_under_way_is_not(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import secrets
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -288,3 +291,42 @@ def test_an_upload_that_is_cut_leaves_nothing(up: Uploader) -> None:
 
 def test_an_upload_that_ends_before_its_end_leaves_nothing(up: Uploader) -> None:
     cut_in_the_middle(up, lambda link: link.shutdown(socket.SHUT_WR))
+
+
+def framewell(stack: Stack, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWELL_")}
+    return subprocess.run(
+        [sys.executable, "-m", "gateway.command", *arguments],
+        env={**environment, "FRAMEWELL_STATE_DIR": str(stack.state_dir)},
+        input=answer,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_purge_deletes_what_is_trashed_and_removes_its_bytes(up: Uploader) -> None:
+    shared, lonely = photo(), photo()
+    gone, kept = up.upload(shared, "gone.jpg"), up.upload(shared, "kept.jpg")
+    alone = up.upload(lonely, "alone.jpg")
+    for media_id in (gone, kept, alone):
+        up.looked_into(media_id)
+    for media_id in (gone, alone):
+        up.ok("DELETE", f"/api/media/{media_id}")
+    slug = up.ok("GET", f"/api/resolve?id={kept}")["collection"]["slug"]
+
+    assert framewell(up.stack, "purge", "--collection", slug, answer="n\n").returncode == 1
+    assert up.media(gone)["status"] == "trashed"
+    told = json.loads(framewell(up.stack, "purge", "--collection", slug, "--yes", "--json").stdout)
+
+    assert told["uploads"] == 2
+    assert up.client.get(f"/api/media/{gone}").status_code == 404
+    assert up.names() == ["kept.jpg"]
+    assert up.blob(lonely).exists()  # it is young
+    for content in (shared, lonely):
+        os.utime(up.blob(content), (0, 0))
+    told = json.loads(framewell(up.stack, "purge", "--yes", "--json").stdout)
+    assert told == {"uploads": 0, "blobs": 1, "bytes": len(lonely)}
+    assert not up.blob(lonely).exists()
+    assert plain(up.media(kept)["blob"]).content == shared

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: An upload's bytes are in the store before the catalogue knows of them; nothing this young is removed.
 YOUNG_S: Final = 3600.0
 _BATCH: Final = 500
+Referenced = Callable[[Sequence[bytes]], set[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +57,35 @@ def drop_abandoned(incoming: Path) -> int:
     return dropped
 
 
-def sweep(
+def unreferenced(
     store: BlobStore,
-    referenced: Callable[[Sequence[bytes]], set[bytes]],
+    referenced: Referenced,
     *,
     young_s: float = YOUNG_S,
     clock: Callable[[], float] = time.time,
-) -> Removed:
-    """Remove every blob that no item refers to, with its thumbnails.
+) -> list[Listed]:
+    """The blobs that no item refers to.
 
     Args:
         referenced: which of these SHA-256 an item refers to; asked after the store was listed, so that what is uploaded
             meanwhile is not in question.
-        young_s: a blob that was uploaded so lately stays.
+        young_s: one that was uploaded so lately is none of them.
     """
     old = [one for one in store.listed() if clock() - one.written_s >= young_s]
-    removed = Removed()
+    found: list[Listed] = []
     for start in range(0, len(old), _BATCH):
         batch = old[start : start + _BATCH]
         kept = referenced([one.sha256 for one in batch])
-        for one in batch:
-            if one.sha256 not in kept and store.remove(one):
-                removed = Removed(removed.count + 1, removed.size_bytes + one.size_bytes)
+        found += [one for one in batch if one.sha256 not in kept]
+    return found
+
+
+def sweep(store: BlobStore, blobs: Iterable[Listed], referenced: Referenced) -> Removed:
+    """Remove those of these blobs that still nobody refers to, with their thumbnails."""
+    removed = Removed()
+    for one in blobs:
+        if not referenced([one.sha256]) and store.remove(one):
+            removed = Removed(removed.count + 1, removed.size_bytes + one.size_bytes)
     return removed
 
 

@@ -21,6 +21,7 @@ from gateway.command.doctor import all_well
 from gateway.command.exquisitor_parts import Addresses
 from gateway.command.importing import NO_VECTORS, bar_for, imported
 from gateway.command.operator import Operator, reached
+from gateway.command.purging import purged
 from gateway.command.restore import restored, verified
 from gateway.command.stack import Refused, Stack, running
 from gateway.config import CommandSettings
@@ -175,6 +176,25 @@ def import_exquisitor(
         told = asked(lambda stack: imported(stack, file, collection, addresses, bar))
     counts = ", ".join(f"{told[name]} {name}" for name in ("items", "groups", "tagsets", "tags"))
     show(told, as_json, [f"imported {told['collection']['slug']}: {counts}"])
+
+
+@app.command()
+def purge(
+    collection: Annotated[str | None, typer.Option(help="Only this collection's uploads; without it, all.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete trashed uploads for good and remove the bytes that no upload refers to, those of the last hour excepted.
+
+    Files of review paths are not touched: emptying the trash is what deletes those.
+    """
+
+    def confirm(question: str) -> bool:
+        return yes or typer.confirm(question, err=True)
+
+    told = asked(lambda stack: purged(stack, PublicSettings.load(), collection, confirm))
+    lines = [f"deleted {told['uploads']} uploads, removed {told['blobs']} files of {told['bytes']:,} bytes"]
+    show(told, as_json, lines)
 
 
 @app.command()

@@ -1,0 +1,54 @@
+"""`framewell purge`: trashed uploads are deleted for good, and bytes that no upload refers to any more are removed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any
+
+from media_common.blobs import open_store
+from media_common.blobs.removal import sweep, unreferenced
+from media_common.config import PublicSettings
+from media_common.errors import ServiceError
+from media_proto import metadata_pb2 as pb
+
+from gateway.command.stack import Refused, Stack
+
+#: Asks the person who called: what would go, and whether it shall.
+Confirm = Callable[[str], bool]
+
+
+async def purged(stack: Stack, public: PublicSettings, collection: str | None, confirm: Confirm) -> dict[str, Any]:
+    """What went.
+
+    Args:
+        collection: only this one's uploads; bytes are looked at as a whole.
+    Raises:
+        Refused: the person said no, or the blob store does not answer.
+    """
+    where = "all collections" if collection is None else collection
+    if not confirm(f"Delete the trashed uploads of {where} for good?"):
+        raise Refused("Nothing was deleted.")
+    stub = stack.catalogue.stub
+    gone = await stack.catalogue.ask(stub.PurgeUploads, pb.PurgeUploadsRequest(collection=collection), repeatable=False)
+    loop = asyncio.get_running_loop()
+
+    async def find(blobs: Sequence[bytes]) -> set[bytes]:
+        return set((await stack.catalogue.ask(stub.FindBlobs, pb.FindBlobsRequest(sha256=blobs))).sha256)
+
+    def referenced(blobs: Sequence[bytes]) -> set[bytes]:
+        return asyncio.run_coroutine_threadsafe(find(blobs), loop).result()
+
+    told = {"uploads": gone.count, "blobs": 0, "bytes": 0}
+    try:
+        with closing(open_store(public)) as store:
+            found = await asyncio.to_thread(unreferenced, store, referenced)
+            size = sum(one.size_bytes for one in found)
+            # Asked by itself: a catalogue that was lost refers to nothing.
+            if found and confirm(f"Remove {len(found)} files ({size:,} bytes) that no item refers to?"):
+                removed = await asyncio.to_thread(sweep, store, found, referenced)
+                told |= {"blobs": removed.count, "bytes": removed.size_bytes}
+    except ServiceError as error:
+        raise Refused(error.message) from error
+    return told
