@@ -157,7 +157,7 @@ def generated(items: int, seed: int = 7) -> Rows:
     _add_tags(rows, rng)
     by_set = {one: [tag for tag, (of, _) in rows.tags.items() if of == one] for one in rows.tagsets}
     ids = rng.sample(range(1, items * 3), items)
-    group_ids = ids[: items // 40]
+    group_ids = ids[: max(1, items // 40)]
     for number, media_id in enumerate(ids):
         is_group = number < len(group_ids)
         media = Media(media_id, _uri(rng, media_id), rng.choice([1, 1, 1, 2, 3, 4, 5, 6, None]))

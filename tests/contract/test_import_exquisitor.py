@@ -19,6 +19,9 @@ import pytest
 from exquisitor_db import ORIGINALS, THUMBNAILS, Media, Rows, Variant
 from stack import Stack
 
+#: Twenty thousand items, and a process for each call of the command.
+pytestmark = pytest.mark.timeout(300)
+
 ITEMS = 20_000
 #: How many of the medias the one-item forms are asked for.
 SAMPLE = 300

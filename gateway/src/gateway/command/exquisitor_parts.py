@@ -12,7 +12,7 @@ from media_proto import metadata_pb2 as pb
 from gateway.command.exquisitor_file import Collection
 
 #: Rows of a message, each written in one transaction of the catalogue; fewer when they are long.
-ROWS: Final = 2000
+ROWS: Final = 1000
 #: A message stays well below what the wire takes, even with the longest text on top.
 BYTES: Final = 4 * 1024 * 1024
 _KINDS: Final = {
