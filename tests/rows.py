@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -21,17 +20,6 @@ class Rows:
 
     def close(self) -> None:
         self._channel.close()
-
-    def imported(self, begin: pb.ImportBegin, tags: list[pb.ImportTag], items: list[pb.ImportItem]) -> None:
-        """A collection of another system."""
-
-        def parts() -> Iterator[pb.ImportPart]:
-            yield pb.ImportPart(begin=begin)
-            yield pb.ImportPart(tags=pb.ImportTags(tags=tags))
-            yield pb.ImportPart(items=pb.ImportItems(items=items))
-            yield pb.ImportPart(end=pb.ImportEnd(items=len(items)))
-
-        self._stub.ImportCollection(parts(), timeout=30)
 
     def document(self, collection: str, name: str, size_bytes: int, pages: int) -> str:
         """An upload whose bytes nobody will ask for; its id."""

@@ -8,12 +8,13 @@ And it prints "outdoor" before "daylight": an item's values of one tagset come s
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
+import exquisitor_db as made
 import httpx
 import pytest
-from media_proto import metadata_pb2 as pb
-from rows import Rows
 from stack import Stack
 
 ITEM = """
@@ -40,45 +41,28 @@ SAMPLES = {
 
 
 @pytest.fixture(scope="module")
-def collection(stack: Stack) -> str:
+def collection(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> str:
     """`my_collection` as the samples show it: item 42 with its tags, in group 7 with three others."""
-    rows = Rows(stack)
-    text, whole = pb.TAG_TYPE_ALPHANUMERICAL, pb.TAG_TYPE_NUMERICAL_INT
-    tags = {
-        1: (1, {"text": "outdoor"}),
-        2: (1, {"text": "daylight"}),
-        3: (3, {"whole": 2024}),
-        4: (5, {"text": "sports"}),
-    }
-    members = [
-        pb.ImportItem(
-            relative_id=number,
-            uri=f"segment_{number:03}.mp4" if number != 42 else "video/segment_042.mp4",
-            thumbnail_uri=f"segment_{number:03}.jpg",
-            kind=pb.MEDIA_KIND_VIDEO,
-            group_id=group,
-            tag_ids=[1, 2, 3, 4] if number == 42 else [],
-        )
-        for number, group in ((17, None), (42, 7), (43, 7), (44, 7), (45, 7))
-    ]
-    rows.imported(
-        pb.ImportBegin(
-            name="my_collection",
-            originals_url="https://cdn.example.com/originals",
-            thumbnails_url="https://cdn.example.com/thumbs",
-            last_id=45,
-            tagsets=[
-                pb.Tagset(relative_id=number, name=name, tagtype=kind)
-                for number, name, kind in ((1, "Scene", text), (3, "Year", whole), (5, "Topic", text))
-            ],
-        ),
-        [
-            pb.ImportTag(relative_id=one, tagset_id=tagset, value=pb.Value(**value))
-            for one, (tagset, value) in tags.items()
-        ],
-        [pb.ImportItem(relative_id=7, kind=pb.MEDIA_KIND_VIDEO, is_group=True), *members],
+    rows = made.Rows(
+        tagsets={1: ("Scene", 1), 3: ("Year", 5), 5: ("Topic", 1)},
+        tags={1: (1, "outdoor"), 2: (1, "daylight"), 3: (3, 2024), 4: (5, "sports")},
     )
-    rows.close()
+    rows.medias[7] = made.Media(7, "video", source_type=5)
+    for number, group in ((17, None), (42, 7), (43, 7), (44, 7), (45, 7)):
+        name = f"segment_{number:03}"
+        rows.medias[number] = made.Media(number, f"video/{name}.mp4", 2, f"{name}.jpg", group)
+    rows.medias[42].tags = {1, 2, 3, 4}
+    file = made.write(rows, tmp_path_factory.mktemp("db") / "collection.db", "documented")
+    options = ("--collection", "my_collection", "--thumbnails", made.THUMBNAILS, "--originals", made.ORIGINALS)
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.command", "import", "exquisitor", str(file), *options],
+        env={**stack.environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     return "my_collection"
 
 
