@@ -95,6 +95,7 @@ def test_a_new_review_path_is_described_hashed_and_in_bursts_when_jobs_are_idle(
         modality = item["metadata"]["modality"]["image"]
         assert (modality["camera"], modality["lens"], modality["orientation"]) == ("Lumora LX Pro", "35mm", 6)
         assert modality["taken_at"].startswith("2025-07-21T18:05:")
+        assert modality["utc_offset_minutes"] == 120
         shown = dialects.coreviz(root)[file.name]
         assert shown["metadata"]["tags"] == {
             "Camera": ["Lumora LX Pro"], "Year": ["2025"], "Month": ["7"], "Hour": ["18"], "Folder": ["day"],
