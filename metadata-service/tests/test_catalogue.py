@@ -422,6 +422,23 @@ def test_a_key_is_known_by_its_digest_until_it_is_revoked(database: Database) ->
         database.write(keys.revoke, uuid4())
 
 
+def test_a_catalogue_from_before_files_were_looked_into_has_all_of_them_to_read(tmp_path: Path) -> None:
+    database = Database(tmp_path / "old.db")
+    collection = database.write(collections.create, "Mine")
+    hashed = _put(database, collection, "a.jpg")
+    _put(database, collection, "b.jpg")
+    database.write(_hash, collection, hashed, 5)
+    database.close()
+    raw = sqlite3.connect(tmp_path / "old.db")
+    raw.execute("DELETE FROM bits WHERE family IN (8, 9, 10)")
+    raw.execute("PRAGMA user_version = 4")
+    raw.commit()
+    raw.close()
+    database = Database(tmp_path / "old.db")
+    assert database.read(insides.left, collection) == insides.Left(files=2, undescribed=2, unhashed=1)
+    database.close()
+
+
 def test_the_newest_version_is_the_one_that_a_restore_knows() -> None:
     assert len(migrations.STEPS) == kept.CATALOGUE.schema
 
