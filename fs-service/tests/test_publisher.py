@@ -16,6 +16,7 @@ from fs_service.domain.ports import OutboxRow
 from fs_service.nats_link import NatsLink
 from fs_service.publisher import Publisher
 from fs_service.queues import DeadJob, QueueWatch
+from fs_service.store.background import Writer
 from fs_service.streams import ensure_streams
 from media_common import subjects
 from media_common.testing import NatsServer, nats_server
@@ -148,6 +149,28 @@ async def test_what_deeds_do_is_told_in_messages_of_many(link: NatsLink, client:
         (subjects.MEDIA_GONE, paths[256:]),
     ]
     assert await stored(client, subjects.MEDIA_STREAM) == 6
+
+
+async def test_events_give_way_for_a_moment_once_a_backlog_and_then_leave(link: NatsLink, client: Client) -> None:
+    asked: list[float] = []
+    writer = Writer(lambda most_s, stop: asked.append(most_s))
+    writer.start()
+    writer.wake()
+    await until(lambda: bool(asked))
+    writer.stop()
+    (writer_s,) = set(asked)
+    asked.clear()
+    outbox = MemoryOutbox()
+    outbox.add(2500, subjects.MEDIA_STATE)
+    publisher = Publisher(outbox, link, lambda root: root, True, lambda most_s, stop: asked.append(most_s))
+    running = asyncio.create_task(publisher.run())
+    await until(lambda: not outbox.count())
+    (publisher_s,) = asked
+    # The rest of the second is for writing, sending, and the catalogue.
+    assert writer_s + publisher_s <= 0.5
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
 
 
 async def test_rows_sent_again_in_other_company_are_all_told(link: NatsLink, client: Client) -> None:

@@ -30,8 +30,9 @@ _POLL_S: Final = 0.5
 #: Thousands of these come at once, from batches and deletions; the longest paths fit in a message of NATS.
 _TOGETHER: Final = (subjects.MEDIA_STATE, subjects.MEDIA_GONE)
 _MOST_TOGETHER: Final = 100
-#: Events may come so much later while actions press.
-_GIVE_WAY_S: Final = 2.0
+#: Events may come so much later while actions press: with what the index's writer waits and the catalogue needs, a
+#: state is in every dialect within a second.
+_GIVE_WAY_S: Final = 0.25
 _BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 #: The size that a page of the review client asks for.
 _THUMBNAIL_PX: Final = 256
@@ -56,6 +57,7 @@ class Publisher:
         """
         self._give_way = give_way
         self._stop = threading.Event()
+        self._is_behind = False  # more is waiting than one round takes
         self._outbox = outbox
         self._link = link
         self._state_cache = state_cache
@@ -104,11 +106,16 @@ class Publisher:
             await window.close()
 
     def _waiting(self) -> Sequence[OutboxRow]:
-        """The next rows, when there are any soon and nothing is more pressing."""
+        """The next rows, when there are any soon and nothing is more pressing. A backlog gives way once and not every
+        round, or actions that never pause would let it grow for ever."""
         if not self._outbox.wait(_POLL_S):
+            self._is_behind = False
             return ()
-        self._give_way(_GIVE_WAY_S, self._stop)
-        return self._outbox.pending(_WINDOW)
+        if not self._is_behind:
+            self._give_way(_GIVE_WAY_S, self._stop)
+        rows = self._outbox.pending(_WINDOW)
+        self._is_behind = len(rows) == _WINDOW
+        return rows
 
     async def _discard(self) -> None:
         """No NATS, no readers: a consumer that comes with it later asks for a replay."""

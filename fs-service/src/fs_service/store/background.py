@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: What is put within this time is written in one transaction.
 _GATHER_S: Final = 0.01
-#: Who reads what was put writes it first, so waiting costs nobody anything; it bounds what a restart has to look for.
-_GIVE_WAY_S: Final = 1.0
+#: Who reads what was put writes it first; the events for the other dialects are written with it and wait so long.
+_GIVE_WAY_S: Final = 0.25
 _ROUND_S: Final = 2.0
 #: A root that vanishes from a config that somebody is just saving is not forgotten at once.
 _GRACE_S: Final = 10.0
