@@ -100,6 +100,13 @@ def test_a_name_that_is_no_utf8_is_shown_escaped_and_found_by_its_bytes(
     assert database.write(media.find_file, collection, b"\xfe/\xff\n.jpg") == node_id
 
 
+def test_every_write_is_flushed_to_the_disk_before_it_is_answered(database: Database) -> None:
+    def flushes(txn: Transaction) -> tuple[str, int]:
+        return txn.one("PRAGMA journal_mode"), txn.one("PRAGMA synchronous")
+
+    assert database.write(flushes) == ("wal", 2)  # FULL: the log is flushed at every commit
+
+
 def test_a_changed_file_keeps_its_id_and_loses_its_hash(database: Database, collection: Collection) -> None:
     node_id = _put(database, collection, "a.jpg", width_px=5)
     assert database.read(details.media, [node_id])[0].sha256 is None
@@ -460,3 +467,38 @@ def test_a_copy_taken_while_in_use_answers_the_same(database: Database, collecti
     copy = Database(tmp_path / "copy.db")
     assert _names(copy, collection) == ["a.jpg"]
     copy.close()
+
+
+def test_a_folder_on_the_disk_is_listed_while_something_listed_is_in_it(
+    database: Database, collection: Collection
+) -> None:
+    def folders() -> list[str]:
+        return sorted(_names(database, collection, kinds=frozenset({Kind.FOLDER})))
+
+    first, second = _put(database, collection, "day/deep/a.jpg"), _put(database, collection, "day/b.jpg")
+    _put(database, collection, "bin/c.jpg", Marks.TRASHED)
+    assert folders() == ["day", "deep"]
+    database.write(media.set_marks, first, Marks.TRASHED)
+    assert folders() == ["day"]
+    database.write(media.set_marks, second, Marks.TRASHED)
+    assert folders() == []
+    database.write(media.set_marks, first, Marks.NONE)
+    assert folders() == ["day", "deep"]
+    assert _put(database, collection, "day/deep/a.jpg") == first
+    assert folders() == ["day", "deep"]
+
+
+def test_what_people_made_in_a_folder_on_the_disk_keeps_it_listed(database: Database, collection: Collection) -> None:
+    def folders() -> list[str]:
+        return sorted(_names(database, collection, kinds=frozenset({Kind.FOLDER})))
+
+    item = _put(database, collection, "day/a.jpg")
+    (day,) = _listed(database, collection, kinds=frozenset({Kind.FOLDER}))
+    picks = database.write(collections.create_folder, collection, day, "picks")
+    database.write(media.set_marks, item, Marks.TRASHED)
+    assert folders() == ["day", "picks"]
+    database.write(collections.move, picks, collection.root_folder_id)
+    assert folders() == ["picks"]
+    paper = Upload("paper.pdf", Kind.DOCUMENT, b"3" * 32, Facts(size_bytes=1), "", day)
+    database.write(media.add_upload, collection, paper)
+    assert folders() == ["day", "picks"]
