@@ -9,7 +9,7 @@ import io
 import os
 import sqlite3
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,3 +112,11 @@ def restored_mark(database: Path) -> Path:
     """The file that stands beside a database from the moment a backup was put back until its owner has taken note: the
     disk may have changed since the backup was made."""
     return database.with_name(f"{database.name}.restored")
+
+
+def note_restore(database: Path, take_note: Callable[[], None]) -> None:
+    """Let the owner take note when a backup was put back, and the mark be gone after that."""
+    mark = restored_mark(database)
+    if mark.exists():
+        take_note()
+        mark.unlink()

@@ -18,7 +18,7 @@ import uvloop
 from media_common.config import PublicSettings, SettingsError, loaded
 from media_common.errors import ServiceError
 from media_common.grpc_server import serving
-from media_common.kept import JOURNAL, restored_mark
+from media_common.kept import JOURNAL, note_restore
 from media_common.logs import configure_logs
 from media_proto import fs_pb2, fs_pb2_grpc
 
@@ -92,6 +92,10 @@ def _say_if_lost(journal: Path, identities: Path) -> None:
         )
 
 
+def _forget_actions(recovery: Recovery) -> None:
+    logger.info("a backup was put back; %d actions cut off by it are dropped", recovery.forget_actions())
+
+
 @contextmanager
 def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
     """The use cases on the state directory, repaired, with what they do in the background."""
@@ -127,9 +131,7 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
         writer.start(shelves.flush, events.write)
         stack.callback(writer.stop)
         try:
-            if (mark := restored_mark(state_dir / JOURNAL.name)).exists():
-                logger.info("a backup was put back; %d actions cut off by it are dropped", recovery.forget_actions())
-                mark.unlink()
+            note_restore(state_dir / JOURNAL.name, lambda: _forget_actions(recovery))
             logger.info("recovery: %s", recovery.run())
         except ConfigBroken as error:  # which roots there are is not known; it is run again when they are
             logger.warning("recovery waits: %s", error)
