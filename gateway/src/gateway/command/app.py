@@ -186,11 +186,12 @@ def purge(
 ) -> None:
     """Delete trashed uploads for good and remove the bytes that no upload refers to, those of the last hour excepted.
 
-    Files of review paths are not touched: emptying the trash is what deletes those.
+    Files of review paths are not touched: emptying the trash is what deletes those. Where the catalogue knows no upload
+    at all, as after it was lost, removing bytes is asked about in spite of --yes.
     """
 
-    def confirm(question: str) -> bool:
-        return yes or typer.confirm(question, err=True)
+    def confirm(question: str, in_person: bool) -> bool:
+        return (yes and not in_person) or typer.confirm(question, err=True)
 
     told = asked(lambda stack: purged(stack, PublicSettings.load(), collection, confirm))
     lines = [f"deleted {told['uploads']} uploads, removed {told['blobs']} files of {told['bytes']:,} bytes"]

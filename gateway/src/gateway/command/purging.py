@@ -15,8 +15,8 @@ from media_proto import metadata_pb2 as pb
 
 from gateway.command.stack import Refused, Stack
 
-#: Asks the person who called: what would go, and whether it shall.
-Confirm = Callable[[str], bool]
+#: Asks the person who called: what would go, and whether it shall. `True`: a person has to say it, now.
+Confirm = Callable[[str, bool], bool]
 
 
 async def purged(stack: Stack, public: PublicSettings, collection: str | None, confirm: Confirm) -> dict[str, Any]:
@@ -28,14 +28,18 @@ async def purged(stack: Stack, public: PublicSettings, collection: str | None, c
         Refused: the person said no, or the blob store does not answer.
     """
     where = "all collections" if collection is None else collection
-    if not confirm(f"Delete the trashed uploads of {where} for good?"):
+    if not confirm(f"Delete the trashed uploads of {where} for good?", False):
         raise Refused("Nothing was deleted.")
     stub = stack.catalogue.stub
     gone = await stack.catalogue.ask(stub.PurgeUploads, pb.PurgeUploadsRequest(collection=collection), repeatable=False)
     loop = asyncio.get_running_loop()
+    knows_one = False
 
     async def find(blobs: Sequence[bytes]) -> set[bytes]:
-        return set((await stack.catalogue.ask(stub.FindBlobs, pb.FindBlobsRequest(sha256=blobs))).sha256)
+        nonlocal knows_one
+        found = set((await stack.catalogue.ask(stub.FindBlobs, pb.FindBlobsRequest(sha256=blobs))).sha256)
+        knows_one |= bool(found)
+        return found
 
     def referenced(blobs: Sequence[bytes]) -> set[bytes]:
         return asyncio.run_coroutine_threadsafe(find(blobs), loop).result()
@@ -45,8 +49,10 @@ async def purged(stack: Stack, public: PublicSettings, collection: str | None, c
         with closing(open_store(public)) as store:
             found = await asyncio.to_thread(unreferenced, store, referenced)
             size = sum(one.size_bytes for one in found)
-            # Asked by itself: a catalogue that was lost refers to nothing.
-            if found and confirm(f"Remove {len(found)} files ({size:,} bytes) that no item refers to?"):
+            # Asked by itself, and where nothing at all is referred to, whatever was agreed to beforehand: so it is with
+            # a catalogue that was lost, and these may be all uploads there are.
+            question = f"Remove {len(found)} files ({size:,} bytes) that no item refers to?"
+            if found and confirm(question if knows_one else f"No upload is known. {question}", not knows_one):
                 removed = await asyncio.to_thread(sweep, store, found, referenced)
                 told |= {"blobs": removed.count, "bytes": removed.size_bytes}
     except ServiceError as error:
