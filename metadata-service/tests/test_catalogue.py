@@ -107,6 +107,22 @@ def test_every_write_is_flushed_to_the_disk_before_it_is_answered(database: Data
     assert database.write(flushes) == ("wal", 2)  # FULL: the log is flushed at every commit
 
 
+def test_a_mark_lets_no_burst_be_looked_through_and_a_file_that_comes_back_does(
+    database: Database, collection: Collection
+) -> None:
+    def shots_round(txn: Transaction, marks: Marks) -> int:
+        media.upsert_file(txn, collection, _file("a.jpg", marks, camera="X", taken_us=5))
+        count = len(txn.shots)
+        txn.shots.clear()
+        return count
+
+    assert database.write(shots_round, Marks.NONE) == 1
+    assert database.write(shots_round, Marks.LOCKED | Marks.SEEN) == 0
+    assert database.write(shots_round, Marks.TRASHED | Marks.SEEN) == 0
+    assert database.write(shots_round, Marks.GONE) == 1
+    assert database.write(shots_round, Marks.TRASHED) == 1
+
+
 def test_a_changed_file_keeps_its_id_and_loses_its_hash(database: Database, collection: Collection) -> None:
     node_id = _put(database, collection, "a.jpg", width_px=5)
     assert database.read(details.media, [node_id])[0].sha256 is None

@@ -66,14 +66,18 @@ def upsert_file(txn: Transaction, collection: Collection, seen: FileSeen) -> tup
     same_facts = tuple(row[4:]) == values_of(facts) and row[2] == seen.inode
     if same_facts and old == new:
         return node_id, Outcome.SAME
-    bursts.touch(txn, node_id)
+    # Neither a lock nor the trash makes or ends a burst, and a long one is costly to look through.
+    is_other_shot = not same_facts or bool((old ^ new) & (Marks.GONE | Marks.EMPTIED))
+    if is_other_shot:
+        bursts.touch(txn, node_id)
     if not same_facts:
         replaced = (row[4], row[5], row[2]) != (facts.size_bytes, facts.modified_us, seen.inode)
         write_facts(txn, node_id, facts, seen.inode, forget_hash=replaced)
         if replaced:
             to_look_into(txn, collection, node_id)
     marked(txn, node_id, new)
-    bursts.touch(txn, node_id)
+    if is_other_shot:
+        bursts.touch(txn, node_id)
     set_automatic(txn, collection, node_id, automatic(seen.kind, new, facts), parent_id)
     txn.reworded(node_id)
     return node_id, Outcome.CHANGED
