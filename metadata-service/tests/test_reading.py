@@ -209,6 +209,28 @@ async def test_a_file_that_is_another_by_now_is_read_again(world: World, change:
     assert after.sha256 == hashlib.sha256(b"new").digest()
 
 
+async def test_reading_goes_on_after_what_nobody_expected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.disk.files = {"a.jpg": File(1, 0, "X")}
+    await world.indexer.follow_roots()
+    described = world.disk.describe
+    stumbled = asyncio.Event()
+
+    async def stumbling(paths: Sequence[bytes]) -> list[Inside | Refused]:
+        if not stumbled.is_set():
+            stumbled.set()
+            raise RuntimeError("of no kind that is expected")
+        return await described(paths)
+
+    monkeypatch.setattr(world.disk, "describe", stumbling)
+    running = asyncio.create_task(world.reading.run())
+    async with asyncio.timeout(20):
+        while await world.reading.left() != Left(1, 0, 0):  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.05)
+    assert stumbled.is_set()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_mark_alone_makes_nobody_read(world: World) -> None:
     world.disk.files = {"a.jpg": File(1, 0, "X")}
     await world.one_pass()

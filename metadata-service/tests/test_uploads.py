@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from metadata_service.domain.errors import FolderNotFound, HasLocked, ItemIsLock
 from metadata_service.domain.filters import ListQuery
 from metadata_service.domain.media import FILES, Collection, Facts, FileSeen, Kind, Marks, Media, Upload
 from metadata_service.store import collections, details, listing, media, outbox, uploads
+from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.sqlite import Catalogue, Database
 
 BLOB = b"\xaa" * 32
@@ -194,6 +196,28 @@ async def at_work(url: str, database: Database) -> AsyncIterator[tuple[BlobJobs,
             with suppress(asyncio.CancelledError):
                 await running
             await client.close()
+
+
+async def test_jobs_go_on_after_what_nobody_expected(
+    queue: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(tmp_path / "catalogue.db")
+    add(database, database.write(collections.create, "Mine"), upload())
+    oldest, stumbled = outbox.oldest, threading.Event()
+
+    def stumbling(snapshot: Snapshot, limit: int) -> list[outbox.Letter]:
+        if not stumbled.is_set():
+            stumbled.set()
+            raise RuntimeError("of no kind that is expected")
+        return oldest(snapshot, limit)
+
+    monkeypatch.setattr(outbox, "oldest", stumbling)
+    connection = await nats.connect(queue.url)
+    await connection.jetstream().add_stream(name=subjects.JOBS_STREAM, subjects=["jobs.thumbnail"])
+    await connection.close()
+    async with at_work(queue.url, database) as (jobs, _), asyncio.timeout(20):
+        while not stumbled.is_set() or database.read(oldest, 10):
+            await jobs.sent()
 
 
 async def test_jobs_wait_in_the_outbox_until_there_is_a_queue(queue: NatsServer, tmp_path: Path) -> None:

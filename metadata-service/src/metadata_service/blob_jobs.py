@@ -98,6 +98,10 @@ class BlobJobs:
             await self._send(connection)
         except _TROUBLE as error:
             await self._pause(error)
+        except Exception as error:
+            # A loop that ended here would leave every later upload without its thumbnail, and nothing would say so.
+            logger.exception("sending jobs stumbles")
+            await self._pause(error)
         else:
             self._failures = 0
             await self._wake.wait()

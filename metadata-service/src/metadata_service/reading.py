@@ -79,6 +79,9 @@ class Reading:
                     written += await self._go_through(collection, family, work)
             except Unreachable as error:
                 logger.debug("reading waits: %s", error.message)
+            except Exception:
+                # A loop that ended here would leave a service that looks well and never looks into a file again.
+                logger.exception("reading stumbles")
             if written:
                 self._described.set()
                 continue
