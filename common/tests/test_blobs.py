@@ -179,6 +179,17 @@ def test_a_sweep_spares_what_has_just_been_uploaded(store: BlobStore) -> None:
     assert names(store) == [sha256]
 
 
+def test_a_blob_is_young_when_its_upload_ends_however_long_it_took(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    writer = store.writer()
+    writer.write(b"slow")
+    (incoming,) = (tmp_path / INCOMING).iterdir()
+    os.utime(incoming, (0, 0))  # the last byte came long ago
+    sha256 = writer.commit().sha256
+    assert swept(store, young_s=3600).count == 0
+    assert names(store) == [sha256]
+
+
 def test_a_sweep_spares_what_is_uploaded_again_while_it_looks(store: BlobStore) -> None:
     sha256 = put(store, b"wanted again")
     (listed,) = store.listed()

@@ -136,6 +136,8 @@ class FolderWriter:
             with _storage():
                 if os.fstat(self._file.fileno()).st_size != self._size:
                     raise StoreFailed("the disk did not keep what it was given")
+                # Its age counts from here, however long ago its last byte came: what is young is not removed.
+                os.utime(self._file.fileno())
                 os.fsync(self._file.fileno())
                 for folder in (place.parent.parent, place.parent):
                     if not folder.is_dir():
