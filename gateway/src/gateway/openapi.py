@@ -55,6 +55,8 @@ class Doc:
     form: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     form_required: Sequence[str] = ()
     errors: Mapping[int, str] = field(default_factory=dict)
+    #: Answers that are no refusals and have no JSON: a part of a file, "you have it", "it is elsewhere".
+    also: Mapping[int, str] = field(default_factory=dict)
     #: Whether HEAD is answered too; a stream is not begun to throw it away.
     head: bool = True
     #: Whether there is an answer but the errors.
@@ -79,6 +81,9 @@ class Doc:
             "parameters": [parameter.out() for parameter in self.parameters],
             "responses": {
                 **({str(self.status): answer} if self.built else {}),
+                **{
+                    str(status): {"description": text, **_content(status, answer)} for status, text in self.also.items()
+                },
                 **{
                     status: {"description": text, "content": {JSON: {"schema": schema}}}
                     for status, text in refusals.items()
@@ -126,6 +131,11 @@ def add_route(app: FastAPI, tag: str, method: str, path: str, endpoint: Endpoint
     )
     if method == "GET" and doc.head:
         app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
+
+
+def _content(status: int, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """A part has the type of the whole; the other answers have no body."""
+    return {"content": answer["content"]} if status == 206 else {}
 
 
 def _error_name(dialect: Dialect) -> str:

@@ -97,6 +97,11 @@ BLOB: Final = _doc(
     "Media bytes or a thumbnail by a signed address, as the lists give it; needs no key",
     b"",
     media_type="*/*",
+    also={
+        206: "The range that was asked for.",
+        302: "The file is on another server, which an imported collection names.",
+        304: "The caller has it.",
+    },
     errors={
         403: "The address is forged or has expired.",
         404: "The item or its file is gone.",
