@@ -18,11 +18,11 @@ from metadata_service.domain.disk import Content, Inside, Looked, Refused, Root
 from metadata_service.domain.errors import Unreachable
 from metadata_service.domain.filters import ListQuery
 from metadata_service.domain.groups import Shot, bursts
-from metadata_service.domain.media import Facts, FileSeen, Kind, Marks, Media
+from metadata_service.domain.media import Facts, FileSeen, Kind, Marks, Media, Upload
 from metadata_service.domain.tags import automatic
 from metadata_service.indexer import Indexer
 from metadata_service.reading import Reading
-from metadata_service.store import collections, details, insides, listing, tagging
+from metadata_service.store import collections, details, insides, listing, media, tagging
 from metadata_service.store.insides import Left
 from metadata_service.store.sqlite import Catalogue, Database
 
@@ -343,6 +343,37 @@ async def test_what_is_put_on_a_new_item_before_it_is_known_again_is_not_lost(wo
     await world.reading.read_all()
     after = (await world.listed())["b.jpg"]
     assert (after.id, after.tags["color"]) == (old.id, ["blue"])
+
+
+async def test_what_people_wrote_of_both_is_kept_and_the_later_word_counts(world: World) -> None:
+    world.disk.files["a.jpg"] = File(1, content=b"same")
+    await world.one_pass()
+    old = (await world.listed())["a.jpg"]
+    await world.catalogue.write(media.edit, old.id, None, {"prompt": "p", "rating": 3, "place": "pier"})
+    world.disk.files = {"b.jpg": File(2, content=b"same")}
+    await world.tell("a.jpg", "b.jpg")
+    new = (await world.listed())["b.jpg"]
+    await world.catalogue.write(media.edit, new.id, None, {"description": "two herons", "rating": 5})
+    await world.reading.read_all()
+    after = (await world.listed())["b.jpg"]
+    assert (after.id, after.description, after.prompt) == (old.id, "two herons", "p")
+    assert (after.metadata["rating"], after.metadata["place"]) == (5, "pier")
+
+
+async def test_an_item_that_has_a_version_of_its_own_stays_itself(world: World) -> None:
+    world.disk.files["a.jpg"] = File(1, content=b"same")
+    await world.one_pass()
+    old = (await world.listed())["a.jpg"]
+    world.disk.files = {"b.jpg": File(2, content=b"same")}
+    await world.tell("a.jpg", "b.jpg")
+    new = (await world.listed())["b.jpg"]
+    collection = await world.catalogue.read(collections.of_root, ROOT)
+    version = Upload("v.jpg", Kind.IMAGE, b"v" * 32, Facts(size_bytes=1, modified_us=1), "image/jpeg", None, new.id)
+    made = await world.catalogue.write(media.add_upload, collection, version)
+    await world.reading.read_all()
+    versions = await world.catalogue.read(details.versions, made)
+    assert [one.id for one in versions] == [new.id, made]
+    assert old.id not in {item.id for item in (await world.listed()).values()}
 
 
 async def test_a_copy_is_another_item_and_so_is_what_may_be_either_of_two(world: World) -> None:

@@ -6,6 +6,7 @@ file of these bytes is gone, it is that one that has moved: its item takes the p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,7 @@ def _follow(txn: Transaction, collection: Collection, twin: Twin) -> bool:
     if row is None or row[1] is None or old_marks & (Marks.GONE | Marks.EMPTIED) != Marks.GONE:
         return False
     parent_id, disk_name, inode, sha256, marks, *facts = row
-    if not Marks(marks).present:
+    if not Marks(marks).present or _has_parts(txn, twin.new_id):
         return False
     bursts.touch(txn, twin.new_id)
     _leave(txn, collection, twin)
@@ -86,8 +87,33 @@ def _follow(txn: Transaction, collection: Collection, twin: Twin) -> bool:
     return True
 
 
+def _has_parts(txn: Transaction, node_id: int) -> bool:
+    """Whether people have bound other things to the item's own number by now: versions, or objects in its frames."""
+    return (
+        txn.one("SELECT version_root_id FROM node WHERE id = ?", node_id) is not None
+        or txn.one(
+            "SELECT 1 FROM frame JOIN object ON object.frame_id = frame.id WHERE media_id = ? AND NOT whole LIMIT 1",
+            node_id,
+        )
+        is not None
+    )
+
+
+def _hand_over_words(txn: Transaction, twin: Twin) -> None:
+    """What people wrote of the new item is the later word; what they wrote of the old one is kept beside it."""
+    statement = "SELECT metadata, description, prompt FROM node WHERE id = ?"
+    new, *new_texts = txn.execute(statement, twin.new_id).fetchone()
+    if new is None:
+        return
+    old, *old_texts = txn.execute(statement, twin.old_id).fetchone()
+    both = json.dumps({**json.loads(old or "{}"), **json.loads(new)}, ensure_ascii=False)
+    texts = [later or earlier for later, earlier in zip(new_texts, old_texts, strict=True)]
+    txn.execute("UPDATE node SET metadata = ?, description = ?, prompt = ? WHERE id = ?", both, *texts, twin.old_id)
+
+
 def _leave(txn: Transaction, collection: Collection, twin: Twin) -> None:
     """The new item hands over what people have put on it meanwhile; its number is never given again."""
+    _hand_over_words(txn, twin)
     rows = txn.execute(
         "SELECT tag.id, tagset.name FROM tagging JOIN tag ON tag.id = tagging.tag_id "
         "JOIN tagset ON tagset.id = tag.tagset_id WHERE tagging.item_id = ?",
