@@ -227,21 +227,26 @@ class Prober:
 
     def _chunk(self, child: _Child, call: _Call[T], files: Sequence[tuple[bytes, Kind]]) -> list[T]:
         done: list[T] = []
-        alone = False
+        alone = suspected = False
         while len(done) < len(files):
             asked = files[len(done) : len(done) + 1] if alone else files[len(done) :]
-            alone = False
             was_fresh = child.answered == 0
             answers, fault = child.ask(call.question, asked, [self._limit_s(kind, call) for _, kind in asked])
             done += answers
+            if answers:
+                suspected = False
+            alone = False
             if fault is None:
                 continue
             if fault is _Fault.NO_START:
                 return done + [call.question.unasked] * (len(files) - len(done))
-            if fault is _Fault.DIED and not (was_fresh and not answers):
-                # What an earlier file left behind may have killed it: this one gets a process of its own.
+            if fault is _Fault.DIED and not suspected:
+                # What an earlier file left behind may have killed it, or somebody from outside: this one gets a process
+                # of its own, and is to blame when that dies of it too.
                 alone = True
+                suspected = was_fresh and not answers
                 continue
+            suspected = False
             call.hung += fault is _Fault.HUNG
             logger.warning(
                 "a probe process %s of %r", "hung" if fault is _Fault.HUNG else "died", asked[len(answers)][0]
