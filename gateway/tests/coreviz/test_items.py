@@ -235,6 +235,13 @@ class TestVersions:
         failed(await client.delete(f"{PHOTO}/versions?versionId=x"), 404)
         failed(await client.delete(f"{PHOTO}/versions?versionId={FOLDER_ID.hex()}"), 404)
 
+    async def test_say_of_a_locked_item_that_is_none_of_them_no_more_than_that(
+        self, client: httpx.AsyncClient, world: World
+    ) -> None:
+        stranger = photo(uuid=b"3" * 16, locked=True)
+        world.items[stranger.uuid] = stranger
+        failed(await client.delete(f"{PHOTO}/versions?versionId={stranger.uuid.hex()}"), 404)
+
 
 class TestFolders:
     async def test_are_made(self, client: httpx.AsyncClient, world: World) -> None:

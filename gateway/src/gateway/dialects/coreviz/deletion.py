@@ -85,10 +85,10 @@ class Deletion:
 
     async def version(self, media: pb.Media, version: pb.Media) -> bytes | None:
         """One version; the id of the one that became the active one for it."""
+        if version.uuid not in {one.uuid for one in await self._versions(media)}:
+            raise ids.not_found("Media")  # first: whether a stranger's item is locked is not told
         if version.locked:
             raise Failure(409, ErrorCode.ITEM_LOCKED, LOCKED)
-        if version.uuid not in {one.uuid for one in await self._versions(media)}:
-            raise ids.not_found("Media")
         if version.source == pb.MEDIA_SOURCE_IN_PLACE:
             await self._trash([version], LOCKED)
         return await self._library.delete_version(media.uuid, version.uuid)
