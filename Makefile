@@ -7,7 +7,7 @@ PROJECTS := proto common fs-service thumbnail-service metadata-service search-se
 PROTOS := fs thumbnail metadata search
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo worker test chaos lint fmt proto proto-check check bench clean
+.PHONY: help setup run demo worker test chaos schema lint fmt proto proto-check check bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ test: $(STAMP) ## all tests
 
 chaos: $(STAMP) ## kill every process in turn, 50 times over, in the middle of a review
 	CHAOS_ROUNDS=50 $(BIN)/python -m pytest tests/e2e/test_chaos.py
+
+schema: $(STAMP) ## ten thousand requests made from /openapi.json
+	$(BIN)/python -m pytest tests/schema
 
 lint: $(STAMP) ## format check, ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
