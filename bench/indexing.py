@@ -15,7 +15,7 @@ from bench.table import Row, ratio_at_least
 from bench.trees import photographs
 
 _PICTURES: Final = 20
-_FILES: Final = 300
+_FILES: Final = 900
 _WITHIN_S: Final = 300.0
 
 
