@@ -30,7 +30,7 @@ class PublicSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", min_length=1, description="address the gateway listens on")
     port: int = Field(default=8080, ge=1, le=65535, description="port the gateway listens on")
     state_dir: Path = Field(default=Path("~/.mediareviewer"), description="config, journal, index, logs, keys")
-    admin_key: str = Field(default="", description="preset admin key; empty: one is made at first start")
+    admin_key: str = Field(default="", repr=False, description="preset admin key; empty: one is made at first start")
     auth: Literal["auto", "required"] = Field(
         default="auto", description="auto: loopback callers need no key in two dialects; required: everybody needs one"
     )
@@ -109,7 +109,8 @@ class PublicSettings(BaseSettings):
 
 
 def loaded(settings: type[S], **given: Any) -> S:
-    """An instance from the environment, its first fault told in one sentence.
+    """An instance from the environment, its first fault told in one sentence, which never holds a secret: the value
+    of a field that has `repr=False`.
 
     Raises:
         SettingsError: a value is missing or out of its range.
@@ -118,9 +119,15 @@ def loaded(settings: type[S], **given: Any) -> S:
         return settings(**given)
     except ValidationError as error:
         fault = error.errors()[0]
-        name = str(fault["loc"][0]) if fault["loc"] else "a setting"
+        name = str(fault["loc"][0]) if fault["loc"] else ""
         prefix = str(settings.model_config.get("env_prefix") or "")
-        variable = name if name.isupper() else (prefix + name).upper()
-        raise SettingsError(
-            f"{variable}={fault.get('input')!r} is not valid: {fault['msg'].removeprefix('Value error, ')}."
-        ) from error
+        variable = name if name.isupper() else (prefix + (name or "a setting")).upper()
+        # Without a name it is all of them together.
+        value = "" if not name or _is_secret(settings, name) else f"={fault.get('input')!r}"
+        wrong = SettingsError(f"{variable}{value} is not valid: {fault['msg'].removeprefix('Value error, ')}.")
+    raise wrong  # outside, so that pydantic's error, which quotes the value, is not in its traceback
+
+
+def _is_secret(settings: type[BaseSettings], name: str) -> bool:
+    fields = settings.model_fields.items()
+    return any(not field.repr for own, field in fields if name in (own, field.validation_alias))

@@ -47,7 +47,7 @@ class CommandSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FRAMEWELL_", frozen=True, extra="ignore")
 
     url: str = Field(default="", description="address of a Framewell, instead of the state directory")
-    key: str = Field(default="", pattern=r"^[\x21-\x7e]*$", description="the key to send there")
+    key: str = Field(default="", repr=False, pattern=r"^[\x21-\x7e]*$", description="the key to send there")
 
     @field_validator("url")
     @classmethod
