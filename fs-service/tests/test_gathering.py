@@ -21,6 +21,7 @@ class Deeds:
 
     def __init__(self) -> None:
         self.groups: list[list[bytes]] = []
+        self.done: list[tuple[bytes, Action]] = []
         self.open = {b"/fast": threading.Event(), b"/slow": threading.Event()}
         self.open[b"/fast"].set()
         self.broken = False
@@ -28,6 +29,7 @@ class Deeds:
 
     def act_each(self, deeds: Sequence[Deed]) -> list[Outcome]:
         self.groups.append([deed.path for deed in deeds])
+        self.done.extend((deed.path, deed.action) for deed in deeds)
         self.begun.set()
         assert self.open[root_of(deeds[0].path)].wait(20)
         if self.broken:
@@ -142,3 +144,80 @@ async def test_an_error_that_nobody_expected_is_each_ones_internal_error(
     answer = await each_act(gathering, wishes(b"/fast/1.jpg", b"/fast/2.jpg"))
     assert [(one.error, one.error_code) for one in answer.outcomes] == [("", "internal")] * 2
     assert "nobody expected this" in caplog.text
+
+
+SLOW = b"/slow/1.jpg"
+SEEN, UNSEEN = Deed(SLOW, Action.SEEN, "r"), Deed(SLOW, Action.UNSEEN, "another")
+
+
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize("is_done_first", [True, False])
+async def test_what_was_pending_is_done_once_though_it_is_asked_for_again(
+    deeds: Deeds, gathering: Gathering, waits: bool, is_done_first: bool
+) -> None:
+    before = [gathering.begin(seen(b"/slow/0.jpg"))] if waits else []
+    if waits:
+        assert await asyncio.to_thread(deeds.begun.wait, 5)
+    answer = await each_act(gathering, wishes(SLOW))
+    assert answer.outcomes[0].pending
+    between = gathering.begin(UNSEEN)
+    if is_done_first:
+        deeds.open[b"/slow"].set()
+        await asyncio.gather(*before, between)
+    again = gathering.begin(SEEN)
+    deeds.open[b"/slow"].set()
+    assert await asyncio.gather(again, between, *before) == [State.SEEN] * (2 + waits)
+    assert [one for one in deeds.done if one[0] == SLOW] == [(SLOW, Action.SEEN), (SLOW, Action.UNSEEN)]
+
+
+async def test_a_request_that_was_answered_may_ask_for_the_same_once_more(deeds: Deeds, gathering: Gathering) -> None:
+    assert (await each_act(gathering, wishes(SLOW))).outcomes[0].pending
+    deeds.open[b"/slow"].set()
+    assert await gathering.begin(SEEN) == State.SEEN  # the outcome of the first
+    assert await gathering.begin(UNSEEN) == State.SEEN
+    assert await gathering.begin(SEEN) == State.SEEN
+    assert [action for _, action in deeds.done] == [Action.SEEN, Action.UNSEEN, Action.SEEN]
+
+
+async def test_only_the_same_action_of_the_same_request_is_joined(deeds: Deeds, gathering: Gathering) -> None:
+    different = [SEEN, Deed(SLOW, Action.SEEN, "another"), UNSEEN, Deed(b"/slow/2.jpg", Action.SEEN, "r"), seen(SLOW)]
+    begun = [gathering.begin(deed) for deed in (*different, *different)]
+    deeds.open[b"/slow"].set()
+    assert await asyncio.gather(*begun) == [State.SEEN] * 10
+    assert len(deeds.done) == 6  # one whose request has no id is nobody's again
+
+
+async def test_one_of_two_who_wait_for_a_deed_may_leave(deeds: Deeds, gathering: Gathering) -> None:
+    first, second = gathering.begin(SEEN), gathering.begin(SEEN)
+    first.cancel()
+    deeds.open[b"/slow"].set()
+    assert await second == State.SEEN
+    both = gathering.begin(SEEN), gathering.begin(SEEN)
+    for one in both:
+        one.cancel()
+    await asyncio.sleep(0.01)
+    assert await gathering.begin(UNSEEN) == State.SEEN
+    assert [action for _, action in deeds.done] == [Action.SEEN, Action.UNSEEN]
+    assert await gathering.begin(SEEN) == State.SEEN
+
+
+async def test_an_error_of_what_was_pending_is_told_to_who_asks_again(deeds: Deeds, gathering: Gathering) -> None:
+    missing = b"/slow/missing.jpg"
+    assert (await each_act(gathering, wishes(missing))).outcomes[0].pending
+    deeds.open[b"/slow"].set()
+    await gathering.begin(UNSEEN)
+    with pytest.raises(PathMissing):
+        await gathering.begin(Deed(missing, Action.SEEN, "r"))
+    assert len(deeds.done) == 2
+
+
+async def test_an_outcome_that_nobody_asks_for_is_forgotten(
+    deeds: Deeds, gathering: Gathering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fs_service.gathering.KEPT_S", 0.01)
+    assert (await each_act(gathering, wishes(SLOW))).outcomes[0].pending
+    deeds.open[b"/slow"].set()
+    await gathering.begin(UNSEEN)
+    await asyncio.sleep(0.05)
+    await gathering.begin(SEEN)
+    assert [action for _, action in deeds.done] == [Action.SEEN, Action.UNSEEN, Action.SEEN]

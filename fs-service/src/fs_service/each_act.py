@@ -32,13 +32,15 @@ async def each_act(gathering: Gathering, request: fs_pb2.ActEachRequest) -> fs_p
     if len(request.acts) > _MOST:
         raise InvalidArgument(f"At most {_MOST} actions a call.")
     response = fs_pb2.ActEachResponse()
+    deeds: dict[int, Deed] = {}
     begun: dict[int, asyncio.Future[State]] = {}
     for number, act in enumerate(request.acts):
         outcome = response.outcomes.add()
         try:
             path = normalised(act.path)
             outcome.path = path
-            begun[number] = gathering.begin(Deed(path, convert.action_of(act.action), act.request_id))
+            deeds[number] = Deed(path, convert.action_of(act.action), act.request_id)
+            begun[number] = gathering.begin(deeds[number])
         except ServiceError as error:
             _refuse(outcome, error)
     if begun:
@@ -47,6 +49,7 @@ async def each_act(gathering: Gathering, request: fs_pb2.ActEachRequest) -> fs_p
         outcome = response.outcomes[number]
         if not future.done():
             outcome.pending = True
+            gathering.told_pending(deeds[number])
             future.add_done_callback(_seen)
         elif (failure := future.exception()) is not None:
             _refuse(outcome, failure)

@@ -77,7 +77,7 @@ class Acting:
                 _fail(one, named(ErrorCode(outcome.error_code), outcome.error))
             else:
                 _answer(one, fs_pb2.ActResponse(path=outcome.path, status=outcome.status))
-        await self._each_alone(pending)
+        await self._each_alone(pending)  # the file service knows them by their request id, and does none a second time
 
     async def _each_alone(self, group: Sequence[_Waiting]) -> None:
         await asyncio.gather(*map(self._one_alone, group))
