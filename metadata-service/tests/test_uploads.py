@@ -144,6 +144,30 @@ def test_a_folder_is_trashed_with_all_that_is_in_it(database: Database, collecti
         database.read(collections.folder_by_labels, collection, (collection.uuid, outer_uuid))
 
 
+def test_a_folder_that_is_trashed_before_the_upload_is_written_takes_none(
+    database: Database, collection: Collection
+) -> None:
+    _, made = folder(database, collection)
+    place = uploads.Place(collection.slug, (collection.uuid, made))
+    node_id = database.write(uploads.added_at, place, upload("in.jpg"), None)
+    assert database.read(details.media, [node_id])[0].path[:2] == (collection.uuid, made)
+    database.write(uploads.trash_folder, made)
+    with pytest.raises(FolderNotFound):
+        database.write(uploads.added_at, place, upload("late.jpg"), None)
+    assert listed(database, collection) == []
+
+
+def test_a_version_is_put_beside_an_item_that_is_not_deleted(database: Database, collection: Collection) -> None:
+    first = add(database, collection, upload("one.jpg"))
+    place = uploads.Place(collection.uuid.hex, (), first.uuid)
+    database.write(uploads.added_at, place, upload("two.jpg"), None)
+    assert listed(database, collection) == ["two.jpg"]
+    database.write(uploads.set_trashed, [first.uuid], True)
+    database.write(uploads.purge, None)
+    with pytest.raises(ItemNotFound):
+        database.write(uploads.added_at, place, upload("three.jpg"), None)
+
+
 def test_what_is_not_there_cannot_be_trashed(database: Database, collection: Collection) -> None:
     with pytest.raises(ItemNotFound):
         database.write(uploads.set_trashed, [uuid4()], True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from media_common.blobs import BlobStore, BlobWriter, Stored
 
 from gateway.errors import Failure
 from gateway.sniffing import HEAD_BYTES
+
+T = TypeVar("T")
 
 #: Written at a time: the way to a thread and back costs nothing beside it, and memory stays flat.
 _PIECE_BYTES: Final = 1024 * 1024
@@ -27,6 +30,8 @@ class Receiving:
         self._limit_bytes = limit_bytes
         self._keep = keep
         self._writer: BlobWriter | None = None
+        #: What a thread does, or did last.
+        self._step: asyncio.Task[Any] | None = None
         self._piece = bytearray()
         self._head = bytearray()
         self.size_bytes = 0
@@ -37,9 +42,8 @@ class Receiving:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._writer is not None:
-            # Also when this task was cancelled: the file must go.
-            await asyncio.shield(asyncio.to_thread(self._writer.discard))
+        # Also when this task is cancelled once more: the file must go.
+        await asyncio.shield(asyncio.ensure_future(self._discard()))
 
     @property
     def head(self) -> bytes:
@@ -67,18 +71,29 @@ class Receiving:
         """The file is in the store."""
         await self._flush()
         assert self._writer is not None
-        return await asyncio.to_thread(self._writer.commit)
+        return await self._in_thread(self._writer.commit)
 
     async def _flush(self) -> None:
         piece, self._piece = bytes(self._piece), bytearray()
         if self._writer is None:
-            opening = asyncio.ensure_future(asyncio.to_thread(self._store.writer))
-            try:
-                self._writer = await asyncio.shield(opening)
-            except asyncio.CancelledError:
-                self._writer = await opening  # so that it can be discarded
-                raise
-        await asyncio.to_thread(self._writer.write, piece)
+            await self._in_thread(self._open)
+        assert self._writer is not None
+        await self._in_thread(self._writer.write, piece)
+
+    def _open(self) -> None:
+        self._writer = self._store.writer()
+
+    async def _in_thread(self, work: Callable[..., T], *given: Any) -> T:
+        """A thread cannot be cancelled: when this task is, the step goes on, and `_discard` waits for its end."""
+        self._step = step = asyncio.create_task(asyncio.to_thread(work, *given))
+        return await asyncio.shield(step)
+
+    async def _discard(self) -> None:
+        if self._step is not None:
+            # Its descriptor is not closed under it: the number may be another file's by then.
+            await asyncio.wait({self._step})
+        if self._writer is not None:
+            await asyncio.to_thread(self._writer.discard)
 
 
 def too_large(limit_bytes: int) -> Failure:

@@ -214,6 +214,18 @@ class TestADeletion:
         failed(await client.delete(FOLDER), 409)
         assert fake.last("ActBatch") == fs_pb2.ActBatchRequest(paths=[ON_DISK], action=fs_pb2.ACTION_UNTRASH)
 
+    async def test_that_meets_a_locked_upload_takes_the_files_back_out_of_the_trash(
+        self, client: httpx.AsyncClient, world: World, fake: FakeFs
+    ) -> None:
+        fake.answers["Act"] = fs_pb2.ActResponse(path=ON_DISK)
+        fake.answers["ActBatch"] = fs_pb2.ActBatchResponse()
+        world.fake.answers["SetTrashed"] = Refused(ErrorCode.ITEM_LOCKED, "The item is locked.")
+        world.page = pb.MediaPage(media=[photo(), photo(source=pb.MEDIA_SOURCE_UPLOAD, uuid=b"2" * 16)], total=2)
+
+        assert "nothing was deleted" in failed(await client.delete(FOLDER), 409)
+        assert fake.last("Act") == fs_pb2.ActRequest(path=ON_DISK, action=fs_pb2.ACTION_TRASH)
+        assert fake.last("ActBatch") == fs_pb2.ActBatchRequest(paths=[ON_DISK], action=fs_pb2.ACTION_UNTRASH)
+
 
 class TestVersions:
     async def test_are_listed_selected_and_deleted(self, client: httpx.AsyncClient, world: World) -> None:

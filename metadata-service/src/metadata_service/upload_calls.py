@@ -10,7 +10,7 @@ from media_proto import metadata_pb2 as pb
 from metadata_service import convert
 from metadata_service.blob_jobs import BlobJobs, job_of
 from metadata_service.domain.media import FILES, Upload
-from metadata_service.store import browsing, collections, details, uploads
+from metadata_service.store import collections, details, uploads
 from metadata_service.store.sqlite import Catalogue
 
 _SHA256_BYTES: Final = 32
@@ -27,21 +27,19 @@ class UploadCalls:
             raise InvalidArgument("A SHA-256 has 32 bytes.")
         if (kind := convert.kind_of(request.kind)) not in FILES:
             raise InvalidArgument("A folder cannot be uploaded.")
-        path = convert.uuids_of(request.path)
-        collection, folder_id = await self._catalogue.read(browsing.place, request.collection, path)
-        source = None
-        if request.HasField("version_of"):
-            source = (await self._catalogue.read(details.one, convert.uuid_of(request.version_of))).id
         upload = Upload(
             name=request.name,
             kind=kind,
             sha256=request.sha256,
             facts=convert.facts_of(request.facts),
             content_type=request.content_type,
-            folder_id=folder_id,
-            version_of=source,
         )
-        node_id = await self._catalogue.write(uploads.added, collection, upload, job_of(upload))
+        place = uploads.Place(
+            collection=request.collection,
+            path=convert.uuids_of(request.path),
+            version_of=convert.uuid_of(request.version_of) if request.HasField("version_of") else None,
+        )
+        node_id = await self._catalogue.write(uploads.added_at, place, upload, job_of(upload))
         await self._blob_jobs.sent()
         (shown,) = await self._catalogue.read(details.media, [node_id])
         return convert.media(shown)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
 from metadata_service.domain.errors import FolderNotFound, HasLocked, ItemIsLocked, ItemNotFound, NotMovable
 from metadata_service.domain.media import Collection, Facts, Kind, Marks, Source, Upload
-from metadata_service.store import media, outbox
+from metadata_service.store import collections, media, outbox
 from metadata_service.store.bits import Family
 from metadata_service.store.listing import json_ids
 from metadata_service.store.nodes import marked
@@ -18,6 +18,33 @@ from metadata_service.store.transaction import Transaction
 
 #: Partial indexes are taken for the very words of their condition.
 _UPLOADS: Final = "source = 2 AND kind <> 3"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an upload shall be, as a request names it."""
+
+    collection: str  # slug or id
+    path: tuple[UUID, ...] = ()  # folders, the collection's own first; none: the collection's own
+    version_of: UUID | None = None  # beside this item, whatever the path
+
+
+def added_at(txn: Transaction, place: Place, upload: Upload, job: tuple[str, bytes] | None) -> int:
+    """`added`, in a place that is looked up in the same transaction: what is trashed or moved meanwhile takes nothing.
+
+    Raises:
+        CollectionNotFound, FolderNotFound, ItemNotFound: there is no such place.
+    """
+    collection = collections.find(txn.connection, place.collection)
+    folder_id = collections.folder_at(txn.connection, collection, place.path) if place.path else None
+    source = None
+    if place.version_of is not None:
+        source = txn.one(
+            "SELECT id FROM node WHERE uuid = ? AND marks & ? = 0", place.version_of.bytes, int(Marks.EMPTIED)
+        )
+        if source is None:
+            raise ItemNotFound
+    return added(txn, collection, replace(upload, folder_id=folder_id, version_of=source), job)
 
 
 def added(txn: Transaction, collection: Collection, upload: Upload, job: tuple[str, bytes] | None) -> int:

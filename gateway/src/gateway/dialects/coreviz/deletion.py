@@ -106,10 +106,19 @@ class Deletion:
         in_place = [one for one in wanted if one.source == pb.MEDIA_SOURCE_IN_PLACE]
         went = await self._trash_files([path_on_disk(collections[one.collection_id], one) for one in in_place], locked)
         elsewhere = [one.uuid for one in wanted if one.source != pb.MEDIA_SOURCE_IN_PLACE]
-        return went + (await self._library.set_trashed(elsewhere, True) if elsewhere else 0)
+        if not elsewhere:
+            return len(went)
+        try:
+            return len(went) + await self._library.set_trashed(elsewhere, True)
+        except (grpc.aio.AioRpcError, Failure) as error:
+            await self._untrash_files(went)
+            if isinstance(error, grpc.aio.AioRpcError) and error_code_of(error) is ErrorCode.ITEM_LOCKED:
+                raise Failure(409, ErrorCode.ITEM_LOCKED, locked) from error  # since it was looked at
+            raise
 
-    async def _trash_files(self, paths: Sequence[bytes], locked: str) -> int:
-        """Mark the files; one that turns out to be locked, or cannot be marked, has the others unmarked again.
+    async def _trash_files(self, paths: Sequence[bytes], locked: str) -> list[bytes]:
+        """Mark the files; those that were there. One that turns out to be locked, or cannot be marked, has the others
+        unmarked again.
 
         Raises:
             Failure: 409 for a locked one, else what the file service says.
@@ -121,16 +130,19 @@ class Deletion:
                 if error_code_of(error) is ErrorCode.PATH_MISSING:
                     raise ids.not_found("Media") from error
                 raise
-            return 1
+            return [paths[0]]
         done: list[bytes] = []
         for start in range(0, len(paths), _BATCH):
             answer = await self._fs.act_batch(paths[start : start + _BATCH], "trash")
             done += [outcome.path for outcome in answer.outcomes if not outcome.error]
             refused = [one for one in answer.outcomes if one.error and one.error_code != ErrorCode.PATH_MISSING]
             if refused:
-                for back in range(0, len(done), _BATCH):
-                    await self._fs.act_batch(done[back : back + _BATCH], "untrash")
+                await self._untrash_files(done)
                 if refused[0].error_code == ErrorCode.ITEM_LOCKED:
                     raise Failure(409, ErrorCode.ITEM_LOCKED, locked)
                 raise Failure(409, "not_deleted", f"Nothing was deleted: {refused[0].error}")
-        return len(done)
+        return done
+
+    async def _untrash_files(self, paths: Sequence[bytes]) -> None:
+        for start in range(0, len(paths), _BATCH):
+            await self._fs.act_batch(paths[start : start + _BATCH], "untrash")
