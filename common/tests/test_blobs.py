@@ -74,6 +74,15 @@ def unfinished(store: BlobStore) -> int:
     return store.incoming()
 
 
+def test_a_disk_keeps_room_for_what_else_is_on_it(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "blobs", spare_bytes=2**60)
+    writer = store.writer()
+    with pytest.raises(StoreFailed, match="no room"):
+        writer.write(b"x")
+    writer.discard()
+    assert unfinished(store) == 0
+
+
 @pytest.mark.parametrize("size", [0, 1, 3 * MIB + 1, 20 * MIB])
 def test_a_blob_is_read_back_as_it_was_written_under_the_hash_of_its_bytes(store: BlobStore, size: int) -> None:
     data = secrets.token_bytes(size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -216,6 +217,26 @@ async def test_a_disk_that_takes_nothing_is_507(client: httpx.AsyncClient, store
     store.folder.parent.mkdir(exist_ok=True)
     store.folder.write_text("a file where the folder would be")
     failed(await client.post(UPLOAD, **form()), 507)
+
+
+async def test_more_than_32_files_at_once_wait_outside(client: httpx.AsyncClient) -> None:
+    end = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield f'--b\r\nContent-Disposition: form-data; name="datasetId"\r\n\r\n{CID}'.encode()
+        yield b'\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n' + JPEG
+        await end.wait()
+        yield b"\r\n--b--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    tasks = [asyncio.create_task(client.post(UPLOAD, content=slowly(), headers=headers)) for _ in range(32)]
+    async with asyncio.timeout(30):
+        while (refused := await client.post(UPLOAD, **form())).status_code != 503:  # noqa: ASYNC110 - it is the answer that tells
+            await asyncio.sleep(0.05)
+        assert refused.headers["Retry-After"] == "5"
+        end.set()
+        assert {answer.status_code for answer in await asyncio.gather(*tasks)} == {200}
+        assert (await client.post(UPLOAD, **form())).status_code == 200
 
 
 # ---- reading

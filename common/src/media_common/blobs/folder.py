@@ -22,6 +22,8 @@ from media_common.blobs import CHUNK_BYTES, BlobMissing, Listed, Stored, StoreFa
 INCOMING: Final = "incoming"
 THUMBNAILS: Final = "thumbnails"
 LOCK: Final = ".lock"
+#: Nothing is taken that would leave less: the catalogue and everybody else write to the same disk.
+SPARE_BYTES: Final = 64 * 1024 * 1024
 _PAIR: Final = re.compile(r"[0-9a-f]{2}")
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -29,8 +31,9 @@ _NAME: Final = re.compile(r"[0-9a-f]{64}")
 class FolderStore:
     """Implements `BlobStore`. The folder is made when something is first written."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, spare_bytes: int = SPARE_BYTES) -> None:
         self.folder = folder
+        self.spare_bytes = spare_bytes
 
     def writer(self) -> FolderWriter:
         with _storage():
@@ -123,6 +126,9 @@ class FolderWriter:
     def write(self, data: bytes) -> None:
         view = memoryview(data)
         with _storage():
+            disk = os.fstatvfs(self._file.fileno())
+            if disk.f_bavail * disk.f_frsize < self._store.spare_bytes + len(data):
+                raise StoreFailed("the disk has no room left")
             while view:
                 written = self._file.write(view)
                 self._hash.update(view[:written])

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from media_common import kept
+from media_common.blobs.folder import SPARE_BYTES
 from media_common.kept import KeptDatabase
 
 from gateway.command import state_dir
@@ -25,8 +26,6 @@ from gateway.command.archive import DATABASES, Contents, Damaged, Sink, opened, 
 from gateway.command.backup import told
 from gateway.command.stack import Refused
 
-#: Unpacking stops before the disk is full for everybody else.
-_SPARE_BYTES: Final = 64 * 1024 * 1024
 #: Of the head of a SQLite file (https://www.sqlite.org/fileformat.html).
 _HEAD_BYTES: Final = 100
 _MAGIC: Final = b"SQLite format 3\0"
@@ -126,7 +125,7 @@ def _unpacked(file: Path, into: Path, wanted: Callable[[str], bool]) -> Contents
         _settle(current)
         if not wanted(name):
             return None
-        if shutil.disk_usage(into).free < size_bytes + _SPARE_BYTES:
+        if shutil.disk_usage(into).free < size_bytes + SPARE_BYTES:
             raise Refused(f"There is no room for {name} ({size_bytes} bytes) in {into.parent}.")
         for folder in reversed(Path(name).parents):  # `parents=True` would make them with the usual mode
             (into / folder).mkdir(mode=0o700, exist_ok=True)

@@ -225,6 +225,7 @@ UPLOAD: Final = _doc(
         408: "The upload stopped coming.",
         413: "The file is too large.",
         415: "Not a kind of file that is kept.",
+        503: "As many files as may be are being uploaded; `Retry-After` says when to ask again.",
         507: "There is no room for it.",
     },
 )

@@ -35,6 +35,8 @@ MESSAGE: Final = "File uploaded successfully"
 UNNAMED: Final = "upload"
 #: What a form has beside its file.
 _ENVELOPE_BYTES: Final = 1024 * 1024
+#: Files on their way in at a time; each holds a connection, a file and up to two pieces of memory.
+_MOST_AT_ONCE: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,23 @@ class Uploads:
         self._lookup = lookup
         self._store = store
         self._limit_bytes = limit_bytes
+        self._under_way = 0
 
     def add_to(self, app: FastAPI) -> None:
         add_route(app, docs.TAG, "POST", "/api/upload/multipart", self.upload, docs.UPLOAD)
 
     async def upload(self, request: Request) -> Response:
         self._check_declared(request)
+        if self._under_way >= _MOST_AT_ONCE:
+            message = f"{_MOST_AT_ONCE} files are being uploaded; try again in a moment."
+            raise Failure(503, ErrorCode.SERVICE_UNAVAILABLE, message, headers={"Retry-After": "5"})
+        self._under_way += 1
+        try:
+            return await self._received(request)
+        finally:
+            self._under_way -= 1
+
+    async def _received(self, request: Request) -> Response:
         # Not refused yet: a collection that is not there comes before a scope that is missing.
         may_write = access_of(request).may("write")
         given: dict[str, str] = {}
