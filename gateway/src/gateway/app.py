@@ -83,7 +83,7 @@ def create_app(parts: Parts) -> FastAPI:
     fs = FsClient.open(parts.settings)
     catalogue = CatalogueClient.open(parts.settings)
     library = Library(catalogue)
-    visible = VisibleRoots(library)
+    visible = VisibleRoots(library, fs)
     store = open_store(parts.public)
     signer = BlobSigner(parts.signing_key, parts.public.blob_ttl_s)
     dependencies = Dependencies(fs, parts.settings)

@@ -172,7 +172,7 @@ class MediaReviewer:
         if_match = _plan_hash(request.headers.get("if-match"))
         path = _trash_path(await read_body(request), request.headers.get("content-type", ""))
         if path is not None:
-            path = await self._seen(request, path)
+            path = await self._visible.checked_whole(access_of(request), path)
         elif access_of(request).collections is not None:
             raise Failure(403, "forbidden", NAME_A_ROOT)
         return ndjson(render.trash_lines(self._fs.empty_trash(path, if_match)))

@@ -94,7 +94,7 @@ class Platform:
         path = Query(request.scope["query_string"]).optional_path()
         access = access_of(request)
         if path is not None:
-            path = await self._visible.checked(access, path)
+            path = await self._visible.checked_whole(access, path)
         elif access.collections is not None:
             raise Failure(403, "forbidden", "The key is limited to collections: name a review path of theirs.")
         return json_answer(render.plan_out(await self._fs.trash_plan(path)))
