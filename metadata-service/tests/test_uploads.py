@@ -83,11 +83,11 @@ def test_what_is_read_from_a_blob_is_known_of_all_its_uploads(database: Database
 
 def test_trash_and_back_leave_an_upload_as_it_was(database: Database, collection: Collection) -> None:
     item = add(database, collection, upload())
-    assert database.write(uploads.set_trashed, [item.uuid], True) == 1
-    assert database.write(uploads.set_trashed, [item.uuid], True) == 0
+    assert database.write(uploads.set_trashed, [item.uuid]) == 1
+    assert database.write(uploads.set_trashed, [item.uuid]) == 0
     assert again(database, item).marks.status == "trashed"
     assert listed(database, collection) == []
-    assert database.write(uploads.set_trashed, [item.uuid], False) == 1
+    assert database.write(uploads.untrash, [item.uuid]) == 1
     assert again(database, item).marks is Marks.NONE
     assert listed(database, collection) == ["a.jpg"]
 
@@ -96,8 +96,8 @@ def test_all_versions_go_and_come_back_with_the_same_one_active(database: Databa
     first = add(database, collection, upload("one.jpg"))
     second = add(database, collection, upload("two.jpg", version_of=first.id))
     both = [first.uuid, second.uuid]
-    assert database.write(uploads.set_trashed, both, True) == 2
-    assert database.write(uploads.set_trashed, both, False) == 2
+    assert database.write(uploads.set_trashed, both) == 2
+    assert database.write(uploads.untrash, both) == 2
     assert listed(database, collection) == ["two.jpg"]
 
 
@@ -107,7 +107,7 @@ def test_a_file_in_place_is_not_the_catalogues_to_trash(database: Database, coll
     item = add(database, collection, upload())
     uuids = [item.uuid, database.read(details.media, [in_place])[0].uuid]
     with pytest.raises(NotMovable):
-        database.write(uploads.set_trashed, uuids, True)
+        database.write(uploads.set_trashed, uuids)
     assert again(database, item).marks is Marks.NONE
     on_disk = database.read(details.media, [in_place])[0].path[-2]
     with pytest.raises(NotMovable):
@@ -120,7 +120,7 @@ def test_a_locked_item_is_refused_and_so_is_everything_with_it(database: Databas
     items = [add(database, collection, upload(name, folder_id=folder_id)) for name in ("a.jpg", "b.jpg")]
     database.write(media.set_marks, items[1].id, Marks.LOCKED)
     with pytest.raises(ItemIsLocked):
-        database.write(uploads.set_trashed, [item.uuid for item in items], True)
+        database.write(uploads.set_trashed, [item.uuid for item in items])
     with pytest.raises(HasLocked):
         database.write(uploads.trash_folder, folder_uuid)
     assert listed(database, collection) == ["a.jpg", "b.jpg"]
@@ -162,7 +162,7 @@ def test_a_version_is_put_beside_an_item_that_is_not_deleted(database: Database,
     place = uploads.Place(collection.uuid.hex, (), first.uuid)
     database.write(uploads.added_at, place, upload("two.jpg"), None)
     assert listed(database, collection) == ["two.jpg"]
-    database.write(uploads.set_trashed, [first.uuid], True)
+    database.write(uploads.set_trashed, [first.uuid])
     database.write(uploads.purge, None)
     with pytest.raises(ItemNotFound):
         database.write(uploads.added_at, place, upload("three.jpg"), None)
@@ -170,9 +170,9 @@ def test_a_version_is_put_beside_an_item_that_is_not_deleted(database: Database,
 
 def test_what_is_not_there_cannot_be_trashed(database: Database, collection: Collection) -> None:
     with pytest.raises(ItemNotFound):
-        database.write(uploads.set_trashed, [uuid4()], True)
+        database.write(uploads.set_trashed, [uuid4()])
     with pytest.raises(ItemNotFound):  # the collection's own folder
-        database.write(uploads.set_trashed, [collection.uuid], True)
+        database.write(uploads.set_trashed, [collection.uuid])
     for uuid in (uuid4(), collection.uuid):
         with pytest.raises(FolderNotFound):
             database.write(uploads.trash_folder, uuid)
@@ -182,20 +182,61 @@ def test_a_purge_deletes_what_is_trashed_and_nothing_else(database: Database, co
     other = database.write(collections.create, "Other")
     gone, kept = add(database, collection, upload("gone.jpg")), add(database, collection, upload("kept.jpg"))
     elsewhere = add(database, other, upload("elsewhere.jpg", b"\xbb" * 32))
-    database.write(uploads.set_trashed, [gone.uuid, elsewhere.uuid], True)
-    assert database.write(uploads.purge, collection) == (1, 10)
+    database.write(uploads.set_trashed, [gone.uuid, elsewhere.uuid])
+    assert database.write(uploads.purge, collection) == (1, 10, 0)
     with pytest.raises(ItemNotFound):
         database.read(details.one, gone.uuid)
     with pytest.raises(ItemNotFound):
-        database.write(uploads.set_trashed, [gone.uuid], False)
+        database.write(uploads.untrash, [gone.uuid])
     assert listed(database, collection) == ["kept.jpg"]
     assert again(database, kept).marks is Marks.NONE
     # The bytes are another upload's too.
     assert database.read(uploads.referenced, [BLOB, b"\xbb" * 32]) == [BLOB, b"\xbb" * 32]
-    assert database.write(uploads.purge, None) == (1, 10)
-    assert database.write(uploads.purge, None) == (0, 0)
+    assert database.write(uploads.purge, None) == (1, 10, 0)
+    assert database.write(uploads.purge, None) == (0, 0, 0)
     assert database.read(uploads.referenced, [BLOB, b"\xbb" * 32, bytes(32)]) == [BLOB]
     assert add(database, collection, upload("again.jpg")).uuid not in (gone.uuid, kept.uuid)
+
+
+def test_a_purge_keeps_what_was_trashed_just_now(tmp_path: Path) -> None:
+    now = [1_000_000_000]
+    database = Database(tmp_path / "catalogue.db", clock=lambda: now[0])
+    mine = database.write(collections.create, "Mine")
+    old, young = add(database, mine, upload("old.jpg")), add(database, mine, upload("young.jpg"))
+    database.write(uploads.set_trashed, [old.uuid])
+    now[0] += 50_000_000
+    database.write(uploads.set_trashed, [young.uuid])
+    now[0] += 50_000_000
+    assert database.write(uploads.purge, None, 60) == (1, 10, 1)
+    assert database.write(uploads.untrash, [young.uuid]) == 1
+    assert listed(database, mine) == ["young.jpg"]
+    database.write(uploads.set_trashed, [young.uuid])
+    assert database.write(uploads.purge, None, 0) == (1, 10, 0)
+    database.close()
+
+
+def test_an_item_of_which_no_version_is_left_comes_back_with_all(database: Database, collection: Collection) -> None:
+    first = add(database, collection, upload("one.jpg"))
+    second = add(database, collection, upload("two.jpg", version_of=first.id))
+    database.write(uploads.set_trashed, [first.uuid])
+    assert database.write(uploads.untrash, [second.uuid]) == 0  # it is there; the other was deleted by itself
+    database.write(uploads.set_trashed, [second.uuid])
+    assert database.write(uploads.untrash, [first.uuid]) == 2
+    assert listed(database, collection) == ["two.jpg"]
+
+
+def test_a_folder_comes_back_with_what_is_in_it_and_an_item_with_the_folders_above(
+    database: Database, collection: Collection
+) -> None:
+    outer, outer_uuid = folder(database, collection)
+    inner, _ = folder(database, collection, outer)
+    add(database, collection, upload("in.jpg", folder_id=outer))
+    deep = add(database, collection, upload("deep.jpg", folder_id=inner))
+    database.write(uploads.trash_folder, outer_uuid)
+    assert database.write(uploads.untrash, [deep.uuid]) == 1
+    assert listed(database, collection, frozenset(Kind)) == ["deep.jpg", "made", "made"]
+    assert database.write(uploads.untrash, [outer_uuid]) == 1
+    assert listed(database, collection) == ["deep.jpg", "in.jpg"]
 
 
 # ---- with the workers

@@ -72,6 +72,26 @@ def test_resolve_tells_every_face(command: Command, stack: Stack, photo: Path) -
     assert os.fsencode(photo) in command.run("resolve", faces["mediaId"]).stdout
 
 
+def test_a_trashed_file_comes_back_by_its_path_or_any_id(stack: Stack, root: Path) -> None:
+    command = Command(FRAMEWELL_STATE_DIR=str(stack.state_dir))
+    path = root / os.fsdecode(b"t\xff.jpg")
+    picture(os.fsencode(path))
+    wait_until(lambda: command.run("resolve", os.fsencode(path)).returncode == 0, 60, "the file is in the catalogue")
+    faces = command.json("resolve", os.fsencode(path))
+    key = {"X-Api-Key": (stack.state_dir / "admin.key").read_text().strip()}
+    url = f"{stack.url}/api/media/{faces['mediaId']}"
+
+    def is_trashed() -> bool:
+        return bool(httpx.get(url, headers=key).json()["media"]["status"] == "trashed")
+
+    for face in (os.fsencode(path), faces["mediaId"], str(faces["itemId"])):
+        httpx.delete(url, headers=key).raise_for_status()
+        wait_until(is_trashed, 20, "it is in the trash")
+        assert command.json("untrash", face) == {"uploads": 0, "files": 1}
+        wait_until(lambda: not is_trashed(), 20, "it is back")
+    assert b"A collection" in command.run("untrash", faces["collection"]["id"]).stderr
+
+
 def test_reindex_keeps_the_ids(command: Command, photo: Path) -> None:
     before = command.json("resolve", os.fsencode(photo))
     told = command.json("reindex", os.fsencode(photo.parent))

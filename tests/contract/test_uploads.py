@@ -306,6 +306,20 @@ def framewell(stack: Stack, *arguments: str, answer: str = "") -> subprocess.Com
     )
 
 
+def test_what_was_trashed_comes_back_by_any_of_its_ids(up: Uploader) -> None:
+    one, two = up.upload(photo(), "one.jpg"), up.upload(photo(), "two.jpg")
+    faces = up.ok("GET", f"/api/resolve?id={two}")
+    for media_id in (one, two):
+        up.ok("DELETE", f"/api/media/{media_id}")
+    assert up.names() == []
+
+    told = json.loads(framewell(up.stack, "untrash", one, faces["wicksonId"], "--json").stdout)
+
+    assert told == {"uploads": 2, "files": 0}
+    assert up.names() == ["one.jpg", "two.jpg"]
+    assert framewell(up.stack, "untrash", "f" * 32).returncode == 1
+
+
 def test_a_purge_deletes_what_is_trashed_and_removes_its_bytes(up: Uploader) -> None:
     shared, lonely = photo(), photo()
     gone, kept = up.upload(shared, "gone.jpg"), up.upload(shared, "kept.jpg")
@@ -319,6 +333,8 @@ def test_a_purge_deletes_what_is_trashed_and_removes_its_bytes(up: Uploader) -> 
     assert framewell(up.stack, "purge", "--collection", slug, answer="n\n").returncode == 1
     assert up.media(gone)["status"] == "trashed"
     told = json.loads(framewell(up.stack, "purge", "--collection", slug, "--yes", "--json").stdout)
+    assert (told["uploads"], told["kept"]) == (0, 2)
+    told = json.loads(framewell(up.stack, "purge", "--collection", slug, "--now", "--yes", "--json").stdout)
 
     assert told["uploads"] == 2
     assert up.client.get(f"/api/media/{gone}").status_code == 404
@@ -327,6 +343,6 @@ def test_a_purge_deletes_what_is_trashed_and_removes_its_bytes(up: Uploader) -> 
     for content in (shared, lonely):
         os.utime(up.blob(content), (0, 0))
     told = json.loads(framewell(up.stack, "purge", "--yes", "--json").stdout)
-    assert told == {"uploads": 0, "blobs": 1, "bytes": len(lonely)}
+    assert told == {"uploads": 0, "kept": 0, "blobs": 1, "bytes": len(lonely)}
     assert not up.blob(lonely).exists()
     assert plain(up.media(kept)["blob"]).content == shared

@@ -111,9 +111,9 @@ class Library:
     async def add_upload(self, request: pb.AddUploadRequest) -> pb.Media:
         return await self._catalogue.ask(self._stub.AddUpload, request, repeatable=False)
 
-    async def set_trashed(self, uuids: Iterable[bytes], trashed: bool) -> int:
-        """What is on no disk into the trash or back; how many files were not so before."""
-        request = pb.SetTrashedRequest(uuids=uuids, trashed=trashed)
+    async def set_trashed(self, uuids: Iterable[bytes]) -> int:
+        """What is on no disk into the trash; how many files were not there before."""
+        request = pb.SetTrashedRequest(uuids=uuids, trashed=True)
         return (await self._catalogue.ask(self._stub.SetTrashed, request)).count
 
     async def trash_folder(self, uuid: bytes) -> int:

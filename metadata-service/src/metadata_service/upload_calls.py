@@ -46,7 +46,8 @@ class UploadCalls:
 
     async def SetTrashed(self, request: pb.SetTrashedRequest, context: Any) -> pb.SetTrashedResponse:
         uuids = convert.uuids_of(request.uuids)
-        count = await self._catalogue.write(uploads.set_trashed, uuids, request.trashed)
+        work = uploads.set_trashed if request.trashed else uploads.untrash
+        count = await self._catalogue.write(work, uuids)
         return pb.SetTrashedResponse(count=count)
 
     async def TrashFolder(self, request: pb.TrashFolderRequest, context: Any) -> pb.SetTrashedResponse:
@@ -54,11 +55,13 @@ class UploadCalls:
         return pb.SetTrashedResponse(count=count)
 
     async def PurgeUploads(self, request: pb.PurgeUploadsRequest, context: Any) -> pb.PurgeUploadsResponse:
+        if request.min_age_s < 0:
+            raise InvalidArgument("An age is not below nought.")
         collection = None
         if request.HasField("collection"):
             collection = await self._catalogue.read(collections.resolved, request.collection)
-        count, size_bytes = await self._catalogue.write(uploads.purge, collection)
-        return pb.PurgeUploadsResponse(count=count, size_bytes=size_bytes)
+        gone = await self._catalogue.write(uploads.purge, collection, request.min_age_s)
+        return pb.PurgeUploadsResponse(count=gone.uploads, size_bytes=gone.size_bytes, kept=gone.kept)
 
     async def FindBlobs(self, request: pb.FindBlobsRequest, context: Any) -> pb.FindBlobsResponse:
         found = await self._catalogue.read(uploads.referenced, list(request.sha256))

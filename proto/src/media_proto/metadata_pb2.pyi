@@ -1587,6 +1587,9 @@ class SetTrashedRequest(_message.Message):
     UUIDS_FIELD_NUMBER: _builtins.int
     TRASHED_FIELD_NUMBER: _builtins.int
     trashed: _builtins.bool
+    """False: back, and visible. An item none of whose versions is left comes with all of them, a folder with what is below
+    it, and the trashed folders above come too.
+    """
     @_builtins.property
     def uuids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     def __init__(
@@ -1647,16 +1650,20 @@ class PurgeUploadsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COLLECTION_FIELD_NUMBER: _builtins.int
+    MIN_AGE_S_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """absent: all"""
+    min_age_s: _builtins.int
+    """what was trashed, or changed since, less than so long ago is kept"""
     def __init__(
         self,
         *,
         collection: _builtins.str | None = ...,
+        min_age_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_collection", b"_collection", "collection", b"collection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_collection", b"_collection", "collection", b"collection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_collection", b"_collection", "collection", b"collection", "min_age_s", b"min_age_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__collection: _TypeAlias = _typing.Literal["collection"]  # noqa: Y015
     _WhichOneofArgType__collection: _TypeAlias = _typing.Literal["_collection", b"_collection"]  # noqa: Y015
@@ -1670,17 +1677,21 @@ class PurgeUploadsResponse(_message.Message):
 
     COUNT_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     size_bytes: _builtins.int
+    kept: _builtins.int
+    """trashed too, for less than that"""
     def __init__(
         self,
         *,
         count: _builtins.int = ...,
         size_bytes: _builtins.int = ...,
+        kept: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "kept", b"kept", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 import grpc
@@ -24,11 +24,14 @@ from gateway.command.operator import Operator, reached
 from gateway.command.purging import purged
 from gateway.command.restore import restored, verified
 from gateway.command.stack import Refused, Stack, running
+from gateway.command.untrashing import untrashed
 from gateway.config import CommandSettings
 from gateway.errors import Failure, failure_of
 from gateway.paths import dumps, plain
 
 T = TypeVar("T")
+#: What a path begins with, and no id.
+_PATH: Final = ("/", "~", ".")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Ask and tell a running Framewell.")
@@ -138,7 +141,7 @@ def resolve(
     as_json: AsJson = False,
 ) -> None:
     """The other faces of an item, whichever is given."""
-    if face.startswith(("/", "~", ".")):
+    if face.startswith(_PATH):
         faces = operated(lambda operator: operator.faces_at(_here(face)))
     else:
         faces = operated(lambda operator: operator.faces_of(face, collection))
@@ -179,12 +182,28 @@ def import_exquisitor(
 
 
 @app.command()
+def untrash(
+    faces: Annotated[list[str], typer.Argument(metavar="ID...", help="Paths, or ids in any dialect.")],
+    collection: Annotated[str | None, typer.Option(help="Whose numbers an id speaks of.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring trashed files and uploads back. An upload that was deleted with all its versions comes with all of them, a
+    folder with what is below it."""
+    wanted = [_here(face) if face.startswith(_PATH) else face for face in faces]
+    told = asked(lambda stack: untrashed(stack, wanted, collection))
+    show(told, as_json, [f"brought back {told['uploads']} uploads; {told['files']} files have no trash mark"])
+
+
+@app.command()
 def purge(
     collection: Annotated[str | None, typer.Option(help="Only this collection's uploads; without it, all.")] = None,
+    now: Annotated[bool, typer.Option("--now", help="Also what was trashed within the last day.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete trashed uploads for good and remove the bytes that no upload refers to, those of the last hour excepted.
+
+    What was trashed, or changed since, within the last day is kept: `untrash` brings it back.
 
     Files of review paths are not touched: emptying the trash is what deletes those. Where the catalogue knows no upload
     at all, as after it was lost, removing bytes is asked about in spite of --yes.
@@ -193,8 +212,10 @@ def purge(
     def confirm(question: str, in_person: bool) -> bool:
         return (yes and not in_person) or typer.confirm(question, err=True)
 
-    told = asked(lambda stack: purged(stack, PublicSettings.load(), collection, confirm))
+    told = asked(lambda stack: purged(stack, PublicSettings.load(), collection, confirm, now=now))
     lines = [f"deleted {told['uploads']} uploads, removed {told['blobs']} files of {told['bytes']:,} bytes"]
+    if told["kept"]:
+        lines.append(f"kept {told['kept']} uploads trashed within the last day; --now deletes them too")
     show(told, as_json, lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, Final
 
 from media_common.blobs import open_store
 from media_common.blobs.removal import sweep, unreferenced
@@ -19,11 +19,18 @@ from gateway.command.stack import Refused, Stack
 Confirm = Callable[[str, bool], bool]
 
 
-async def purged(stack: Stack, public: PublicSettings, collection: str | None, confirm: Confirm) -> dict[str, Any]:
+#: As long a mistake can be taken back by `untrash`.
+MIN_AGE_S: Final = 24 * 3600
+
+
+async def purged(
+    stack: Stack, public: PublicSettings, collection: str | None, confirm: Confirm, *, now: bool = False
+) -> dict[str, Any]:
     """What went.
 
     Args:
         collection: only this one's uploads; bytes are looked at as a whole.
+        now: also what was trashed within the last day.
     Raises:
         Refused: the person said no, or the blob store does not answer.
     """
@@ -31,7 +38,8 @@ async def purged(stack: Stack, public: PublicSettings, collection: str | None, c
     if not confirm(f"Delete the trashed uploads of {where} for good?", False):
         raise Refused("Nothing was deleted.")
     stub = stack.catalogue.stub
-    gone = await stack.catalogue.ask(stub.PurgeUploads, pb.PurgeUploadsRequest(collection=collection), repeatable=False)
+    request = pb.PurgeUploadsRequest(collection=collection, min_age_s=0 if now else MIN_AGE_S)
+    gone = await stack.catalogue.ask(stub.PurgeUploads, request, repeatable=False)
     loop = asyncio.get_running_loop()
     knows_one = False
 
@@ -44,7 +52,7 @@ async def purged(stack: Stack, public: PublicSettings, collection: str | None, c
     def referenced(blobs: Sequence[bytes]) -> set[bytes]:
         return asyncio.run_coroutine_threadsafe(find(blobs), loop).result()
 
-    told = {"uploads": gone.count, "blobs": 0, "bytes": 0}
+    told = {"uploads": gone.count, "kept": gone.kept, "blobs": 0, "bytes": 0}
     try:
         with closing(open_store(public)) as store:
             found = await asyncio.to_thread(unreferenced, store, referenced)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from metadata_service.domain.errors import FolderNotFound, HasLocked, ItemIsLocked, ItemNotFound, NotMovable
@@ -13,6 +13,7 @@ from metadata_service.store import collections, media, outbox
 from metadata_service.store.bits import Family
 from metadata_service.store.listing import json_ids
 from metadata_service.store.nodes import marked
+from metadata_service.store.paths import ids_of
 from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.transaction import Transaction
 
@@ -27,6 +28,14 @@ class Place:
     collection: str  # slug or id
     path: tuple[UUID, ...] = ()  # folders, the collection's own first; none: the collection's own
     version_of: UUID | None = None  # beside this item, whatever the path
+
+
+class Purged(NamedTuple):
+    """What a purge has done."""
+
+    uploads: int
+    size_bytes: int  # that those name
+    kept: int  # too young
 
 
 def added_at(txn: Transaction, place: Place, upload: Upload, job: tuple[str, bytes] | None) -> int:
@@ -70,8 +79,8 @@ def describe(txn: Transaction, sha256: bytes, facts: Facts) -> int:
     return len(rows)
 
 
-def set_trashed(txn: Transaction, uuids: Iterable[UUID], trashed: bool) -> int:
-    """Mark items and folders that are on no disk as trashed, or not; how many files were not so before.
+def set_trashed(txn: Transaction, uuids: Iterable[UUID]) -> int:
+    """Mark items and folders that are on no disk as trashed; how many files were not so before.
 
     Raises:
         ItemNotFound: one is not there.
@@ -80,17 +89,65 @@ def set_trashed(txn: Transaction, uuids: Iterable[UUID], trashed: bool) -> int:
     """
     changed = 0
     for uuid in uuids:
-        row = txn.execute(
-            "SELECT id, source, marks FROM node WHERE uuid = ? AND parent_id IS NOT NULL", uuid.bytes
-        ).fetchone()
-        if row is None or Marks(row[2]) & Marks.EMPTIED:
-            raise ItemNotFound
-        if row[1] == Source.IN_PLACE:
-            raise NotMovable
-        if trashed and Marks(row[2]) & Marks.LOCKED:
+        node_id, marks = _elsewhere(txn, uuid)
+        if marks & Marks.LOCKED:
             raise ItemIsLocked
-        changed += _mark(txn, row[0], trashed)
+        changed += _mark(txn, node_id, True)
     return changed
+
+
+def untrash(txn: Transaction, uuids: Iterable[UUID]) -> int:
+    """Bring items and folders that are on no disk back, so that they are seen; how many files were trashed before.
+
+    An item none of whose versions is left comes with all of them, a folder with what is below it. The folders above
+    come too.
+
+    Raises:
+        ItemNotFound, NotMovable: as `set_trashed`.
+    """
+    changed = 0
+    for uuid in uuids:
+        node_id, _ = _elsewhere(txn, uuid)
+        parent_id, kind = txn.execute("SELECT parent_id, kind FROM node WHERE id = ?", node_id).fetchone()
+        wanted = _below(txn, node_id) if kind == Kind.FOLDER else _versions_to_untrash(txn, node_id)
+        trashed = txn.execute(
+            "SELECT node.id FROM json_each(?) AS wanted CROSS JOIN node ON node.id = wanted.value "
+            "WHERE marks & ? = ? AND source <> ? AND parent_id IS NOT NULL",
+            json_ids([*ids_of(txn.path(parent_id)), node_id, *wanted]),
+            int(Marks.TRASHED | Marks.EMPTIED), int(Marks.TRASHED), Source.IN_PLACE,
+        ).fetchall()  # fmt: skip
+        changed += sum([_mark(txn, found_id, False) for (found_id,) in trashed])
+    return changed
+
+
+def _elsewhere(txn: Transaction, uuid: UUID) -> tuple[int, Marks]:
+    """What is on no disk, by its id.
+
+    Raises:
+        ItemNotFound, NotMovable
+    """
+    row = txn.execute(
+        "SELECT id, source, marks FROM node WHERE uuid = ? AND parent_id IS NOT NULL", uuid.bytes
+    ).fetchone()
+    if row is None or Marks(row[2]) & Marks.EMPTIED:
+        raise ItemNotFound
+    if row[1] == Source.IN_PLACE:
+        raise NotMovable
+    return row[0], Marks(row[2])
+
+
+def _below(txn: Transaction, folder_id: int) -> list[int]:
+    base = txn.collection(txn.one("SELECT collection_id FROM node WHERE id = ?", folder_id)).id_base
+    return [base + position for position in txn.bits.load(txn.connection, Family.BELOW, folder_id)]
+
+
+def _versions_to_untrash(txn: Transaction, node_id: int) -> list[int]:
+    """The item's versions, unless one of them is there."""
+    versions = txn.execute(
+        "SELECT id, marks FROM node WHERE version_root_id = (SELECT version_root_id FROM node WHERE id = ?)", node_id
+    ).fetchall()
+    is_seen = any(not Marks(marks) & (Marks.TRASHED | Marks.EMPTIED) for _, marks in versions)
+    return [] if is_seen else [version_id for version_id, _ in versions]
 
 
 def trash_folder(txn: Transaction, uuid: UUID) -> int:
@@ -102,18 +159,17 @@ def trash_folder(txn: Transaction, uuid: UUID) -> int:
         HasLocked: a locked item is below it; nothing has changed.
     """
     row = txn.execute(
-        "SELECT id, collection_id, source, marks FROM node WHERE uuid = ? AND kind = ? AND parent_id IS NOT NULL",
+        "SELECT id, source, marks FROM node WHERE uuid = ? AND kind = ? AND parent_id IS NOT NULL",
         uuid.bytes, Kind.FOLDER,
     ).fetchone()  # fmt: skip
-    if row is None or Marks(row[3]) & Marks.EMPTIED:
+    if row is None or Marks(row[2]) & Marks.EMPTIED:
         raise FolderNotFound
-    base = txn.collection(row[1]).id_base
-    below = [base + position for position in txn.bits.load(txn.connection, Family.BELOW, row[0])]
+    below = _below(txn, row[0])
     present = "SELECT source, marks FROM json_each(?) AS wanted CROSS JOIN node ON node.id = wanted.value "
     rows = txn.execute(present + "WHERE marks & ? = 0", json_ids(below), int(Marks.GONE | Marks.EMPTIED)).fetchall()
     if any(Marks(marks) & Marks.LOCKED for _, marks in rows):
         raise HasLocked
-    if any(source == Source.IN_PLACE for source in (row[2], *(source for source, _ in rows))):
+    if any(source == Source.IN_PLACE for source in (row[1], *(source for source, _ in rows))):
         raise NotMovable
     return sum([_mark(txn, node_id, True) for node_id in (*below, row[0])])
 
@@ -130,17 +186,23 @@ def _mark(txn: Transaction, node_id: int, trashed: bool) -> bool:
     return media.set_marks(txn, node_id, wanted, Marks.TRASHED)
 
 
-def purge(txn: Transaction, collection: Collection | None) -> tuple[int, int]:
-    """Delete the trashed uploads for good, their rows excepted; how many, and how many bytes they name."""
+def purge(txn: Transaction, collection: Collection | None, min_age_s: int = 0) -> Purged:
+    """Delete the trashed uploads for good, their rows excepted.
+
+    Args:
+        min_age_s: those whose last change, which the trashing is at the earliest, is younger are kept.
+    """
     rows = txn.execute(
-        f"SELECT id, collection_id, marks, size_bytes FROM node INDEXED BY node_upload WHERE {_UPLOADS} "  # noqa: S608
+        f"SELECT id, collection_id, marks, size_bytes, updated_us FROM node INDEXED BY node_upload WHERE {_UPLOADS} "  # noqa: S608
         "AND marks & ? = ?",
         int(Marks.TRASHED | Marks.EMPTIED), int(Marks.TRASHED),
     ).fetchall()  # fmt: skip
-    chosen = [row for row in rows if collection is None or row[1] == collection.id]
-    for node_id, _, marks, _ in chosen:
+    trashed = [row for row in rows if collection is None or row[1] == collection.id]
+    before_us = txn.tick() - min_age_s * 1_000_000
+    chosen = [row for row in trashed if row[4] <= before_us]
+    for node_id, _, marks, _, _ in chosen:
         marked(txn, node_id, Marks(marks) | Marks.EMPTIED)
-    return len(chosen), sum(row[3] for row in chosen)
+    return Purged(len(chosen), sum(row[3] for row in chosen), len(trashed) - len(chosen))
 
 
 def referenced(snapshot: Snapshot, blobs: Sequence[bytes]) -> list[bytes]:

@@ -61,7 +61,7 @@ class Deletion:
             one for one in await self._below(folder, (pb.MEDIA_KIND_FOLDER,)) if one.source != pb.MEDIA_SOURCE_IN_PLACE
         ]
         if made:
-            await self._library.set_trashed([one.uuid for one in made], True)
+            await self._library.set_trashed([one.uuid for one in made])
         return count
 
     async def _below(self, folder: pb.Media, kinds: Sequence[pb.MediaKind.ValueType]) -> list[pb.Media]:
@@ -109,7 +109,7 @@ class Deletion:
         if not elsewhere:
             return len(went)
         try:
-            return len(went) + await self._library.set_trashed(elsewhere, True)
+            return len(went) + await self._library.set_trashed(elsewhere)
         except (grpc.aio.AioRpcError, Failure) as error:
             await self._untrash_files(went)
             if isinstance(error, grpc.aio.AioRpcError) and error_code_of(error) is ErrorCode.ITEM_LOCKED:
