@@ -19,6 +19,7 @@ import pytest
 from api import Api, eventually, query
 from media import picture
 from PIL import Image
+from pypdf import PdfWriter
 from stack import Stack, wait_until
 
 UPLOAD = "/api/upload/multipart"
@@ -304,6 +305,21 @@ def framewell(stack: Stack, *arguments: str, answer: str = "") -> subprocess.Com
         timeout=60,
         check=False,
     )
+
+
+def test_a_documents_pages_are_counted(up: Uploader) -> None:
+    pages = PdfWriter()
+    for _ in range(7):
+        pages.add_blank_page(100, 100)
+    written = io.BytesIO()
+    pages.write(written)
+    wickson_id = up.ok("GET", f"/api/resolve?id={up.upload(written.getvalue(), 'a.pdf')}")["wicksonId"]
+
+    def counted() -> bool:
+        newest = up.ok("GET", "/v1/media?page_size=20")["data"]["items"]
+        return [one["file_info"].get("page_count") for one in newest if one["id"] == wickson_id] == [7]
+
+    wait_until(counted, 20, "the pages are counted")
 
 
 def test_what_was_trashed_comes_back_by_any_of_its_ids(up: Uploader) -> None:
