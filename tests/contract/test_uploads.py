@@ -358,7 +358,7 @@ def test_a_purge_deletes_what_is_trashed_and_removes_its_bytes(up: Uploader) -> 
     assert up.blob(lonely).exists()  # it is young
     for content in (shared, lonely):
         os.utime(up.blob(content), (0, 0))
-    told = json.loads(framewell(up.stack, "purge", "--yes", "--json").stdout)
+    told = json.loads(framewell(up.stack, "purge", "--collection", slug, "--yes", "--json").stdout)
     assert told == {"uploads": 0, "kept": 0, "blobs": 1, "bytes": len(lonely)}
     assert not up.blob(lonely).exists()
     assert plain(up.media(kept)["blob"]).content == shared
