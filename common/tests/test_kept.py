@@ -92,7 +92,7 @@ def test_each_file_is_announced_and_comes_whole(database: Path) -> None:
     (database.parent / "small").write_bytes(b"text")
     (database.parent / "empty").write_bytes(b"")
     found: dict[KeptFile, bytes] = {}
-    for part in parts(database.parent, KeptDatabase(database.name, 1), ("small", "absent", "empty")):
+    for part in parts(database.parent, KeptDatabase(database.name, 1, frozenset()), ("small", "absent", "empty")):
         match part:
             case KeptFile():
                 found[part] = b""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -20,6 +19,7 @@ from media_common.errors import ServiceError
 from media_common.grpc_server import serving
 from media_common.kept import JOURNAL, note_restore
 from media_common.logs import configure_logs
+from media_common.tasks import ended
 from media_proto import fs_pb2, fs_pb2_grpc
 
 from fs_service.config import FsSettings
@@ -170,7 +170,7 @@ async def running(
         state_cache, give_way = parts.thumbnails.state_cache, parts.pressing.give_way
         publisher = Publisher(parts.outbox, link, state_cache, settings.pregenerate, give_way)
         publishing = asyncio.create_task(publisher.run())
-        stack.push_async_callback(_ended, publishing)
+        stack.push_async_callback(ended, publishing)
 
         counting = pool("queues", 1)  # a stuck disk under the listings must not hide the queues
 
@@ -193,12 +193,6 @@ async def running(
             ),
             follower,
         )
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
 async def main(parts: Core, state_dir: Path, nats_url: str, settings: FsSettings) -> None:

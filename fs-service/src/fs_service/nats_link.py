@@ -11,6 +11,7 @@ from typing import Final
 
 import nats
 import nats.errors
+from media_common.tasks import ended
 from nats.aio.client import Client
 
 logger = logging.getLogger(__name__)
@@ -59,9 +60,7 @@ class NatsLink:
             yield
         finally:
             self._reported_down = True  # leaving is no outage
-            keeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeping
+            await ended(keeping)
             if self._client is not None:
                 with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
                     await self._client.close()

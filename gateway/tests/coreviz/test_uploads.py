@@ -221,18 +221,25 @@ async def test_a_disk_that_takes_nothing_is_507(client: httpx.AsyncClient, store
 
 async def test_more_than_32_files_at_once_wait_outside(client: httpx.AsyncClient) -> None:
     end = asyncio.Event()
+    inside = 0
+    all_inside = asyncio.Event()
 
     async def slowly() -> AsyncIterator[bytes]:
         yield f'--b\r\nContent-Disposition: form-data; name="datasetId"\r\n\r\n{CID}'.encode()
         yield b'\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n' + JPEG
+        nonlocal inside
+        inside += 1
+        if inside == 32:
+            all_inside.set()
         await end.wait()
         yield b"\r\n--b--\r\n"
 
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     tasks = [asyncio.create_task(client.post(UPLOAD, content=slowly(), headers=headers)) for _ in range(32)]
     async with asyncio.timeout(30):
-        while (refused := await client.post(UPLOAD, **form())).status_code != 503:  # noqa: ASYNC110 - it is the answer that tells
-            await asyncio.sleep(0.05)
+        await all_inside.wait()
+        refused = await client.post(UPLOAD, **form())
+        assert refused.status_code == 503
         assert refused.headers["Retry-After"] == "5"
         end.set()
         assert {answer.status_code for answer in await asyncio.gather(*tasks)} == {200}

@@ -15,6 +15,7 @@ from media_common.grpc_client import open_channel
 from media_common.grpc_server import serving
 from media_common.kept import CATALOGUE, restored_mark
 from media_common.logs import configure_logs
+from media_common.tasks import ended
 from media_proto import metadata_pb2, metadata_pb2_grpc
 
 from metadata_service.blob_jobs import BlobJobs
@@ -60,9 +61,7 @@ async def main(settings: MetadataSettings, state_dir: Path, nats_url: str) -> No
             try:
                 await stop.wait()
             finally:
-                for task in working:
-                    task.cancel()
-                await asyncio.gather(*working, return_exceptions=True)
+                await ended(*working)
 
 
 def run() -> int:

@@ -18,6 +18,7 @@ import nats.js.errors
 from google.protobuf.message import DecodeError
 from media_common import subjects
 from media_common.logs import request_id
+from media_common.tasks import ended
 from media_proto import thumbnail_pb2
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -183,8 +184,7 @@ class Worker:
     async def _finish(self, fetching: asyncio.Task[None] | None) -> None:
         """No new jobs; the ones in hand get their grace, then they go back to the queue."""
         if fetching is not None:
-            fetching.cancel()
-            await asyncio.gather(fetching, return_exceptions=True)
+            await ended(fetching)
         if self._tasks:
             _, late = await asyncio.wait(set(self._tasks), timeout=self._stop_grace_s)
             for task in late:
