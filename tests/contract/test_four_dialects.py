@@ -34,6 +34,10 @@ class Seen:
     words: frozenset[str] | None = None
 
 
+class ReadTwiceError(Exception):
+    """An item was on two pages. Offsets allow it while the catalogue moves, never after it has settled."""
+
+
 class Library:
     """A review path and what each dialect says of it, by path below the root."""
 
@@ -94,7 +98,8 @@ class Library:
                 break
         folders = {one["id"]: one["name"] for one in found if one["type"] == "folder"}
         files = [one for one in found if one["type"] != "folder"]
-        assert len({one["id"] for one in found}) == len(found)
+        if len({one["id"] for one in found}) != len(found):
+            raise ReadTwiceError("browse")
         return {
             "/".join([*(folders.get(label, "?") for label in one["path"].split(".")[1:-1]), one["name"]]): Seen(
                 size=one["sizeBytes"],
@@ -117,7 +122,8 @@ class Library:
             page += 1
             if not data["pagination"]["has_next"]:
                 break
-        assert len({one["id"] for one in found}) == len(found)
+        if len({one["id"] for one in found}) != len(found):
+            raise ReadTwiceError("list")
         return {
             one["id"].partition("_")[2].replace("-", ""): Seen(
                 size=one["file_info"]["size_bytes"],
@@ -182,7 +188,14 @@ class Library:
 
     def settled(self) -> dict[str, Seen]:
         """What all agree about, as soon as they do."""
-        eventually(self.difference, lambda difference: not difference, SETTLED_S)
+
+        def difference() -> str:
+            try:
+                return self.difference()
+            except ReadTwiceError as twice:
+                return f"an item on two pages of {twice}"
+
+        eventually(difference, lambda difference: not difference, SETTLED_S)
         return self.browsed()
 
 
