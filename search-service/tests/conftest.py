@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ from search_service.vectors.server import connected
 
 _LAB = Path(__file__).resolve().parents[3] / "shared" / "lab" / "images" / "qdrant" / "server.py"
 _KEY = "a-key-of-the-tests"
+
+#: Set up without the models, there is nothing to test of them. In CI they have to be there.
+collect_ignore = (
+    [] if os.environ.get("CI") or find_spec("torch") is not None else ["test_offline.py", "test_open_clip.py"]
+)
 
 Opened = Callable[[], Awaitable[VectorStore]]
 
