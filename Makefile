@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-PROJECTS := proto common fs-service thumbnail-service metadata-service search-service gateway
+PROJECTS := proto common fs-service thumbnail-service metadata-service search-service gateway clients/python
 PROTOS := fs thumbnail metadata search
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo worker test chaos lint fmt proto proto-check check bench clean
+.PHONY: help setup run demo worker test chaos schema lint fmt proto proto-check check bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,10 +37,13 @@ test: $(STAMP) ## all tests
 chaos: $(STAMP) ## kill every process in turn, 50 times over, in the middle of a review
 	CHAOS_ROUNDS=50 $(BIN)/python -m pytest tests/e2e/test_chaos.py
 
+schema: $(STAMP) ## ten thousand requests made from /openapi.json
+	$(BIN)/python -m pytest tests/schema
+
 lint: $(STAMP) ## format check, ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	@set -e; for project in common fs-service thumbnail-service metadata-service search-service gateway; do \
+	@set -e; for project in common fs-service thumbnail-service metadata-service search-service gateway clients/python; do \
 		echo "mypy $$project"; $(BIN)/mypy --no-error-summary $$project/src; done
 	$(BIN)/mypy --no-error-summary tools bench
 	$(BIN)/lint-imports

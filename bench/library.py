@@ -13,6 +13,7 @@ from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.media import Collection, Facts, FileSeen, Kind, Marks
 from metadata_service.domain.tags import TagType
 from metadata_service.store import collections, media, tagging
+from metadata_service.store.groups import add_group
 from metadata_service.store.sqlite import Database
 from metadata_service.store.transaction import Transaction
 
@@ -41,11 +42,16 @@ class Library:
     groups: list[int]
 
 
-def make(file: Path, items: int) -> Library:
-    """A library of so many files in one collection, and a small second one."""
+def make(file: Path, items: int, in_place: bool = True) -> Library:
+    """A library of so many files in one collection, and a small second one.
+
+    Args:
+        in_place: both are of review paths, which a running product would look for and hide.
+    """
     database = Database(file)
-    collection = database.write(collections.create, "Library", slug="library", root_path=b"/library")
-    other = database.write(collections.create, "Other", slug="other", root_path=b"/other")
+    roots = (b"/library", b"/other") if in_place else (None, None)
+    collection = database.write(collections.create, "Library", slug="library", root_path=roots[0])
+    other = database.write(collections.create, "Other", slug="other", root_path=roots[1])
     chance = random.Random(1)
     groups: list[int] = []
     batch: list[FileSeen] = []
@@ -105,6 +111,6 @@ def _add(txn: Transaction, collection: Collection, batch: list[FileSeen], chance
         if number % 100 < 5:
             burst.append(node_id)
         elif burst:
-            groups.append(media.add_group(txn, collection, GroupKind.BURST, burst))
+            groups.append(add_group(txn, collection, GroupKind.BURST, burst))
             burst = []
     return groups

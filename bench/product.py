@@ -26,7 +26,11 @@ _SAMPLE_S: Final = 0.2
 class Product:
     """One running stack; leaving the block stops it. Its memory is watched all the while."""
 
-    def __init__(self, state_dir: Path, workers: int = 2) -> None:
+    def __init__(self, state_dir: Path, workers: int = 2, **settings: str) -> None:
+        """
+        Args:
+            settings: more variables of its environment.
+        """
         self._state_dir = state_dir
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -37,6 +41,7 @@ class Product:
             "FRAMEWELL_PORT": str(self.port),
             "THUMBNAIL_WORKERS": str(workers),
             "FRAMEWELL_LOG_LEVEL": "WARNING",
+            **settings,
         }
         self.start_s = 0.0
         self.peak_rss_bytes = 0

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,10 +166,13 @@ def running_stack(state_dir: Path, workers: int = 1, environment: Mapping[str, s
         environment: added to what it inherits; `FRAMEWELL_*` of the test's own environment are not inherited.
     """
     stack = Stack(state_dir, workers, environment or {})
-    stack.start()
     try:
+        stack.start()
         yield stack
     finally:
-        stack.stop()
-        for process in stack.left_running():
-            process.kill()
+        try:
+            stack.stop()
+        finally:
+            for process in stack.left_running():
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()

@@ -16,6 +16,7 @@ DOCUMENTS = sorted(
         *REPOSITORY.glob("*-service/README.md"),
         *REPOSITORY.glob("gateway/README.md"),
         *REPOSITORY.glob("bench/README.md"),
+        *REPOSITORY.glob("clients/*/README.md"),
     ]
 )
 FOLDERS = {path.name for path in REPOSITORY.iterdir() if path.is_dir() and not path.name.startswith(".")} - {"demo"}

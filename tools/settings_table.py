@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from media_common.config import PREFIX, PublicSettings
+from runner.services import WORKERS_SETTING
 
 README: Final = Path(__file__).resolve().parent.parent / "README.md"
+#: Read by `make run` alone; under compose it is `--scale`.
+_WORKERS: Final = "thumbnail workers that `make run` starts, 0 to 64; empty: one a core, two at most"
 _BEGIN: Final = "<!-- settings: written by `make docs` -->\n"
 _END: Final = "<!-- end of settings -->\n"
 
@@ -21,6 +24,7 @@ def table() -> str:
         default = f"`{field.default}`" if str(field.default) else ""
         what = (field.description or "").replace("<", "&lt;")
         rows.append(f"| `{variable}` | {default} | {what} |")
+    rows.append(f"| `{WORKERS_SETTING}` |  | {_WORKERS} |")
     return "\n".join(rows) + "\n"
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import traceback
 from pathlib import Path
 
 import pytest
-from media_common.config import PublicSettings, SettingsError
+from media_common.config import PublicSettings, SettingsError, loaded
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("FRAMEWELL_") or name in ("NATS_URL", "QDRANT_URL", "S3_ENDPOINT"):
+        if name.startswith("FRAMEWELL_") or name in ("NATS_URL", "QDRANT_URL") or name.startswith("S3_"):
             monkeypatch.delenv(name)
 
 
@@ -51,6 +54,37 @@ def test_a_value_out_of_its_range_is_named_by_its_variable(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=rf"^{name}='?{value}'? is not valid: .*\.$"):
         PublicSettings.load()
+
+
+def test_a_wrong_rate_is_told_with_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWELL_RATE_LIMIT", "10000 per hour")
+    with pytest.raises(SettingsError) as error:
+        PublicSettings.load()
+    assert str(error.value) == (
+        "FRAMEWELL_RATE_LIMIT='10000 per hour' is not valid: "
+        "it must be a number and a unit, such as 10000/hour, 600/minute or 20/second."
+    )
+
+
+class Secrets(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="TEST_", populate_by_name=True)
+
+    key: str = Field(default="", max_length=3, repr=False)
+    other: str = Field(default="", max_length=3, repr=False, validation_alias="OTHER_SECRET")
+
+
+@pytest.mark.parametrize("name", ["TEST_KEY", "OTHER_SECRET"])
+def test_a_wrong_secret_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "s3cret")
+    with pytest.raises(SettingsError, match=rf"^{name} is not valid: .*\.$") as error:
+        loaded(Secrets)
+    assert "s3cret" not in "".join(traceback.format_exception(error.value))
+
+
+@pytest.mark.parametrize("name", ["FRAMEWELL_ADMIN_KEY", "S3_SECRET_KEY"])
+def test_settings_that_are_printed_hold_no_secret(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "s3cret")
+    assert "s3cret" not in repr(PublicSettings.load())
 
 
 def test_the_addresses_of_outside_parts_have_their_usual_names(monkeypatch: pytest.MonkeyPatch) -> None:

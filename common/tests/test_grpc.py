@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from media_common.errors import ErrorCode, InvalidArgument, ServiceError
 from media_common.grpc_client import error_code_of, open_channel
-from media_common.grpc_server import serving
+from media_common.grpc_server import REQUEST_ID, serving
 from media_common.logs import request_id
 from media_common.wire import WIRE
 from media_proto import fs_pb2, fs_pb2_grpc, metadata_pb2, metadata_pb2_grpc
@@ -90,6 +90,29 @@ async def test_a_stream_that_breaks_gives_what_it_had_and_then_the_name(tmp_path
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await anext(batches)
     assert (error_code_of(caught.value), caught.value.details()) == (ErrorCode.INVALID_ARGUMENT, "Half way.")
+
+
+async def test_a_call_that_streams_both_ways_fails_by_name_too(tmp_path: Path) -> None:
+    class Taking(metadata_pb2_grpc.MetadataServiceServicer):
+        async def ImportCollection(self, requests: Any, context: Any) -> AsyncIterator[metadata_pb2.ImportStep]:
+            async for part in requests:
+                yield metadata_pb2.ImportStep(collection=metadata_pb2.Collection(slug=request_id.get()))
+                if part.end.items == 2:
+                    raise InvalidArgument("Two are too many.")
+
+    def register(server: grpc.aio.Server) -> None:
+        metadata_pb2_grpc.add_MetadataServiceServicer_to_server(Taking(), server)
+
+    address = f"unix:{tmp_path}/m.sock"
+    async with serving(address, register, [], stop_grace_s=0.2), open_channel(address) as channel:
+        sent = grpc.aio.Metadata((REQUEST_ID, "req-8"))
+        call = metadata_pb2_grpc.MetadataServiceStub(channel).ImportCollection(timeout=5, metadata=sent)
+        for number in (1, 2):
+            await call.write(metadata_pb2.ImportPart(end=metadata_pb2.ImportEnd(items=number)))
+            assert (await call.read()).collection.slug == "req-8"
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+    assert (error_code_of(caught.value), caught.value.details()) == (ErrorCode.INVALID_ARGUMENT, "Two are too many.")
 
 
 async def test_the_request_id_travels_with_every_kind_of_call(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 from fs_service import convert
 from fs_service.domain.items import Action, Item, Probe, State, StatusFilter
@@ -62,6 +64,12 @@ events = st.one_of(
 )
 
 
+def events_of(message: fs_pb2.TrashEvent) -> list[TrashEvent]:
+    if message.WhichOneof("event") == "run":
+        return [event for path in message.run.paths for event in (Deleting(path), Deleted(path))]
+    return [event_of(message)]
+
+
 def event_of(message: fs_pb2.TrashEvent) -> TrashEvent:
     match message.WhichOneof("event"):
         case "deleting":
@@ -79,10 +87,25 @@ def event_of(message: fs_pb2.TrashEvent) -> TrashEvent:
             return Done(done.deleted, done.errors, done.skipped, done.bytes, done.receipt_id)
 
 
-@given(st.lists(events, min_size=1, max_size=6))
+#: What most runs are made of: files that are announced and go.
+going = st.binary().map(lambda path: [Deleting(path), Deleted(path)])
+
+
+@given(
+    st.lists(going | st.lists(events, min_size=1, max_size=3), min_size=1, max_size=6).map(
+        lambda lists: list(chain(*lists))
+    )
+)
 def test_events_of_the_trash_come_out_in_order_even_when_empty(given_events: list[TrashEvent]) -> None:
     message = fs_pb2.TrashEvent.FromString(convert.trash_events(given_events).SerializeToString())
-    assert [event_of(one) for one in (message, *message.more)] == given_events
+    assert [event for one in (message, *message.more) for event in events_of(one)] == given_events
+
+
+def test_files_that_simply_go_are_one_event_of_the_message() -> None:
+    paths = [b"/r/%d.jpg" % number for number in range(500)]
+    message = convert.trash_events([event for path in paths for event in (Deleting(path), Deleted(path))])
+    assert list(message.run.paths) == paths
+    assert not message.more
 
 
 def test_numbers_that_name_nothing_are_refused() -> None:

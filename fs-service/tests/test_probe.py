@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -18,13 +19,14 @@ import av
 import numpy as np
 import pillow_heif
 import pytest
-from fs_service.domain.items import Probe
+from fs_service.domain.items import Described, Identity, Probe
 from fs_service.domain.media import Kind, kind_of
 from fs_service.probe import Prober
-from fs_service.probe_wire import Garbled, answer_of, probe_of
+from fs_service.probe_wire import ANSWER, LENGTH, Garbled, answer_of, description_answer, description_of, probe_of
 from hypothesis import given
 from hypothesis import strategies as st
 from media_common.formats import IMAGES, VIDEOS
+from media_common.insides.description import Camera
 from PIL import Image
 
 NOTHING = Probe()
@@ -263,17 +265,21 @@ def test_many_files_from_many_threads_keep_their_order(prober: Prober, tmp_path:
 FAKE = """
 import os, signal, socket, sys, threading
 from fs_service.domain.items import Probe
-from fs_service.probe_wire import HELLO, answer_of, receive_files
+from fs_service.domain.items import Described
+from fs_service.probe_wire import HELLO, answer_of, description_answer, receive_files
 parent = socket.socket(fileno=0)
 parent.sendall(HELLO)
 done = 0
-while (files := receive_files(parent)) is not None:
-    for path, kind in files:
+while (asked := receive_files(parent)) is not None:
+    for path, kind in asked[0]:
         if b"kill" in path: os.kill(os.getpid(), signal.SIGKILL)
         if b"hang" in path: threading.Event().wait()
         if b"tired" in path and done: os._exit(3)
         if b"flood" in path: parent.sendall(b"\\xff" * 1000)
         done += 1
+        if asked[1]:
+            parent.sendall(description_answer(Described(Probe(7, 7))))
+            continue
         parent.sendall(answer_of(Probe(done, 1)) if b"." in path else answer_of(Probe(7, 7)))
 """
 
@@ -295,6 +301,12 @@ def test_only_the_culprit_loses_its_answer(fragile: Prober, deed: str) -> None:
     assert fragile.probe(named("e")) == [Probe(7, 7)]
 
 
+@pytest.mark.parametrize("deed", ["kill", "hang", "flood"])
+def test_only_the_culprit_loses_its_description(fragile: Prober, deed: str) -> None:
+    good = Described(Probe(7, 7))
+    assert fragile.describe(named("a", "b", deed, "c", "d")) == [good] * 2 + [Described()] + [good] * 2
+
+
 def test_a_file_that_dies_of_what_others_left_behind_is_tried_in_a_fresh_process(fragile: Prober) -> None:
     assert fragile.probe(named("a", "tired", "b")) == [Probe(7, 7)] * 3
 
@@ -314,6 +326,7 @@ def test_a_command_that_never_starts_gives_nothing_and_does_not_raise() -> None:
         broken = Prober(1, command)
         try:
             assert broken.probe(named("a", "b")) == [NOTHING] * 2
+            assert broken.describe(named("a")) == [None]
         finally:
             broken.close()
 
@@ -370,3 +383,95 @@ def test_a_garbled_answer_is_refused_or_sensible(answer: bytes) -> None:
         return
     assert probe.width_px is None or probe.width_px > 0
     assert probe.duration_s is None or 0 <= probe.duration_s < 1e9
+
+
+def test_a_description_is_of_the_very_file_that_was_read(prober: Prober, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[0x0112] = "Lumora", "LX Pro", 6
+    exif.get_ifd(0x8769)[0x9003] = "2025:07:21 18:05:09"
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (60, 40)).save(path, exif=exif)
+    facts = path.stat()
+    camera = Camera(1_753_121_109_000_000, make="Lumora", model="LX Pro", orientation=6)
+    identity = Identity(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    plain = picture(tmp_path / "b.png")
+    broken = tmp_path / "c.jpg"
+    broken.write_bytes(b"no picture")
+    found = prober.describe(asked(path, plain, broken, tmp_path / "none.jpg"))
+    assert found[0] == Described(Probe(40, 60), camera, identity)
+    assert found[1] is not None
+    assert (found[1].probe, found[1].camera) == (Probe(60, 40), Camera())
+    assert found[2] is not None
+    assert found[2].identity is not None
+    assert found[2].probe == NOTHING
+    assert found[3] == Described()
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif", "a.png", "a.heic", "a.mp4", "a.dng"])
+def test_a_mangled_file_has_a_description_all_the_same(prober: Prober, tmp_path: Path, name: str) -> None:
+    if name.endswith("mp4"):
+        whole = video(tmp_path / name).read_bytes()
+    elif name.endswith("dng"):
+        whole = dng(tmp_path / name).read_bytes()
+    else:
+        exif = Image.Exif()
+        exif[0x0110] = "x" * 500
+        exif.get_ifd(0x8769)[0x9003] = "2025:07:21 18:05:09"
+        exif.get_ifd(0x8825)[2] = (1.0, 2.0, 3.0)
+        image = Image.new("RGB", (60, 40))
+        if name.endswith("heic"):
+            pillow_heif.from_pillow(image).save(tmp_path / name, exif=exif.tobytes())
+        else:
+            image.save(tmp_path / name, exif=exif.tobytes())
+        whole = (tmp_path / name).read_bytes()
+    chance = random.Random(7)
+    files = []
+    for number in range(60):
+        bytes_ = bytearray(whole)
+        for _ in range(1 + number // 3):
+            bytes_[chance.randrange(min(len(bytes_), 900))] = chance.randrange(256)
+        path = tmp_path / f"{number}-{name}"
+        path.write_bytes(bytes_)
+        files.append(path)
+    found = prober.describe(asked(*files))
+    assert all(one is not None and one.identity is not None for one in found)
+
+
+CAMERAS = st.builds(
+    Camera,
+    taken_us=st.none() | st.integers(-(2**62), 2**62),
+    make=st.none() | st.text(min_size=1, max_size=120),
+    orientation=st.none() | st.integers(1, 8),
+    latitude=st.none() | st.floats(-90, 90),
+)
+IDENTITIES = st.none() | st.builds(
+    Identity, st.integers(0, 2**32), st.integers(0, 2**64 - 1), st.integers(0, 2**62), st.integers(-(2**63), 2**64 - 1)
+)
+
+
+@given(CAMERAS, IDENTITIES)
+def test_a_description_survives_the_wire(camera: Camera, identity: Identity | None) -> None:
+    one = Described(Probe(3, 4), camera, identity)
+    answer = description_answer(one)
+    head = LENGTH.size + ANSWER.size
+    assert LENGTH.unpack(answer[: LENGTH.size]) == (len(answer) - head,)
+    assert description_of(answer[LENGTH.size : head], answer[head:]) == one
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["camera", "identity", "make", "taken_us", "latitude"]), inner, max_size=4)
+    ),
+)
+
+
+@given(JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=60))
+def test_a_garbled_description_is_refused_or_sensible(body: bytes) -> None:
+    try:
+        found = description_of(answer_of(NOTHING), body)
+    except Garbled:
+        return
+    assert found.camera.make is None or 0 < len(found.camera.make) <= 1000
+    assert found.camera.latitude is None or -180 <= found.camera.latitude <= 180

@@ -16,6 +16,7 @@ from fs_service.domain.ports import OutboxRow
 from fs_service.nats_link import NatsLink
 from fs_service.publisher import Publisher
 from fs_service.queues import DeadJob, QueueWatch
+from fs_service.store.background import Writer
 from fs_service.streams import ensure_streams
 from media_common import subjects
 from media_common.testing import NatsServer, nats_server
@@ -120,6 +121,68 @@ async def test_rows_become_messages_in_order_and_are_forgotten(link: NatsLink, c
     event = fs_pb2.MediaEvent.FromString(messages[0].data)
     assert (event.root, event.path, event.inode) == (b"/lib", b"/lib/day/\xff1.jpg", 1)
     assert (messages[0].headers or {})["Nats-Msg-Id"] == "0f3c-1"
+
+
+async def test_what_deeds_do_is_told_in_messages_of_many(link: NatsLink, client: Client) -> None:
+    outbox = MemoryOutbox()
+    outbox.add(250, subjects.MEDIA_STATE)
+    outbox.add(1, subjects.MEDIA_FOUND)
+    outbox.add(3, subjects.MEDIA_GONE)
+    outbox.add(2, subjects.JOBS_THUMBNAIL)
+    outbox.add(1, subjects.MEDIA_GONE)
+    async with publishing(outbox, link):
+        await until(lambda: not outbox.count())
+    assert await stored(client, subjects.JOBS_STREAM) == 2
+    subscription = await client.jetstream().subscribe("media.>")
+    messages = [await subscription.next_msg(timeout=2) for _ in range(6)]
+    told = []
+    for message in messages:
+        event = fs_pb2.MediaEvent.FromString(message.data)
+        told.append((message.subject, [event.path, *event.more_paths]))
+    paths = [b"/lib/day/\xff%d.jpg" % number for number in range(1, 258)]
+    assert told == [
+        (subjects.MEDIA_STATE, paths[:100]),
+        (subjects.MEDIA_STATE, paths[100:200]),
+        (subjects.MEDIA_STATE, paths[200:250]),
+        (subjects.MEDIA_FOUND, paths[250:251]),
+        (subjects.MEDIA_GONE, paths[251:254]),
+        (subjects.MEDIA_GONE, paths[256:]),
+    ]
+    assert await stored(client, subjects.MEDIA_STREAM) == 6
+
+
+async def test_events_give_way_for_a_moment_once_a_backlog_and_then_leave(link: NatsLink, client: Client) -> None:
+    asked: list[float] = []
+    writer = Writer(lambda most_s, stop: asked.append(most_s))
+    writer.start()
+    writer.wake()
+    await until(lambda: bool(asked))
+    writer.stop()
+    (writer_s,) = set(asked)
+    asked.clear()
+    outbox = MemoryOutbox()
+    outbox.add(2500, subjects.MEDIA_STATE)
+    publisher = Publisher(outbox, link, lambda root: root, True, lambda most_s, stop: asked.append(most_s))
+    running = asyncio.create_task(publisher.run())
+    await until(lambda: not outbox.count())
+    (publisher_s,) = asked
+    # The rest of the second is for writing, sending, and the catalogue.
+    assert writer_s + publisher_s <= 0.5
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_rows_sent_again_in_other_company_are_all_told(link: NatsLink, client: Client) -> None:
+    """The first three were stored and the acknowledgement was lost; two more came meanwhile."""
+    for count in (3, 5):
+        outbox = MemoryOutbox()
+        outbox.add(count, subjects.MEDIA_STATE)
+        async with publishing(outbox, link):
+            await until(lambda outbox=outbox: not outbox.count())  # type: ignore[misc]
+    subscription = await client.jetstream().subscribe("media.>")
+    events = [fs_pb2.MediaEvent.FromString((await subscription.next_msg(timeout=2)).data) for _ in range(2)]
+    assert [1 + len(event.more_paths) for event in events] == [3, 5]
 
 
 async def test_a_thumbnail_job_says_where_the_file_and_its_stand_in_cache_are(link: NatsLink, client: Client) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,7 +22,7 @@ import nats
 import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from media_common import subjects
+from media_common import kept, subjects
 from media_common.errors import ErrorCode
 from media_common.grpc_client import error_code_of, open_channel
 from media_common.testing import NatsServer, nats_server
@@ -120,7 +122,18 @@ async def streamed(fs: Any, root: Path, **fields: Any) -> list[fs_pb2.Item]:
 
 async def emptied(fs: Any, **fields: Any) -> list[fs_pb2.TrashEvent]:
     messages = [message async for message in fs.EmptyTrash(fs_pb2.EmptyTrashRequest(**fields))]
-    return [event for message in messages for event in (message, *message.more)]
+    return [event for message in messages for one in (message, *message.more) for event in _spelt_out(one)]
+
+
+def _spelt_out(event: fs_pb2.TrashEvent) -> list[fs_pb2.TrashEvent]:
+    """A run as the events that it stands for."""
+    if event.WhichOneof("event") != "run":
+        return [event]
+    return [
+        fs_pb2.TrashEvent(**{kind: fs_pb2.TrashPath(path=path)})
+        for path in event.run.paths
+        for kind in ("deleting", "deleted")
+    ]
 
 
 async def refusal(call: Any) -> tuple[ErrorCode, str]:
@@ -600,3 +613,65 @@ async def test_a_journal_that_is_lost_is_told_and_a_first_start_is_not(tmp_path:
     process.start()
     process.stop()
     assert "journal.db is missing" in process.log.read_text()
+
+
+async def test_a_backup_is_the_config_the_identities_and_the_journal_of_now(
+    process: Process, fs: Any, root: Path, tmp_path: Path
+) -> None:
+    await added(fs, root)
+    await fs.Act(fs_pb2.ActRequest(path=b(root / "day0/a0.jpg"), action=fs_pb2.ACTION_LOCK))
+    announced, contents = [], []
+    async for part in fs.Backup(fs_pb2.BackupRequest()):
+        if part.HasField("file"):
+            announced.append(part.file)
+            contents.append(b"")
+        else:
+            contents[-1] += part.data
+    assert [file.name for file in announced] == ["config.yaml", "roots.json", "journal.db"]
+    assert [file.size_bytes for file in announced] == [len(content) for content in contents]
+    assert contents[0] == (process.state / "config.yaml").read_bytes()
+    process.stop()
+    (tmp_path / "journal.db").write_bytes(contents[2])
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as journal:
+        assert journal.execute("SELECT path, status FROM entries").fetchall() == [(b(root / "day0/a0.jpg"), 1)]
+
+
+def test_the_mark_of_a_restore_is_taken_note_of_once(process: Process) -> None:
+    process.stop()
+    mark = kept.restored_mark(process.state / kept.JOURNAL.name)
+    mark.touch()
+    process.start()
+    assert not mark.exists()
+    assert "a backup was put back" in process.text()
+
+
+async def test_files_are_described_and_hashed_by_path(
+    fs: fs_pb2_grpc.FsServiceAsyncStub, root: Path, tmp_path: Path
+) -> None:
+    await fs.AddRoot(fs_pb2.AddRootRequest(path=b(root)))
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "Lumora", "LX Pro"
+    exif.get_ifd(0x8769).update({0x9003: "2025:07:21 18:05:09", 0x9011: "+02:00"})
+    Image.new("RGB", (60, 40)).save(root / "shot.jpg", exif=exif)
+    (tmp_path / "outside.jpg").write_bytes(b"x")
+    paths = [b(root / "shot.jpg"), b(root / "none.jpg"), b(tmp_path / "outside.jpg"), b(root / "day0/a0.jpg")]
+    shot, none, outside, plain = (await fs.DescribeFiles(fs_pb2.DescribeFilesRequest(paths=paths))).files
+    facts = (root / "shot.jpg").stat()
+    assert (shot.path, shot.make, shot.model, shot.width_px) == (paths[0], "Lumora", "LX Pro", 60)
+    assert (shot.taken_us, shot.taken_offset_min) == (1_753_121_109_000_000, 120)
+    assert (shot.size_bytes, shot.inode, shot.modified_us) == (facts.st_size, facts.st_ino, facts.st_mtime_ns // 1000)
+    assert (none.error_code, outside.error_code) == (ErrorCode.PATH_MISSING, ErrorCode.OUTSIDE_ROOTS)
+    assert not plain.HasField("taken_us")
+    assert plain.width_px == 60
+    deadline = time.monotonic() + 10
+    hashed: list[fs_pb2.FileHash] = []
+    while not (hashed and hashed[0].sha256) and time.monotonic() < deadline:  # at first it has only just been written
+        batches = fs.HashFiles(fs_pb2.HashFilesRequest(paths=paths))
+        hashed = [one async for batch in batches for one in batch.files]
+    assert [one.path for one in hashed] == paths
+    assert hashed[0].sha256 == hashlib.sha256((root / "shot.jpg").read_bytes()).digest()
+    assert hashed[0].inode == facts.st_ino
+    assert [one.error_code for one in hashed[1:3]] == [ErrorCode.PATH_MISSING, ErrorCode.OUTSIDE_ROOTS]
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await fs.DescribeFiles(fs_pb2.DescribeFilesRequest(paths=[b"/x.jpg"] * 1001))
+    assert error_code_of(error.value) is ErrorCode.INVALID_ARGUMENT

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fake_fs import FakeFs, settings
 from gateway.app import Parts, create_app
 from gateway.config import GatewaySettings
+from gateway.protocol import SpeakingProtocol
 from gateway_rig import KEY, SIGNING_KEY, MakeApp, client_of, serve_fake
 
 
@@ -84,7 +85,7 @@ async def port(app: FastAPI) -> AsyncIterator[int]:
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=SpeakingProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -11,7 +11,7 @@ import pytest
 from fake_fs import FakeFs, settings
 from fastapi import FastAPI
 from gateway.auth import admin_key
-from gateway.config import allowed_origins
+from gateway.config import CommandSettings, allowed_origins
 from gateway.hosts import is_loopback_address, split_host
 from gateway_rig import KEY, MakeApp, client_of, error_of
 from media_common.config import PublicSettings, SettingsError
@@ -121,6 +121,13 @@ async def test_an_allowed_origin_may_change_in_the_exquisitor_dialect_alone(make
 def test_what_is_no_origin_stops_the_start(origins: str) -> None:
     with pytest.raises(SettingsError, match="FRAMEWELL_CORS_ORIGINS"):
         allowed_origins(PublicSettings(cors_origins=origins))
+
+
+def test_a_key_that_cannot_be_sent_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWELL_KEY", "fw_s3cret ")
+    with pytest.raises(SettingsError, match=r"^FRAMEWELL_KEY is not valid: ") as error:
+        CommandSettings.load()
+    assert "s3cret" not in str(error.value)
 
 
 WRONG = [{"X-Api-Key": "wrong"}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic abc"}, {"X-Api-Key": "é"}]

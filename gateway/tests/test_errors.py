@@ -136,23 +136,6 @@ def test_each_dialect_has_its_body() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("method", "address", "form"),
-    [
-        ("POST", "/api/upload/multipart", {"error", "message", "code", "details"}),
-        ("POST", "http://127.0.0.1:8080//api/upload/multipart", {"error", "message", "code", "details"}),
-    ],
-)
-async def test_what_is_not_built_says_so_in_its_dialect(
-    client: httpx.AsyncClient, method: str, address: str, form: set[str]
-) -> None:
-    answer = await client.request(method, address, headers={"X-Api-Key": KEY})
-
-    assert answer.status_code == 503
-    assert set(answer.json()) == form
-    assert "not built" in answer.text
-
-
 @pytest.mark.parametrize("address", ["/exq/nothing", "/v1/nothing", "/api/dataset/x/nothing"])
 async def test_an_address_that_no_contract_knows_is_404_in_its_dialect(client: httpx.AsyncClient, address: str) -> None:
     answer = await client.get(address, headers={"X-Api-Key": KEY})

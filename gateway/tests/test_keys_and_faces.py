@@ -13,8 +13,8 @@ import pytest
 from fake_fs import FakeFs, Refused
 from fake_metadata import FakeMetadata, serve_metadata
 from gateway.dialects.platform.keys import key_request
-from gateway.dialects.platform.resolve import plain
 from gateway.errors import Failure
+from gateway.paths import plain
 from gateway_rig import KEY, MakeApp, client_of, error_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -262,7 +262,10 @@ async def test_what_nobody_knows_is_404(caller: httpx.AsyncClient, query: str) -
     error_of(await caller.get(f"/api/resolve?{query}"), 404)
 
 
-@pytest.mark.parametrize("query", ["", "path=", "path=a.jpg", "path=/a%00b", "id=1&path=/a", "id=1&id=2"])
+@pytest.mark.parametrize(
+    "query",
+    ["", "path=", "path=a.jpg", "path=/a%00b", "id=1&path=/a", "id=1&id=2", "path=~%ff", "path=~nobody-of-this-name"],
+)
 async def test_neither_or_both_or_no_path_is_400(caller: httpx.AsyncClient, query: str) -> None:
     error_of(await caller.get(f"/api/resolve?{query}"), 400)
 
@@ -285,3 +288,34 @@ def test_a_plain_path_is_absolute_and_stays_what_it_is(path: bytes) -> None:
     assert not made.startswith(b"//")
     assert b".." not in made.split(b"/")
     assert plain(made) == made
+
+
+# --- reindexing ---
+@pytest.mark.parametrize("path", [None, "/home/example/x/../trailcam/"])
+async def test_reindexing_is_asked_of_the_catalogue(
+    caller: httpx.AsyncClient, metadata: FakeMetadata, path: str | None
+) -> None:
+    told = pb.Indexing(waiting=3, running=True, roots=[pb.RootIndexing(root=ROOT, items=7, running=True)])
+    metadata.answers["Reindex"] = told
+    answer = await caller.post("/api/reindex", json={"path": path})
+
+    roots = [{"path": "/home/example/trailcam", "items": 7, "running": True}]
+    assert (answer.status_code, answer.json()) == (202, {"waiting": 3, "running": True, "roots": roots})
+    asked = metadata.last("Reindex")
+    assert (asked.HasField("root"), asked.root) == (path is not None, ROOT if path else b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/home/example", 404), ("relative", 400), ("/a\0b", 400), ("", 400), (7, 400), ([], 400)]
+)
+async def test_what_is_no_review_path_is_not_reindexed(
+    caller: httpx.AsyncClient, metadata: FakeMetadata, path: Any, status: int
+) -> None:
+    error_of(await caller.post("/api/reindex", json={"path": path}), status)
+    assert metadata.count("Reindex") == 0
+
+
+async def test_reindexing_needs_admin(caller: httpx.AsyncClient, metadata: FakeMetadata) -> None:
+    metadata.answers["CheckKey"] = pb.Key(uuid=b"\x07" * 16, scopes=["read", "write"], all_collections=True)
+    error_of(await caller.post("/api/reindex", json={}, headers={"X-Api-Key": "fw_x"}), 403)
+    assert metadata.count("Reindex") == 0

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from fake_fs import FakeFs, Refused, item, settings
-from gateway.bodies import SMALL_BYTES
+from gateway.bodies import SMALL_BYTES, WRONG_TYPE
 from gateway.dialects.mediareviewer import docs
 from gateway_rig import error_of
 from media_common.errors import ErrorCode
@@ -272,7 +272,6 @@ BODIES = [
         ("POST", "/api/media-actions"),
         ("POST", "/api/media-items/batch"),
         ("PATCH", "/api/settings"),
-        ("POST", "/api/undo"),
     ],
 )
 async def test_a_body_that_is_no_object_sent_as_json_is_400(
@@ -281,6 +280,19 @@ async def test_a_body_that_is_no_object_sent_as_json_is_400(
     headers = {"Content-Type": content_type} if content_type else {}
 
     assert error_of(await client.request(method, address, content=body, headers=headers), 400) == OBJECT
+    assert fake.asked == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain"}])
+async def test_a_body_of_another_type_is_told_which_header_it_needs(
+    client: httpx.AsyncClient, fake: FakeFs, headers: dict[str, str]
+) -> None:
+    for address in ("/api/undo", "/api/keys"):
+        answer = await client.post(address, content=b"{}", headers=headers)
+        assert error_of(answer, 400) == WRONG_TYPE
+    answer = await client.post("/exq/item/base", content=b"{}", headers=headers)
+    assert (answer.status_code, answer.json()["detail"]) == (422, WRONG_TYPE)
+    assert error_of(await client.post("/api/undo", json=[]), 400) == OBJECT
     assert fake.asked == []
 
 
@@ -368,6 +380,19 @@ class TestAnEmptyTrash:
         fs_pb2.TrashEvent(folder_done=fs_pb2.TrashPath(path=b"/r")),
         fs_pb2.TrashEvent(done=fs_pb2.TrashDone(deleted=1, errors=1, skipped=1, bytes=99, receipt_id="r1")),
     )
+
+    async def test_tells_of_every_file_of_a_run(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
+        run = fs_pb2.TrashEvent(run=fs_pb2.TrashRun(paths=[b'/r/a"b.jpg', b"/r/\xff.jpg"]))
+        fake.answers["EmptyTrash"] = (run, self.EVENTS[-1])
+
+        answer = await client.post("/api/empty-trash")
+
+        assert [json.loads(line) for line in answer.text.splitlines()][:-1] == [
+            {"type": "deleting", "path": '/r/a"b.jpg'},
+            {"type": "deleted", "path": '/r/a"b.jpg'},
+            {"type": "deleting", "path": "/r/\udcff.jpg"},
+            {"type": "deleted", "path": "/r/\udcff.jpg"},
+        ]
 
     async def test_tells_the_events_of_the_seed(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
         fake.answers["EmptyTrash"] = self.EVENTS

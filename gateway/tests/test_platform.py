@@ -14,12 +14,14 @@ import pytest
 from fake_fs import FakeFs, Pause, Refused
 from fastapi import FastAPI
 from fastapi.openapi.models import OpenAPI
+from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
 from gateway.config import GatewaySettings
 from gateway.dialects.mediareviewer import docs as review_docs
 from gateway.dialects.platform import docs
 from gateway.dialects.platform.render import queues_out
 from gateway.events import QueueWatch, event_stream
+from gateway.jobs import Jobs, Told
 from gateway_rig import MakeApp, client_of, error_of, serve_fake
 from media_common.errors import ErrorCode
 from media_proto import fs_pb2
@@ -111,7 +113,8 @@ class TestJobs:
         ],
     )
     def test_are_idle_when_nothing_waits_and_that_is_known(self, queues: fs_pb2.Queues, idle: bool) -> None:
-        assert queues_out(queues)["idle"] is idle
+        assert queues_out(Told(queues, complete=True))["idle"] is idle
+        assert queues_out(Told(queues, complete=False))["idle"] is False
 
     async def test_with_the_encoder_off_say_so(self, make_app: MakeApp, service: FakeFs) -> None:
         async with make_app(encoder="off") as app, client_of(app) as client:
@@ -251,6 +254,11 @@ def state_event(sequence: int) -> fs_pb2.Event:
     return fs_pb2.Event(sequence=sequence, kind="state", payload_json=json.dumps({"path": "/r/a.jpg", "n": sequence}))
 
 
+def watch_of(fs: FsClient, target: str) -> QueueWatch:
+    """Where no catalogue is set up."""
+    return QueueWatch(Jobs(fs, CatalogueClient.open(GatewaySettings(fs_target=target))), queues_out)
+
+
 class TestEvents:
     async def test_of_the_service_keep_their_ids(self, port: int, fake: FakeFs) -> None:
         fake.answers["WatchEvents"] = [state_event(41), Pause()]
@@ -314,7 +322,7 @@ class TestEvents:
         fake.answers["WatchEvents"] = lambda request: [state_event(request.after + 1 if request.after else 10)]
         fs = FsClient.open(GatewaySettings(fs_target=socket_path, connect_wait_s=5))
         stopping = asyncio.Event()
-        stream = event_stream(fs, QueueWatch(fs, queues_out), None, stopping)
+        stream = event_stream(fs, watch_of(fs, socket_path), None, stopping)
         seen: list[bytes] = []
         async with asyncio.timeout(20):
             async with serve_fake(fake, socket_path):
@@ -338,7 +346,7 @@ class TestEvents:
         stopping = asyncio.Event()
         seen: list[bytes] = []
         async with asyncio.timeout(10):
-            async for chunk in event_stream(fs, QueueWatch(fs, queues_out), 5, stopping, heartbeat_s=0.05):
+            async for chunk in event_stream(fs, watch_of(fs, socket_path), 5, stopping, heartbeat_s=0.05):
                 seen.append(chunk)
                 if sum(chunk.startswith(b": still") for chunk in seen) == 3:
                     stopping.set()

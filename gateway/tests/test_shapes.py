@@ -60,3 +60,13 @@ async def test_every_dialect_tells_how_its_errors_look(client: httpx.AsyncClient
     assert names["/api/folder"] == "CorevizError"
     assert names["/api/folders"] == "MediareviewerError"
     assert set(names.values()) == set(errors)
+
+
+async def test_files_tell_of_parts_and_of_what_the_caller_has(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+
+    for path in ("/api/media-file", "/blob/{token}"):
+        answers = paths[path]["get"]["responses"]
+        assert answers["206"]["content"] == answers["200"]["content"]
+        assert "content" not in answers["304"]
+    assert "content" not in paths["/api/media-thumbnail"]["get"]["responses"]["304"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -163,3 +164,28 @@ async def test_without_a_host_nobody_is_served(port: int) -> None:
         assert b" 400 " in await reader.readline()
     writer.close()
     await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "keys"),
+    [
+        ("GET /api/folder/x?y=1 HTTP/1.1", ["error", "message", "code", "details"]),
+        ("POST /%65xq/item/base HTTP/1.1", ["error", "message", "detail"]),
+        ("GET //v1/media HTTP/1.1", ["success", "message", "error"]),
+        ("GET /api/folders HTTP/1.1", ["error"]),
+        ("\x01 nonsense", ["error"]),
+    ],
+)
+async def test_what_is_no_http_is_refused_in_the_dialect_of_its_address(
+    port: int, request_line: str, keys: list[str]
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"{request_line}\r\nHost: 127.0.0.1\r\nCookie: a=\x7f\r\n\r\n".encode("latin-1"))
+    async with asyncio.timeout(10):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/json\r\n" in head
+    assert list(json.loads(body)) == keys
+    assert b"The request is not valid HTTP." in body

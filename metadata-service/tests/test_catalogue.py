@@ -8,12 +8,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from media_common import kept
 from metadata_service.domain import keys as key_rules
+from metadata_service.domain.disk import Content
 from metadata_service.domain.errors import (
     BadMove,
     CollectionExists,
     CollectionNotFound,
     FolderNotFound,
+    FrameNotFound,
     IdOutOfRange,
     ItemNotFound,
     KeyNotFound,
@@ -27,7 +30,20 @@ from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.ids import BASE_STEP
 from metadata_service.domain.media import FILES, Collection, Facts, FileSeen, Imported, Kind, Marks, Upload
 from metadata_service.domain.tags import TagType
-from metadata_service.store import collections, details, frames, keys, listing, media, retrieval, tagging, words
+from metadata_service.store import (
+    collections,
+    details,
+    frames,
+    insides,
+    keys,
+    listing,
+    media,
+    migrations,
+    retrieval,
+    tagging,
+    words,
+)
+from metadata_service.store.groups import add_group
 from metadata_service.store.sqlite import Database
 from metadata_service.store.transaction import Transaction
 
@@ -41,6 +57,10 @@ def _file(path: str | bytes, marks: Marks = Marks.NONE, **facts: Any) -> FileSee
 
 def _put(database: Database, collection: Collection, path: str | bytes, marks: Marks = Marks.NONE, **facts: Any) -> int:
     return database.write(media.upsert_file, collection, _file(path, marks, **facts))[0]
+
+
+def _hash(txn: Transaction, collection: Collection, node_id: int, modified_us: int) -> list[int]:
+    return insides.set_hashes(txn, collection, [(node_id, Content(b"h" * 32, 10, modified_us, 7))])
 
 
 def _listed(database: Database, collection: Collection, **query: Any) -> list[int]:
@@ -80,10 +100,35 @@ def test_a_name_that_is_no_utf8_is_shown_escaped_and_found_by_its_bytes(
     assert database.write(media.find_file, collection, b"\xfe/\xff\n.jpg") == node_id
 
 
+def test_every_write_is_flushed_to_the_disk_before_it_is_answered(database: Database) -> None:
+    def flushes(txn: Transaction) -> tuple[str, int]:
+        return txn.one("PRAGMA journal_mode"), txn.one("PRAGMA synchronous")
+
+    assert database.write(flushes) == ("wal", 2)  # FULL: the log is flushed at every commit
+
+
+def test_a_mark_lets_no_burst_be_looked_through_and_a_file_that_comes_back_does(
+    database: Database, collection: Collection
+) -> None:
+    def shots_round(txn: Transaction, marks: Marks) -> int:
+        media.upsert_file(txn, collection, _file("a.jpg", marks, camera="X", taken_us=5))
+        count = len(txn.shots)
+        txn.shots.clear()
+        return count
+
+    assert database.write(shots_round, Marks.NONE) == 1
+    assert database.write(shots_round, Marks.LOCKED | Marks.SEEN) == 0
+    assert database.write(shots_round, Marks.TRASHED | Marks.SEEN) == 0
+    assert database.write(shots_round, Marks.GONE) == 1
+    assert database.write(shots_round, Marks.TRASHED) == 1
+
+
 def test_a_changed_file_keeps_its_id_and_loses_its_hash(database: Database, collection: Collection) -> None:
     node_id = _put(database, collection, "a.jpg", width_px=5)
-    assert database.write(media.set_sha256, node_id, b"h" * 32, 10, 5)
-    assert not database.write(media.set_sha256, node_id, b"h" * 32, 10, 6)
+    assert database.read(details.media, [node_id])[0].sha256 is None
+    assert database.write(_hash, collection, node_id, 5) == []
+    assert database.write(_hash, collection, node_id, 6) == [node_id]
+    assert database.read(details.media, [node_id])[0].sha256 == b"h" * 32
     assert _put(database, collection, "a.jpg", modified_us=6) == node_id
     item = database.read(details.media, [node_id])[0]
     assert (item.sha256, item.facts.width_px, item.facts.modified_us) == (None, None, 6)
@@ -251,7 +296,7 @@ def test_the_newest_of_several_collections_are_merged_by_time(database: Database
         ids.append(_put(database, into, f"{n}.jpg"))
         if n == 30:
             for m in (5, 3, 9):
-                ids.append(database.write(media.add_imported, third, Imported(m, f"x/{m}.jpg", Kind.IMAGE), []))
+                ids.append(database.write(media.add_imported, third, Imported(m, f"x/{m}.jpg", Kind.IMAGE)))
     rows = database.read(details.media, ids)
     expected = [item.id for item in sorted(rows, key=lambda item: (item.created_us, item.id), reverse=True)]
     for offset in range(0, 66, 5):
@@ -265,11 +310,11 @@ def test_an_import_keeps_its_numbers_and_new_ones_come_after(database: Database,
     def work(txn: Transaction) -> None:
         tagging.add_tagset(txn, imported, imported.id_base + 3, "when", TagType.NUMERICAL_INT)
         tagging.add_tag(txn, imported.id_base + 8, imported.id_base + 3, 2024)
-        group = media.add_group(txn, imported, GroupKind.IMPORTED, [], relative_id=7, uri="video/7.mp4")
+        group = add_group(txn, imported, GroupKind.IMPORTED, [], relative_id=7, uri="video/7.mp4")
         tagging.attach_group(txn, imported, group, imported.id_base + 8)
         for n in (42, 43, 44):
-            media.add_imported(txn, imported, Imported(n, f"video/{n}.mp4", Kind.VIDEO, None, 7), [])
-        media.add_imported(txn, imported, Imported(45, "odd//x.jpg", Kind.IMAGE), [imported.id_base + 8])
+            media.add_imported(txn, imported, Imported(n, f"video/{n}.mp4", Kind.VIDEO, None, 7))
+        media.add_imported(txn, imported, Imported(45, "odd//x.jpg", Kind.IMAGE, tag_ids=(8,)))
 
     database.write(work)
     assert imported.id_base == BASE_STEP
@@ -292,7 +337,7 @@ def test_an_import_keeps_its_numbers_and_new_ones_come_after(database: Database,
     expression = retrieval.Range(3, 2024, None)
     assert list(database.read(retrieval.passing, imported, expression)) == [42, 43, 44, 45]
     with pytest.raises(IdOutOfRange):
-        database.write(media.add_imported, imported, Imported(2**32, "x", Kind.IMAGE), [])
+        database.write(media.add_imported, imported, Imported(2**32, "x", Kind.IMAGE))
 
 
 def test_ids_of_one_collection_say_nothing_in_another(database: Database, collection: Collection) -> None:
@@ -309,7 +354,7 @@ def test_a_video_s_frames_are_items_and_its_group_answers_with_all(database: Dat
     ids = database.write(frames.set_frames, video, given, True)
     assert ids[0] == video
     assert database.write(frames.set_frames, video, given, True) == ids
-    group = database.write(media.add_group, collection, GroupKind.FRAMES, [video])
+    group = database.write(add_group, collection, GroupKind.FRAMES, [video])
     assert database.read(retrieval.members, collection, group) == ids
     assert database.read(retrieval.related, collection, [ids[1]]) == {ids[1]: [ids[0], ids[2]]}
     assert [item.frame for item in database.read(retrieval.base, collection, ids)] == [0, 1, 2]
@@ -336,7 +381,7 @@ def test_imported_objects_are_shown_and_clusters_filter(database: Database, coll
     assert _listed(database, collection, cluster=UUID(int=0)) == []
     database.write(frames.set_clusters, collection, "objects", [])
     assert _listed(database, collection, cluster=cluster.uuid) == []
-    with pytest.raises(ItemNotFound):
+    with pytest.raises(FrameNotFound):
         database.write(frames.add_objects, first, [frames.ObjectGiven(3, "object", "", "objects", {})])
 
 
@@ -400,6 +445,27 @@ def test_a_key_is_known_by_its_digest_until_it_is_revoked(database: Database) ->
         database.write(keys.revoke, uuid4())
 
 
+def test_a_catalogue_from_before_files_were_looked_into_has_all_of_them_to_read(tmp_path: Path) -> None:
+    database = Database(tmp_path / "old.db")
+    collection = database.write(collections.create, "Mine")
+    hashed = _put(database, collection, "a.jpg")
+    _put(database, collection, "b.jpg")
+    database.write(_hash, collection, hashed, 5)
+    database.close()
+    raw = sqlite3.connect(tmp_path / "old.db")
+    raw.execute("DELETE FROM bits WHERE family IN (8, 9, 10)")
+    raw.execute("PRAGMA user_version = 4")
+    raw.commit()
+    raw.close()
+    database = Database(tmp_path / "old.db")
+    assert database.read(insides.left, collection) == insides.Left(files=2, undescribed=2, unhashed=1)
+    database.close()
+
+
+def test_the_newest_version_is_the_one_that_a_restore_knows() -> None:
+    assert len(migrations.STEPS) == kept.CATALOGUE.schema
+
+
 def test_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "new.db")
     connection.execute("PRAGMA user_version = 99")
@@ -410,7 +476,45 @@ def test_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:
 
 def test_a_copy_taken_while_in_use_answers_the_same(database: Database, collection: Collection, tmp_path: Path) -> None:
     _put(database, collection, "a.jpg")
-    database.backup(tmp_path / "copy.db")
+    name, size_bytes = next(parts := database.kept())
+    content = b"".join(part for part in parts if isinstance(part, bytes))
+    assert (name, size_bytes) == (kept.CATALOGUE.name, len(content))
+    (tmp_path / "copy.db").write_bytes(content)
     copy = Database(tmp_path / "copy.db")
     assert _names(copy, collection) == ["a.jpg"]
     copy.close()
+
+
+def test_a_folder_on_the_disk_is_listed_while_something_listed_is_in_it(
+    database: Database, collection: Collection
+) -> None:
+    def folders() -> list[str]:
+        return sorted(_names(database, collection, kinds=frozenset({Kind.FOLDER})))
+
+    first, second = _put(database, collection, "day/deep/a.jpg"), _put(database, collection, "day/b.jpg")
+    _put(database, collection, "bin/c.jpg", Marks.TRASHED)
+    assert folders() == ["day", "deep"]
+    database.write(media.set_marks, first, Marks.TRASHED)
+    assert folders() == ["day"]
+    database.write(media.set_marks, second, Marks.TRASHED)
+    assert folders() == []
+    database.write(media.set_marks, first, Marks.NONE)
+    assert folders() == ["day", "deep"]
+    assert _put(database, collection, "day/deep/a.jpg") == first
+    assert folders() == ["day", "deep"]
+
+
+def test_what_people_made_in_a_folder_on_the_disk_keeps_it_listed(database: Database, collection: Collection) -> None:
+    def folders() -> list[str]:
+        return sorted(_names(database, collection, kinds=frozenset({Kind.FOLDER})))
+
+    item = _put(database, collection, "day/a.jpg")
+    (day,) = _listed(database, collection, kinds=frozenset({Kind.FOLDER}))
+    picks = database.write(collections.create_folder, collection, day, "picks")
+    database.write(media.set_marks, item, Marks.TRASHED)
+    assert folders() == ["day", "picks"]
+    database.write(collections.move, picks, collection.root_folder_id)
+    assert folders() == ["picks"]
+    paper = Upload("paper.pdf", Kind.DOCUMENT, b"3" * 32, Facts(size_bytes=1), "", day)
+    database.write(media.add_upload, collection, paper)
+    assert folders() == ["day", "picks"]

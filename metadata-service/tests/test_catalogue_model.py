@@ -16,6 +16,7 @@ from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.media import Facts, FileSeen, Kind, Marks, Upload
 from metadata_service.domain.tags import automatic, written
 from metadata_service.store import collections, details, listing, media, retrieval, tagging
+from metadata_service.store.groups import add_group
 from metadata_service.store.orders import DEFAULTS, Limits
 from metadata_service.store.sqlite import Database
 from metadata_service.store.transaction import Transaction
@@ -46,6 +47,7 @@ class Machine(RuleBasedStateMachine):
         self.model = Model(self.collection.root_folder_id)
         self.serial = 0
         self.on_disk: set[int] = set()
+        self.disk_folder: int | None = None
         return self.collection.root_folder_id
 
     def teardown(self) -> None:
@@ -94,6 +96,7 @@ class Machine(RuleBasedStateMachine):
         parent = self.database.read(lambda s: int(_one(s, "SELECT parent_id FROM node WHERE id = ?", node_id)))
         if parent not in self.model.nodes:
             self._noted(parent, self.model.root, Kind.FOLDER, "disk")
+            self.disk_folder = parent
         self.on_disk.add(node_id)
         old = self.model.nodes.get(node_id)
         node = self._noted(node_id, parent, kind, f"{name}.{kind.label}", marks)
@@ -102,7 +105,15 @@ class Machine(RuleBasedStateMachine):
             node.name = old.name
         node.tags = {tag for tag in node.tags if tag[0] not in ("Type", "Status")}
         node.tags |= {("Type", kind.label), ("Status", marks.status)}
+        self._show_folder()
         return node_id
+
+    def _show_folder(self) -> None:
+        """A folder on the disk is listed while something listed is below it."""
+        folder = self.disk_folder
+        if folder is not None:
+            below = (node for node in self.model.nodes.values() if folder in self.model.above(node))
+            self.model.nodes[folder].marks = Marks.NONE if any(node.marks.listed for node in below) else Marks.TRASHED
 
     @rule(node=nodes, marks=REVIEW)
     def mark(self, node: int, marks: Marks) -> None:
@@ -110,12 +121,14 @@ class Machine(RuleBasedStateMachine):
         found = self.model.nodes[node]
         found.marks = marks | (found.marks & (Marks.GONE | Marks.EMPTIED))
         found.tags = {tag for tag in found.tags if tag[0] != "Status"} | {("Status", found.marks.status)}
+        self._show_folder()
 
     @rule(node=nodes, gone=st.booleans())
     def lose(self, node: int, gone: bool) -> None:
         self.database.write(media.set_marks, node, Marks.GONE if gone else Marks.NONE, Marks.GONE)
         found = self.model.nodes[node]
         found.marks = found.marks & ~Marks.GONE | (Marks.GONE if gone else Marks.NONE)
+        self._show_folder()
 
     @rule(node=st.one_of(nodes, folders), name=NAMES, description=TEXTS, prompt=TEXTS)
     def edit(self, node: int, name: str, description: str, prompt: str) -> None:
@@ -156,7 +169,7 @@ class Machine(RuleBasedStateMachine):
     @rule(first=nodes, second=nodes, label=LABELS, value=VALUES)
     def group(self, first: int, second: int, label: str, value: str) -> None:
         def work(txn: Transaction) -> int:
-            group_id = media.add_group(txn, self.collection, GroupKind.IMPORTED, [first, second])
+            group_id = add_group(txn, self.collection, GroupKind.IMPORTED, [first, second])
             tagset_id, _ = tagging.tagset(txn, self.collection, label, tagging.TagType.ALPHANUMERICAL)
             tag_id = tagging.tag(txn, self.collection, tagset_id, value)
             tagging.attach_group(txn, self.collection, group_id, tag_id)

@@ -92,6 +92,17 @@ async def test_a_fetch_that_brings_nothing_ends_nothing(nats: NatsServer, monkey
     assert empty == 3
 
 
+async def test_every_file_that_an_event_names_is_looked_at(nats: NatsServer) -> None:
+    notebook = Notebook()
+    paths = [b"/r/%d.jpg" % number for number in range(60)]
+    async with following(nats, notebook) as stream:
+        event = fs_pb2.MediaEvent(root=b"/r", path=paths[0], more_paths=paths[1:])
+        await stream.publish("media.gone", event.SerializeToString())
+        await tell(stream, b"/r/last.jpg")
+        await until_looked(notebook, b"/r/last.jpg")
+    assert set(paths) <= set(notebook.looked)
+
+
 async def test_an_error_nobody_foresaw_is_said_and_tried_again(
     nats: NatsServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,7 +15,7 @@ from metadata_service.domain.disk import Looked, Root
 from metadata_service.domain.errors import Unreachable
 from metadata_service.domain.filters import ListQuery
 from metadata_service.domain.media import Facts, FileSeen, Kind, Marks, Media
-from metadata_service.indexer import Indexer
+from metadata_service.indexer import BATCH, Indexer
 from metadata_service.store import collections, details, indexing, listing
 from metadata_service.store.sqlite import Catalogue, Database
 
@@ -30,6 +30,7 @@ class FakeDisk:
     online: bool = True
     known: bool = True
     answers: bool = True
+    most_looked: int = 0  # paths of one question
 
     async def roots(self) -> list[Root]:
         self._check()
@@ -37,6 +38,7 @@ class FakeDisk:
 
     async def look(self, paths: Sequence[bytes]) -> list[Looked]:
         self._check()
+        self.most_looked = max(self.most_looked, len(paths))
         return [
             Looked(path, self._seen(path) if path in self.files and self.online else None,
                    self.online and path not in self.files)
@@ -98,6 +100,16 @@ class World:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with World(tmp_path) as world:
         yield world
+
+
+async def test_however_many_files_events_name_the_disk_is_asked_for_some_at_a_time(world: World) -> None:
+    names = [f"{number:04}.jpg" for number in range(2 * BATCH + 3)]
+    for number, name in enumerate(names):
+        world.put(name, number)
+    await world.tell(*names)
+    in_place = await world.catalogue.read(indexing.in_place, ROOT)
+    assert len(in_place) == len(names)
+    assert world.disk.most_looked == BATCH
 
 
 async def test_a_new_root_becomes_a_collection_with_its_files(world: World) -> None:

@@ -8,11 +8,26 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from metadata_service.domain.disk import Content, Inside
 from metadata_service.domain.filters import ListQuery, Range, Sort
 from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.media import FILES, Collection, Facts, FileSeen, Imported, Kind, Marks, Upload
 from metadata_service.domain.tags import TagType
-from metadata_service.store import collections, details, frames, listing, media, retrieval, tagging, words
+from metadata_service.store import (
+    collections,
+    details,
+    frames,
+    insides,
+    listing,
+    media,
+    nodes,
+    retrieval,
+    tagging,
+    twins,
+    words,
+)
+from metadata_service.store.bits import Family
+from metadata_service.store.groups import add_group
 from metadata_service.store.orders import Limits
 from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.sqlite import Database
@@ -84,6 +99,9 @@ def _reads(collection: Collection, node_id: int) -> list[Callable[[Snapshot], ob
         lambda s: retrieval.tagsets(s, collection),
         lambda s: frames.clusters(s, collection, "objects"),
         lambda s: words.found(s, collection.id, "a cat", 10),
+        lambda s: insides.left(s, collection),
+        lambda s: insides.to_read(s, collection, Family.UNHASHED, 0, 10),
+        lambda s: twins.find(s, collection, [(node_id, Content(b"h" * 32, 3, 0, 5))]),
     ]
 
 
@@ -111,12 +129,27 @@ def test_no_statement_of_a_write_scans_or_sorts(database: Database) -> None:
         collection, node_id = _filled(txn)
         media.upsert_file(txn, collection, FileSeen(b"x/y.jpg", Kind.IMAGE, Marks.SEEN, Facts(size_bytes=3)))
         collections.relocate(txn, node_id, collections.ensure_folder(txn, collection, b"z"))
+        _looked_into(txn, collection)
         txn.finish()
 
     database.write(traced)
     database.write(lambda txn: txn.connection.set_trace_callback(None))
     assert len(statements) > 60
     assert _faults(database, statements) == []
+
+
+def _looked_into(txn: Transaction, collection: Collection) -> None:
+    """Two shots of a burst, hashed; one of them is gone then, and found again by its content."""
+    ids = [
+        media.upsert_file(txn, collection, FileSeen(name, Kind.IMAGE, Marks.NONE, Facts(size_bytes=3), inode))[0]
+        for inode, name in enumerate((b"b/1.jpg", b"b/2.jpg", b"c/2.jpg"), 70)
+    ]
+    shot = Facts(size_bytes=3, camera="X", taken_us=1)
+    insides.describe(txn, collection, [(node_id, Inside(shot, 70 + n)) for n, node_id in enumerate(ids)])
+    insides.set_hashes(txn, collection, [(node_id, Content(b"h" * 32, 3, 0, 70 + n)) for n, node_id in enumerate(ids)])
+    nodes.marked(txn, ids[1], Marks.GONE)
+    assert twins.follow(txn, collection, [twins.Twin(ids[2], ids[1], b"")]) == 1
+    insides.again(txn, collection)
 
 
 def _filled(txn: Transaction) -> tuple[Collection, int]:
@@ -128,7 +161,7 @@ def _filled(txn: Transaction) -> tuple[Collection, int]:
     tagging.replace(txn, collection, node_id, {"color": ["blue"], "season": ["spring"]})
     tagging.relabel(txn, collection, node_id, "color", "colour")
     tagging.remove(txn, collection, node_id, "colour", None)
-    group_id = media.add_group(txn, collection, GroupKind.BURST, [node_id])
+    group_id = add_group(txn, collection, GroupKind.BURST, [node_id])
     tagging.attach_group(txn, collection, group_id, tagging.tag(txn, collection, 1, "x"))
     frames.set_frames(txn, node_id, [frames.FrameGiven(0.0, 1, 1, "caption")], True)
     ((object_id, _),) = frames.add_objects(txn, node_id, [frames.ObjectGiven(0, "object", "cat", "objects", {})])
@@ -143,5 +176,5 @@ def _filled(txn: Transaction) -> tuple[Collection, int]:
     collections.create_folder(txn, collection, collection.root_folder_id, "new", reuse=True)
     collections.move(txn, folder, collections.create_folder(txn, collection, collection.root_folder_id, "other"))
     imported = collections.create(txn, "Old", imported=True, first_id=50)
-    media.add_imported(txn, imported, Imported(7, "a/b.jpg", Kind.IMAGE), [])
+    media.add_imported(txn, imported, Imported(7, "a/b.jpg", Kind.IMAGE))
     return collection, node_id

@@ -15,11 +15,14 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from media_common import kept
 from media_proto import metadata_pb2 as pb
 from media_proto import metadata_pb2_grpc
 from metadata_service.domain.filters import Sort
 from metadata_service.domain.media import Kind, Source
 from metadata_service.domain.tags import TagType
+from metadata_service.store import indexing
+from metadata_service.store.sqlite import Database
 
 NAME = "framewell.metadata.v1.MetadataService"
 
@@ -181,3 +184,34 @@ def test_a_wrong_setting_ends_it_with_a_sentence_and_exit_code_2(name: str, valu
     assert ended.returncode == 2
     assert sentence in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_backup_is_the_catalogue_of_now(tmp_path: Path) -> None:
+    with process(tmp_path) as (channel, _):
+        made = stub(channel).CreateCollection(pb.CreateCollectionRequest(name="Mine"), timeout=5)
+        first, *rest = stub(channel).Backup(pb.BackupRequest(), timeout=20)
+    content = b"".join(part.data for part in rest)
+    assert (first.file.name, first.file.size_bytes) == ("catalogue.db", len(content))
+    (tmp_path / "other/state").mkdir(parents=True)
+    (tmp_path / "other/state/catalogue.db").write_bytes(content)
+    with process(tmp_path / "other") as (channel, _):
+        assert stub(channel).GetCollection(pb.GetCollectionRequest(collection="mine"), timeout=5) == made
+
+
+def test_after_a_restore_every_review_path_is_due_once(tmp_path: Path) -> None:
+    file = tmp_path / "state/catalogue.db"
+    file.parent.mkdir()
+    mark = kept.restored_mark(file)
+    for restored in (True, False):
+        database = Database(file)
+        database.write(indexing.collection_for, b"/photos")
+        database.write(indexing.set_reconciled, b"/photos", True)
+        database.close()
+        if restored:
+            mark.touch()
+        with process(tmp_path) as (channel, _):
+            stub(channel).ListCollections(pb.ListCollectionsRequest(), timeout=5)
+        assert not mark.exists()
+        database = Database(file)
+        assert database.read(indexing.due) == {b"/photos": restored}
+        database.close()

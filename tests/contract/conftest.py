@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from api import Api
+from both import FACES, closed
+from framewell_client import AsyncFramewell, Framewell
 from stack import Stack
 
 
@@ -42,3 +44,12 @@ def remove_roots(api: Api) -> Iterator[list[Path]]:
     yield paths
     for path in paths:
         api.remove_root(path)
+
+
+@pytest.fixture(params=FACES)
+async def client(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[Framewell | AsyncFramewell]:
+    """The Python client with the admin key, blocking and awaited."""
+    key = (stack.state_dir / "admin.key").read_text().strip()
+    made = Framewell(stack.url, key) if request.param == "blocking" else AsyncFramewell(stack.url, key)
+    yield made
+    await closed(made)

@@ -14,11 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 from media_common import subjects
+from media_common.blobs.folder import FolderStore
 from media_common.testing import NatsServer
 from media_proto import thumbnail_pb2
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
+from thumbnail_service.blob_renders import BlobRenders
 from thumbnail_service.domain.jobs import Job, Outcome, Result
 from thumbnail_service.render_process import RenderDied, RenderProcess
 from thumbnail_service.renders import Renders
@@ -31,7 +33,7 @@ ACK_WAIT_S = 1.5
 
 
 @pytest.fixture
-async def start_worker(nats: NatsServer, make_process: MakeProcess) -> AsyncIterator[StartWorker]:
+async def start_worker(nats: NatsServer, make_process: MakeProcess, tmp_path: Path) -> AsyncIterator[StartWorker]:
     """Workers in this process, with real render processes unless given another."""
     async with AsyncExitStack() as ends:
 
@@ -44,6 +46,7 @@ async def start_worker(nats: NatsServer, make_process: MakeProcess) -> AsyncIter
             worker = Worker(
                 nats.url,
                 renders,
+                BlobRenders(FolderStore(tmp_path / "blobs"), renders),
                 concurrency=1,
                 ack_wait_s=ACK_WAIT_S,
                 stop_grace_s=grace_s,
@@ -387,7 +390,7 @@ async def test_a_job_is_not_parked_while_there_is_no_place_to_park_it(
 
 
 async def test_a_stopping_worker_gives_back_what_it_cannot_finish(
-    nats: NatsServer, client: Client, start_worker: StartWorker
+    nats: NatsServer, client: Client, start_worker: StartWorker, tmp_path: Path
 ) -> None:
     process = ScriptedProcess(MADE, hold_s=60)
     slow = Renders([process], idle_s=60)
@@ -395,7 +398,8 @@ async def test_a_stopping_worker_gives_back_what_it_cannot_finish(
 
     async def on_connection(_: bool) -> None: ...
 
-    worker = Worker(nats.url, slow, concurrency=1, ack_wait_s=30, stop_grace_s=0.2, on_connection=on_connection)
+    blobs = BlobRenders(FolderStore(tmp_path / "blobs"), slow)
+    worker = Worker(nats.url, slow, blobs, concurrency=1, ack_wait_s=30, stop_grace_s=0.2, on_connection=on_connection)
     running = asyncio.create_task(worker.run(stop))
     await client.jetstream().publish(subjects.JOBS_THUMBNAIL, request_for(Path("/r/a.jpg")))
     await until(lambda: process.calls)

@@ -19,7 +19,7 @@ WORKER_STAGE: Final = 1
 SERVICE_STAGE: Final = 2
 NATS_STAGE: Final = 3
 
-_WORKERS: Final = "THUMBNAIL_WORKERS"
+WORKERS_SETTING: Final = "THUMBNAIL_WORKERS"
 _MOST_WORKERS: Final = 64
 
 
@@ -96,9 +96,9 @@ def worker_count() -> int:
     Raises:
         SettingsError: it is no number, or out of its range.
     """
-    text = os.environ.get(_WORKERS, "")
+    text = os.environ.get(WORKERS_SETTING, "")
     if not text:
         return max(1, min(2, os.cpu_count() or 1))
     if not (text.isascii() and text.isdigit() and int(text) <= _MOST_WORKERS):
-        raise SettingsError(f"{_WORKERS}={text!r} is not valid: a whole number from 0 to {_MOST_WORKERS}.")
+        raise SettingsError(f"{WORKERS_SETTING}={text!r} is not valid: a whole number from 0 to {_MOST_WORKERS}.")
     return int(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
 
@@ -14,6 +15,7 @@ S = TypeVar("S", bound=BaseSettings)
 PREFIX: Final = "FRAMEWELL_"
 #: Read by the command and the client only, but no mistake in a service's environment.
 _ELSEWHERE: Final = frozenset({"FRAMEWELL_URL", "FRAMEWELL_KEY"})
+_RATE: Final = re.compile(r"[1-9][0-9]*/(second|minute|hour|day)")
 
 
 class SettingsError(Exception):
@@ -28,7 +30,7 @@ class PublicSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", min_length=1, description="address the gateway listens on")
     port: int = Field(default=8080, ge=1, le=65535, description="port the gateway listens on")
     state_dir: Path = Field(default=Path("~/.mediareviewer"), description="config, journal, index, logs, keys")
-    admin_key: str = Field(default="", description="preset admin key; empty: one is made at first start")
+    admin_key: str = Field(default="", repr=False, description="preset admin key; empty: one is made at first start")
     auth: Literal["auto", "required"] = Field(
         default="auto", description="auto: loopback callers need no key in two dialects; required: everybody needs one"
     )
@@ -38,7 +40,7 @@ class PublicSettings(BaseSettings):
         description="auto, offline, off or open_clip:<model>/<weights>",
     )
     rate_limit: str = Field(
-        default="10000/hour", pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$", description="requests a key"
+        default="10000/hour", description="requests a key may make: a number, then /second, /minute, /hour or /day"
     )
     max_upload_bytes: int = Field(default=10 * 2**30, ge=1, description="largest upload")
     blob_ttl_s: int = Field(default=3600, ge=1, description="seconds a signed blob address is good for")
@@ -50,7 +52,23 @@ class PublicSettings(BaseSettings):
     log_format: Literal["text", "json"] = Field(default="text", description="log lines for people or for programs")
     nats_url: str = Field(default="", validation_alias="NATS_URL", description="empty: the embedded server")
     qdrant_url: str = Field(default="", validation_alias="QDRANT_URL", description="empty: the embedded store")
-    s3_endpoint: str = Field(default="", validation_alias="S3_ENDPOINT", description="empty: blobs in a folder")
+    s3_endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^/\s]+/?)?$",
+        validation_alias="S3_ENDPOINT",
+        description="uploads go to this S3 server, http(s)://host:port; empty: into `<state>/blobs`",
+    )
+    s3_access_key: str = Field(default="", validation_alias="S3_ACCESS_KEY", description="needed with S3_ENDPOINT")
+    s3_secret_key: str = Field(
+        default="", repr=False, validation_alias="S3_SECRET_KEY", description="needed with S3_ENDPOINT"
+    )
+    s3_bucket: str = Field(
+        default="framewell",
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        validation_alias="S3_BUCKET",
+        description="made when it is not there",
+    )
+    s3_region: str = Field(default="", validation_alias="S3_REGION", description="empty: the server is asked")
 
     @field_validator("state_dir")
     @classmethod
@@ -59,6 +77,13 @@ class PublicSettings(BaseSettings):
             return value.expanduser()
         except RuntimeError:  # `~somebody` who is not there
             raise ValueError("there is no such user") from None
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_a_rate(cls, value: str) -> str:
+        if not _RATE.fullmatch(value):
+            raise ValueError("it must be a number and a unit, such as 10000/hour, 600/minute or 20/second")
+        return value
 
     @property
     def state_path(self) -> Path:
@@ -77,11 +102,15 @@ class PublicSettings(BaseSettings):
         unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name not in known)
         if unknown:
             raise SettingsError(f"Unknown setting {', '.join(unknown)}. Known are: {', '.join(sorted(known))}.")
-        return loaded(cls)
+        settings = loaded(cls)
+        if settings.s3_endpoint and not (settings.s3_access_key and settings.s3_secret_key):
+            raise SettingsError("S3_ENDPOINT is set; S3_ACCESS_KEY and S3_SECRET_KEY are needed with it.")
+        return settings
 
 
 def loaded(settings: type[S], **given: Any) -> S:
-    """An instance from the environment, its first fault told in one sentence.
+    """An instance from the environment, its first fault told in one sentence, which never holds a secret: the value
+    of a field that has `repr=False`.
 
     Raises:
         SettingsError: a value is missing or out of its range.
@@ -90,7 +119,15 @@ def loaded(settings: type[S], **given: Any) -> S:
         return settings(**given)
     except ValidationError as error:
         fault = error.errors()[0]
-        name = str(fault["loc"][0]) if fault["loc"] else "a setting"
+        name = str(fault["loc"][0]) if fault["loc"] else ""
         prefix = str(settings.model_config.get("env_prefix") or "")
-        variable = name if name.isupper() else (prefix + name).upper()
-        raise SettingsError(f"{variable}={fault.get('input')!r} is not valid: {fault['msg']}.") from error
+        variable = name if name.isupper() else (prefix + (name or "a setting")).upper()
+        # Without a name it is all of them together.
+        value = "" if not name or _is_secret(settings, name) else f"={fault.get('input')!r}"
+        wrong = SettingsError(f"{variable}{value} is not valid: {fault['msg'].removeprefix('Value error, ')}.")
+    raise wrong  # outside, so that pydantic's error, which quotes the value, is not in its traceback
+
+
+def _is_secret(settings: type[BaseSettings], name: str) -> bool:
+    fields = settings.model_fields.items()
+    return any(not field.repr for own, field in fields if name in (own, field.validation_alias))

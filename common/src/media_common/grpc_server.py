@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 import grpc
@@ -41,7 +41,8 @@ async def translated(context: Any, method: str) -> AsyncIterator[None]:
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps unary and server-streaming handlers in `translated`, with the caller's request id in the logs.
+    """Wraps all handlers but those that take a stream for one answer in `translated`, with the caller's request id in
+    the logs.
 
     Health and reflection pass through: grpc's own health `Watch` writes to the context itself and must not be wrapped.
     """
@@ -64,18 +65,21 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                     return await unary(request, context)
 
             return grpc.unary_unary_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
-        if handler.unary_stream is not None:
-            stream = handler.unary_stream
+        stream = handler.unary_stream or handler.stream_stream
+        if stream is not None:
 
             async def calls(request: Any, context: Any) -> AsyncIterator[Any]:
                 request_id.set(_request_id_of(context))
-                async with translated(context, method):
-                    async for message in stream(request, context):
+                async with translated(context, method), aclosing(stream(request, context)) as messages:
+                    async for message in messages:
                         yield message
 
-            return grpc.unary_stream_rpc_method_handler(
-                calls, handler.request_deserializer, handler.response_serializer
+            made = (
+                grpc.unary_stream_rpc_method_handler
+                if handler.unary_stream is not None
+                else grpc.stream_stream_rpc_method_handler
             )
+            return made(calls, handler.request_deserializer, handler.response_serializer)
         return handler
 
 

@@ -23,6 +23,10 @@ RENDER: Final = "thumbnail.render"
 RENDER_GROUP: Final = "thumbnail-workers"
 PING: Final = "thumbnail.ping"
 
+#: What a worker has read from inside a blob, asked of the catalogue to be written down.
+DESCRIBE: Final = "catalogue.describe"
+DESCRIBE_GROUP: Final = "catalogue"
+
 #: Deliveries of one job before it is parked with its reason.
 MAX_DELIVERIES: Final = 5
 #: Seconds without an ack or a progress ping before a job is given to another worker.

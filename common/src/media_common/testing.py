@@ -1,4 +1,5 @@
-"""What tests of several services need: a real nats-server with JetStream, which can be killed and started again.
+"""What tests of several services need: a real nats-server with JetStream, which can be killed and started again; and a
+server that speaks S3.
 
 `pytest` and the environment are read here and nowhere else in this package; nothing but tests imports this module.
 """
@@ -100,3 +101,37 @@ def nats_server(folder: Path) -> Iterator[NatsServer]:
         yield server
     finally:
         server.stop(signal.SIGKILL)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[str]:
+    """A server that speaks S3 over HTTP (moto's, which keeps everything in memory), and its address.
+
+    Any keys are good to it.
+    """
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "s3.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
+        )
+    try:
+        limit = time.monotonic() + 3 * _START_S
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            if process.poll() is not None or time.monotonic() > limit:
+                raise RuntimeError(f"the S3 server did not start:\n{(folder / 's3.log').read_text()[-2000:]}")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()

@@ -33,8 +33,8 @@ WIRE: Final[dict[ErrorCode, Wire]] = {
     ErrorCode.UNDO_BLOCKED: Wire(StatusCode.FAILED_PRECONDITION, 409),
     ErrorCode.NOTHING_TO_UNDO: Wire(StatusCode.FAILED_PRECONDITION, 409),
     ErrorCode.PLAN_CHANGED: Wire(StatusCode.FAILED_PRECONDITION, 412),
-    ErrorCode.FILE_CHANGED: Wire(StatusCode.ABORTED, 409),
-    # Not 409: the review page takes that for a locked file.
+    # Neither is 409: the review page takes that for a locked file.
+    ErrorCode.FILE_CHANGED: Wire(StatusCode.ABORTED, 503),
     ErrorCode.CONFIG_BROKEN: Wire(StatusCode.FAILED_PRECONDITION, 503),
     ErrorCode.SETTING_OUT_OF_RANGE: Wire(StatusCode.OUT_OF_RANGE, 422),
     ErrorCode.ROOT_OFFLINE: Wire(StatusCode.UNAVAILABLE, 503),

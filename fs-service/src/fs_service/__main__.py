@@ -18,6 +18,7 @@ import uvloop
 from media_common.config import PublicSettings, SettingsError, loaded
 from media_common.errors import ServiceError
 from media_common.grpc_server import serving
+from media_common.kept import JOURNAL, note_restore
 from media_common.logs import configure_logs
 from media_proto import fs_pb2, fs_pb2_grpc
 
@@ -29,6 +30,7 @@ from fs_service.domain.locks import PathLocks
 from fs_service.domain.trash import Trash
 from fs_service.follower import Follower
 from fs_service.nats_link import NatsLink
+from fs_service.pressing import Pressing
 from fs_service.probe import Prober
 from fs_service.publisher import Publisher
 from fs_service.queues import QueueWatch
@@ -42,6 +44,7 @@ from fs_service.store.database import Database
 from fs_service.store.events import StoredEvents, StoredOutbox
 from fs_service.store.files import Files
 from fs_service.store.index_sqlite import kept_paths
+from fs_service.store.insides import Insides
 from fs_service.store.journal import SqliteJournal
 from fs_service.store.journal_db import JournalDatabase
 from fs_service.store.marks import StoredMarks
@@ -59,6 +62,8 @@ SERVICE = fs_pb2.DESCRIPTOR.services_by_name["FsService"].full_name
 #: Empty-trash runs at once; a further one waits for its turn.
 _EMPTYING = 4
 _THUMBNAIL_THREADS = 8
+#: Descriptions are for the catalogue, which asks for two batches at a time.
+_INSIDE_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,11 @@ class Core:
     deeds: Deeds
     trash: Trash
     files: Files
+    insides: Insides
     thumbnails: ThumbnailStore
     events: StoredEvents
     outbox: StoredOutbox
+    pressing: Pressing
 
 
 def _say_if_lost(journal: Path, identities: Path) -> None:
@@ -85,19 +92,24 @@ def _say_if_lost(journal: Path, identities: Path) -> None:
         )
 
 
+def _forget_actions(recovery: Recovery) -> None:
+    logger.info("a backup was put back; %d actions cut off by it are dropped", recovery.forget_actions())
+
+
 @contextmanager
 def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
     """The use cases on the state directory, repaired, with what they do in the background."""
     with ExitStack() as stack:
         roots = ConfiguredRoots(ConfigFile(state_dir), state_dir)
-        _say_if_lost(state_dir / "journal.db", state_dir / roots_store.FILE)
-        journal_database = JournalDatabase(state_dir / "journal.db")
+        _say_if_lost(state_dir / JOURNAL.name, state_dir / roots_store.FILE)
+        journal_database = JournalDatabase(state_dir / JOURNAL.name)
         stack.callback(journal_database.close)
         database = Database(state_dir)
         stack.callback(database.close)
         marks = StoredMarks(journal_database)
         journal = SqliteJournal(journal_database)
-        writer = Writer()
+        pressing = Pressing()
+        writer = Writer(pressing.give_way)
         events = StoredEvents(database, writer.wake)
         prober = Prober(settings.probe_processes)
         stack.callback(prober.close)
@@ -119,14 +131,16 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
         writer.start(shelves.flush, events.write)
         stack.callback(writer.stop)
         try:
+            note_restore(state_dir / JOURNAL.name, lambda: _forget_actions(recovery))
             logger.info("recovery: %s", recovery.run())
         except ConfigBroken as error:  # which roots there are is not known; it is run again when they are
             logger.warning("recovery waits: %s", error)
         caretaker = Caretaker(shelves, roots, events, root_online)
         caretaker.start()
         stack.callback(caretaker.stop)
-        library = Library(roots, shelves, DiskPicker(), roots, events)
-        yield Core(roots, library, deeds, trash, files, thumbnails, events, StoredOutbox(database))
+        library = Library(roots, shelves, DiskPicker(), roots, events, os.fsencode(state_dir))
+        insides = Insides(roots, prober, files)
+        yield Core(roots, library, deeds, trash, files, insides, thumbnails, events, StoredOutbox(database), pressing)
 
 
 @asynccontextmanager
@@ -136,22 +150,25 @@ async def running(
     """The servicer, and beside it everything that follows and sends."""
     async with AsyncExitStack() as stack:
 
-        def pool(name: str, count: int) -> Threads:
-            threads = Threads(name, count)
+        def pool(name: str, count: int, pressing: Pressing | None = None) -> Threads:
+            threads = Threads(name, count, pressing)
             stack.push_async_callback(asyncio.to_thread, threads.close)
             return threads
 
         pools = Pools(
             look=pool("look", settings.look_threads),
-            deed=pool("deed", settings.deed_threads),
+            deed=pool("deed", settings.deed_threads, parts.pressing),
             read=pool("read", settings.read_threads),
-            empty=pool("empty", _EMPTYING),
+            empty=pool("empty", _EMPTYING, parts.pressing),
+            inside=pool("inside", _INSIDE_THREADS),
+            hash=pool("hash", 1),  # one file after the other: it is work for when there is no other
         )
         link = NatsLink(nats_url)
         await stack.enter_async_context(link.running())
         follower = Follower(parts.events)
         await stack.enter_async_context(follower.running())
-        publisher = Publisher(parts.outbox, link, parts.thumbnails.state_cache, settings.pregenerate)
+        state_cache, give_way = parts.thumbnails.state_cache, parts.pressing.give_way
+        publisher = Publisher(parts.outbox, link, state_cache, settings.pregenerate, give_way)
         publishing = asyncio.create_task(publisher.run())
         stack.push_async_callback(_ended, publishing)
 
@@ -167,6 +184,7 @@ async def running(
                 parts.deeds,
                 parts.trash,
                 parts.files,
+                parts.insides,
                 ThumbnailSource(parts.thumbnails, lambda: link.connection, pool("thumbnail", _THUMBNAIL_THREADS)),
                 QueueWatch(link, index_backlog),
                 follower,

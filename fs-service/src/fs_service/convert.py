@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from media_common.errors import InvalidArgument, ServiceError
+from media_common.kept import KeptFile
 from media_proto import fs_pb2
 
 from fs_service.domain.deeds import Outcome
-from fs_service.domain.items import Action, Item, State, StatusFilter
+from fs_service.domain.items import Action, Description, Hashed, Item, State, StatusFilter
 from fs_service.domain.journal import Receipt
 from fs_service.domain.library import FolderPage, RootInfo, Settings, Summary
 from fs_service.domain.ports import LoggedEvent
@@ -18,6 +19,7 @@ from fs_service.domain.trash_events import Deleted, Deleting, Done, Failed, Fold
 from fs_service.domain.trash_plan import Plan
 from fs_service.queues import Queue, Queues
 from fs_service.store.files import FileFacts
+from fs_service.store.rows import signed
 from fs_service.thumbnails import ThumbnailResult
 
 #: locked, trashed, seen by state: a look-up, since a stream converts ten thousand.
@@ -107,9 +109,56 @@ def found_items(paths: Iterable[bytes], results: Iterable[Item | ServiceError]) 
     return message
 
 
+def descriptions(paths: Iterable[bytes], results: Iterable[Description | ServiceError]) -> fs_pb2.DescribeFilesResponse:
+    message = fs_pb2.DescribeFilesResponse()
+    for path, result in zip(paths, results, strict=True):
+        if isinstance(result, ServiceError):
+            message.files.add(path=path, error_code=result.code)
+            continue
+        probe, camera, identity = result.probe, result.camera, result.identity
+        message.files.add(
+            path=path,
+            size_bytes=identity.size_bytes,
+            modified_us=identity.mtime_ns // 1000,
+            inode=signed(identity.inode),
+            width_px=probe.width_px,
+            height_px=probe.height_px,
+            duration_s=probe.duration_s,
+            taken_us=camera.taken_us,
+            taken_offset_min=camera.taken_offset_min,
+            make=camera.make,
+            model=camera.model,
+            lens=camera.lens,
+            orientation=camera.orientation,
+            latitude=camera.latitude,
+            longitude=camera.longitude,
+        )
+    return message
+
+
+def hashes(results: Iterable[tuple[bytes, Hashed | ServiceError]]) -> fs_pb2.FileHashes:
+    message = fs_pb2.FileHashes()
+    for path, result in results:
+        if isinstance(result, ServiceError):
+            message.files.add(path=path, error_code=result.code)
+        else:
+            message.files.add(
+                path=path,
+                sha256=result.sha256,
+                size_bytes=result.identity.size_bytes,
+                modified_us=result.identity.mtime_ns // 1000,
+                inode=signed(result.identity.inode),
+            )
+    return message
+
+
 def status(state: State) -> fs_pb2.Status:
     locked, trashed, seen = _FLAGS[state]
     return fs_pb2.Status(locked=locked, trashed=trashed, seen=seen)
+
+
+def fill_status(message: fs_pb2.Status, state: State) -> None:
+    message.locked, message.trashed, message.seen = _FLAGS[state]
 
 
 def outcomes(results: Sequence[Outcome]) -> list[fs_pb2.ActOutcome]:
@@ -208,12 +257,33 @@ def trash_plan(plan: Plan) -> fs_pb2.TrashPlan:
 
 
 def trash_events(events: Sequence[TrashEvent]) -> fs_pb2.TrashEvent:
-    """One message for one or more events, in order."""
+    """One message for one or more events, in order; files that simply went are a path each."""
     message = fs_pb2.TrashEvent()
-    _fill(message, events[0])
-    for event in events[1:]:
-        _fill(message.more.add(), event)
+    slot: fs_pb2.TrashEvent | None = message
+    at = 0
+    while at < len(events):
+        if slot is None:
+            slot = message.more.add()
+        if paths := _run_from(events, at):
+            slot.run.paths.extend(paths)
+            at += 2 * len(paths)
+        else:
+            _fill(slot, events[at])
+            at += 1
+        slot = None
     return message
+
+
+def _run_from(events: Sequence[TrashEvent], at: int) -> list[bytes]:
+    """The files that were announced and deleted one after the other from this event on."""
+    paths: list[bytes] = []
+    while at + 1 < len(events):
+        first, second = events[at], events[at + 1]
+        if not isinstance(first, Deleting) or not isinstance(second, Deleted) or first.path != second.path:
+            break
+        paths.append(first.path)
+        at += 2
+    return paths
 
 
 def _fill(message: fs_pb2.TrashEvent, event: TrashEvent) -> None:
@@ -281,3 +351,9 @@ def _queue(values: Queue) -> fs_pb2.Queue:
         dead=values.dead,
         oldest_age_s=values.oldest_age_s,
     )
+
+
+def backup_part(part: KeptFile | bytes) -> fs_pb2.BackupPart:
+    if isinstance(part, bytes):
+        return fs_pb2.BackupPart(data=part)
+    return fs_pb2.BackupPart(file=fs_pb2.BackupFile(name=part.name, size_bytes=part.size_bytes))

@@ -23,6 +23,8 @@ class Follower:
     def __init__(self, feed: EventFeed) -> None:
         self._feed = feed
         self._news = asyncio.Event()
+        self._listeners = 0
+        self._listened_to = asyncio.Event()
         self._over = False
 
     @asynccontextmanager
@@ -50,19 +52,27 @@ class Follower:
         First of all, at once, one without a kind: it says where the follower stands, for events of other sources.
         """
         sequence = self._feed.last() if after is None else after
-        yield [LoggedEvent(sequence, "", "{}")]
-        while not self._over:
-            news = self._news  # taken first: what comes during the look wakes it
-            events = self._feed.after(sequence, _BATCH)
-            if events:
-                sequence = events[-1].sequence
-                yield events
-            else:
-                await news.wait()
+        self._listeners += 1
+        self._listened_to.set()
+        try:
+            yield [LoggedEvent(sequence, "", "{}")]
+            while not self._over:
+                news = self._news  # taken first: what comes during the look wakes it
+                events = self._feed.after(sequence, _BATCH)
+                if events:
+                    sequence = events[-1].sequence
+                    yield events
+                else:
+                    await news.wait()
+        finally:
+            self._listeners -= 1
+            if not self._listeners:
+                self._listened_to.clear()
 
     async def _watch(self, threads: Threads) -> None:
-        sequence = self._feed.last()
+        sequence = -1  # not what there is now: it may have come between a follower's look and this one
         while True:
+            await self._listened_to.wait()
             if await threads.run(self._feed.wait, sequence, _WAIT_S):
                 sequence = self._feed.last()
                 news, self._news = self._news, asyncio.Event()

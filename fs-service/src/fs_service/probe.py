@@ -1,4 +1,4 @@
-"""Reads sizes and durations of files that nobody vouches for, in child processes that may die of them."""
+"""Reads sizes and descriptions of files that nobody vouches for, in child processes that may die of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,27 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from fs_service.domain.items import Probe
+from fs_service.domain.items import Described, Probe
 from fs_service.domain.media import Kind
-from fs_service.probe_wire import ANSWER, HELLO, Garbled, frame_of, probe_of, receive
+from fs_service.probe_wire import (
+    ANSWER,
+    DESCRIPTION_MAX,
+    HELLO,
+    LENGTH,
+    Garbled,
+    description_of,
+    frame_of,
+    probe_of,
+    receive,
+)
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +46,35 @@ class _Fault(Enum):
     DIED = auto()  # or answered nonsense
     HUNG = auto()
     NO_START = auto()
+
+
+class _Closed(OSError):
+    """The child has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question(Generic[T]):
+    """What is asked of files, and how the answer is read."""
+
+    described: bool
+    read: Callable[[Callable[[int], bytes]], T]  # is given what takes so many bytes from the child
+    nothing: T  # of a file that the child died of
+    unasked: T  # when no child starts
+
+
+def _read_size(take: Callable[[int], bytes]) -> Probe:
+    return probe_of(take(ANSWER.size))
+
+
+def _read_description(take: Callable[[int], bytes]) -> Described | None:
+    (length,) = LENGTH.unpack(take(LENGTH.size))
+    if length > DESCRIPTION_MAX:
+        raise Garbled
+    return description_of(take(ANSWER.size), take(length))
+
+
+_SIZE: Final = _Question(False, _read_size, Probe(), Probe())
+_DESCRIPTION: Final = _Question(True, _read_description, Described(), None)
 
 
 class _Child:
@@ -79,40 +121,47 @@ class _Child:
                 logger.warning("probe process %d does not die; it waits for a disk", self._process.pid)
             self._process = None
 
-    def ask(self, files: Sequence[tuple[bytes, Kind]], limits_s: Sequence[float]) -> tuple[list[Probe], _Fault | None]:
+    def ask(
+        self, question: _Question[T], files: Sequence[tuple[bytes, Kind]], limits_s: Sequence[float]
+    ) -> tuple[list[T], _Fault | None]:
         """The answers in order; with a fault there are fewer of them than files, and the child is down."""
         if not self.start() or self._socket is None:
             return [], _Fault.NO_START
-        probes: list[Probe] = []
+        answers: list[T] = []
         try:
             self._socket.settimeout(limits_s[0])
-            self._socket.sendall(frame_of(files))
+            self._socket.sendall(frame_of(files, question.described))
             for limit_s in limits_s:
-                answer = self._receive_within(self._socket, limit_s)
-                if answer is None:
-                    self.stop()
-                    return probes, _Fault.DIED
-                probes.append(probe_of(answer))
+                answers.append(question.read(_taker(self._socket, limit_s)))
                 self.answered += 1
         except TimeoutError:
             self.stop()
-            return probes, _Fault.HUNG
+            return answers, _Fault.HUNG
         except (OSError, Garbled):
             self.stop()
-            return probes, _Fault.DIED
-        return probes, None
+            return answers, _Fault.DIED
+        return answers, None
 
-    @staticmethod
-    def _receive_within(connection: socket.socket, limit_s: float) -> bytes | None:
-        deadline = time.monotonic() + limit_s
-        answer = b""
-        while len(answer) < ANSWER.size:
+
+def _taker(connection: socket.socket, limit_s: float) -> Callable[[int], bytes]:
+    """Takes so many bytes, as often as it is called, all of them within the limit.
+
+    Raises (when called):
+        TimeoutError, _Closed.
+    """
+    deadline = time.monotonic() + limit_s
+
+    def take(count: int) -> bytes:
+        taken = b""
+        while len(taken) < count:
             connection.settimeout(max(0.001, deadline - time.monotonic()))
-            part = connection.recv(ANSWER.size - len(answer))
+            part = connection.recv(count - len(taken))
             if not part:
-                return None
-            answer += part
-        return answer
+                raise _Closed
+            taken += part
+        return taken
+
+    return take
 
 
 class Prober:
@@ -150,18 +199,25 @@ class Prober:
         Args:
             files: absolute paths to open, and what they are by name.
         """
+        return self._asked(_SIZE, files)
+
+    def describe(self, files: Sequence[tuple[bytes, Kind]]) -> list[Described | None]:
+        """All that each file says of itself, in the order given; None when nobody could be asked."""
+        return self._asked(_DESCRIPTION, files)
+
+    def _asked(self, question: _Question[T], files: Sequence[tuple[bytes, Kind]]) -> list[T]:
         if not files:
             return []
         step = max(1, min(_CHUNK, -(-len(files) // self._processes)))
-        call = _Call([files[at : at + step] for at in range(0, len(files), step)])
+        call = _Call(question, [files[at : at + step] for at in range(0, len(files), step)])
         helpers = [self._helpers.submit(self._work, call) for _ in range(min(self._processes, len(call.chunks)) - 1)]
         self._work(call)
         for helper in helpers:
             if not helper.cancel():
                 helper.result()
-        return [probe for probes in call.results for probe in probes]
+        return [answer for answers in call.results for answer in answers]
 
-    def _work(self, call: _Call) -> None:
+    def _work(self, call: _Call[T]) -> None:
         while (index := call.next_chunk()) is not None:
             child = self._idle.get()
             try:
@@ -169,31 +225,36 @@ class Prober:
             finally:
                 self._idle.put(child)
 
-    def _chunk(self, child: _Child, call: _Call, files: Sequence[tuple[bytes, Kind]]) -> list[Probe]:
-        done: list[Probe] = []
-        alone = False
+    def _chunk(self, child: _Child, call: _Call[T], files: Sequence[tuple[bytes, Kind]]) -> list[T]:
+        done: list[T] = []
+        alone = suspected = False
         while len(done) < len(files):
             asked = files[len(done) : len(done) + 1] if alone else files[len(done) :]
-            alone = False
             was_fresh = child.answered == 0
-            probes, fault = child.ask(asked, [self._limit_s(kind, call) for _, kind in asked])
-            done += probes
+            answers, fault = child.ask(call.question, asked, [self._limit_s(kind, call) for _, kind in asked])
+            done += answers
+            if answers:
+                suspected = False
+            alone = False
             if fault is None:
                 continue
             if fault is _Fault.NO_START:
-                return done + [Probe()] * (len(files) - len(done))
-            if fault is _Fault.DIED and not (was_fresh and not probes):
-                # What an earlier file left behind may have killed it: this one gets a process of its own.
+                return done + [call.question.unasked] * (len(files) - len(done))
+            if fault is _Fault.DIED and not suspected:
+                # What an earlier file left behind may have killed it, or somebody from outside: this one gets a process
+                # of its own, and is to blame when that dies of it too.
                 alone = True
+                suspected = was_fresh and not answers
                 continue
+            suspected = False
             call.hung += fault is _Fault.HUNG
             logger.warning(
-                "a probe process %s of %r", "hung" if fault is _Fault.HUNG else "died", asked[len(probes)][0]
+                "a probe process %s of %r", "hung" if fault is _Fault.HUNG else "died", asked[len(answers)][0]
             )
-            done.append(Probe())
+            done.append(call.question.nothing)
         return done
 
-    def _limit_s(self, kind: Kind, call: _Call) -> float:
+    def _limit_s(self, kind: Kind, call: _Call[T]) -> float:
         limit_s = self._limits_s[kind]
         return limit_s if call.hung < _PATIENCE else min(limit_s, _SHORT_S)
 
@@ -205,12 +266,13 @@ class Prober:
             self._idle.put(child)
 
 
-class _Call:
+class _Call(Generic[T]):
     """One question, shared by the threads that answer it."""
 
-    def __init__(self, chunks: list[Sequence[tuple[bytes, Kind]]]) -> None:
+    def __init__(self, question: _Question[T], chunks: list[Sequence[tuple[bytes, Kind]]]) -> None:
+        self.question = question
         self.chunks = chunks
-        self.results: list[list[Probe]] = [[] for _ in chunks]
+        self.results: list[list[T]] = [[] for _ in chunks]
         self.hung = 0
         self._next = 0
         self._lock = threading.Lock()

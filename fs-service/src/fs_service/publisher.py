@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import nats.errors
@@ -26,6 +27,12 @@ logger = logging.getLogger(__name__)
 _WINDOW: Final = 1000
 _ACK_S: Final = 5.0
 _POLL_S: Final = 0.5
+#: Thousands of these come at once, from batches and deletions; the longest paths fit in a message of NATS.
+_TOGETHER: Final = (subjects.MEDIA_STATE, subjects.MEDIA_GONE)
+_MOST_TOGETHER: Final = 100
+#: Events may come so much later while actions press: with what the index's writer waits and the catalogue needs, a
+#: state is in every dialect within a second.
+_GIVE_WAY_S: Final = 0.25
 _BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 #: The size that a page of the review client asks for.
 _THUMBNAIL_PX: Final = 256
@@ -40,12 +47,17 @@ class Publisher:
         link: NatsLink,
         state_cache: Callable[[bytes], bytes],
         pregenerate: bool,
+        give_way: Callable[[float, threading.Event], None] = lambda most_s, stop: None,
     ) -> None:
         """
         Args:
             state_cache: where a root's thumbnails go when the root cannot be written.
             pregenerate: False drops the thumbnail jobs.
+            give_way: waits until nothing is more pressing, for so many seconds at most or until the event is set.
         """
+        self._give_way = give_way
+        self._stop = threading.Event()
+        self._is_behind = False  # more is waiting than one round takes
         self._outbox = outbox
         self._link = link
         self._state_cache = state_cache
@@ -74,6 +86,7 @@ class Publisher:
                 else:
                     failures = 0
         finally:
+            self._stop.set()
             self._threads.close()
 
     async def _follow(self, connection: Client) -> None:
@@ -84,14 +97,25 @@ class Publisher:
         await window.open()
         try:
             while not lost.done():
-                rows = await self._threads.run(self._outbox.pending, _WINDOW)
+                rows = await self._threads.run(self._waiting)
                 if not rows:
-                    await self._threads.run(self._outbox.wait, _POLL_S)
                     continue
-                await window.send([(row.subject, self._id(row), self._payload(row)) for row in self._wanted(rows)])
+                await window.send([self._message(group) for group in _grouped(self._wanted(rows))])
                 await self._threads.run(self._outbox.sent, rows[-1].sequence)
         finally:
             await window.close()
+
+    def _waiting(self) -> Sequence[OutboxRow]:
+        """The next rows, when there are any soon and nothing is more pressing. A backlog gives way once and not every
+        round, or actions that never pause would let it grow for ever."""
+        if not self._outbox.wait(_POLL_S):
+            self._is_behind = False
+            return ()
+        if not self._is_behind:
+            self._give_way(_GIVE_WAY_S, self._stop)
+        rows = self._outbox.pending(_WINDOW)
+        self._is_behind = len(rows) == _WINDOW
+        return rows
 
     async def _discard(self) -> None:
         """No NATS, no readers: a consumer that comes with it later asks for a replay."""
@@ -105,10 +129,17 @@ class Publisher:
             return rows
         return [row for row in rows if row.subject != subjects.JOBS_THUMBNAIL]
 
-    def _id(self, row: OutboxRow) -> str:
-        return f"{self._outbox.epoch}-{row.sequence}"
+    def _message(self, rows: Sequence[OutboxRow]) -> tuple[str, str, bytes]:
+        """Subject, id and payload. The id names all that is in it: rows that are sent again in other company after an
+        outage are told twice, which does no harm, and none is taken for one that was stored already."""
+        first, last = rows[0], rows[-1]
+        message_id = f"{self._outbox.epoch}-{first.sequence}"
+        if len(rows) > 1:
+            message_id += f"-{last.sequence}"
+        return first.subject, message_id, self._payload(rows)
 
-    def _payload(self, row: OutboxRow) -> bytes:
+    def _payload(self, rows: Sequence[OutboxRow]) -> bytes:
+        row = rows[0]
         if row.subject == subjects.JOBS_THUMBNAIL:
             return thumbnail_pb2.RenderRequest(
                 root=row.root,
@@ -116,7 +147,24 @@ class Publisher:
                 size_px=_THUMBNAIL_PX,
                 state_cache=self._state_cache(row.root),
             ).SerializeToString()
-        return fs_pb2.MediaEvent(root=row.root, path=row.path, inode=row.inode).SerializeToString()
+        more = [other.path for other in rows[1:]]
+        return fs_pb2.MediaEvent(root=row.root, path=row.path, inode=row.inode, more_paths=more).SerializeToString()
+
+
+def _grouped(rows: Sequence[OutboxRow]) -> Iterator[list[OutboxRow]]:
+    """What deeds do, in messages of several files; everything else a message a row. In order."""
+    group: list[OutboxRow] = []
+    for row in rows:
+        if group and (
+            row.subject not in _TOGETHER
+            or (row.subject, row.root) != (group[0].subject, group[0].root)
+            or len(group) == _MOST_TOGETHER
+        ):
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
 
 
 class _Window:

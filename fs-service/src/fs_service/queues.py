@@ -87,7 +87,8 @@ class QueueWatch:
             return Queues(index)
         js = connection.jetstream(timeout=_ASK_S)
         try:
-            workers_up, thumbnail, embed, dead_counts = await asyncio.gather(
+            unread, workers_up, thumbnail, embed, dead_counts = await asyncio.gather(
+                _unread(js),
                 self._workers_up(connection),
                 _queue(js, subjects.JOBS_THUMBNAIL),
                 _queue(js, subjects.JOBS_EMBED),
@@ -98,7 +99,7 @@ class QueueWatch:
             logger.debug("the queues cannot be read: %s", error)
             return Queues(index)
         return Queues(
-            index,
+            Queue(index.pending + unread, index.running),
             _with_dead(thumbnail, dead_counts.get(subjects.DEAD_THUMBNAIL, 0)),
             _with_dead(embed, dead_counts.get(subjects.DEAD_EMBED, 0)),
             dead_jobs,
@@ -159,6 +160,15 @@ async def _queue(js: JetStreamContext, subject: str) -> Queue:
     age_s = await _oldest_age_s(js, subject) if waiting else 0.0
     # A job stays in the stream until it is acknowledged.
     return Queue(pending=max(0, waiting - running), running=running, done=done, oldest_age_s=age_s)
+
+
+async def _unread(js: JetStreamContext) -> int:
+    """Events that the catalogue has not looked at yet. Asked after the outbox: what left that is counted here."""
+    try:
+        readers = await js.consumers_info(subjects.MEDIA_STREAM)
+    except NotFoundError:
+        return 0
+    return max(((one.num_pending or 0) + (one.num_ack_pending or 0) for one in readers), default=0)
 
 
 async def _consumers(js: JetStreamContext) -> list[ConsumerInfo]:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from media_common import kept
+from media_common.logs import request_id
 from media_proto import fs_pb2, fs_pb2_grpc
 
 from fs_service import convert
 from fs_service.domain.batch import act_on_each
-from fs_service.domain.deeds import Deeds
+from fs_service.domain.deeds import Deed, Deeds
 from fs_service.domain.items import Item
 from fs_service.domain.library import Library
 from fs_service.domain.paths import normalised
 from fs_service.domain.ports import Place, Roots
 from fs_service.domain.trash import Trash
+from fs_service.each_act import each_act
 from fs_service.follower import Follower
+from fs_service.gathering import Gathering
 from fs_service.queues import QueueWatch
 from fs_service.store.files import Files
+from fs_service.store.insides import Insides
 from fs_service.threads import Threads, close
 from fs_service.thumbnails import ThumbnailSource
 
@@ -36,6 +43,8 @@ class Pools:
     deed: Threads
     read: Threads
     empty: Threads
+    inside: Threads
+    hash: Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         deeds: Deeds,
         trash: Trash,
         files: Files,
+        insides: Insides,
         thumbnails: ThumbnailSource,
         queues: QueueWatch,
         follower: Follower,
@@ -67,10 +77,12 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         self._deeds = deeds
         self._trash = trash
         self._files = files
+        self._insides = insides
         self._thumbnails = thumbnails
         self._queues = queues
         self._follower = follower
         self._pools = pools
+        self._gathering = Gathering(lambda path: roots.place(path).root, deeds.act_each, pools.deed)
         self._fixed = fixed
 
     # Settings and roots
@@ -147,6 +159,22 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         etags = convert.etags_of(request.if_etag)
         return convert.thumbnail(await self._thumbnails.get(self._place(request.path), request.size_px, etags))
 
+    async def RenderBlob(self, request: fs_pb2.RenderBlobRequest, context: Context) -> fs_pb2.BlobThumbnail:
+        reply = await self._thumbnails.of_blob(request.sha256, request.extension, request.size_px)
+        return fs_pb2.BlobThumbnail(png=reply.png, placeholder=reply.placeholder)
+
+    async def DescribeFiles(
+        self, request: fs_pb2.DescribeFilesRequest, context: Context
+    ) -> fs_pb2.DescribeFilesResponse:
+        paths = convert.paths_of(request.paths)
+        return convert.descriptions(paths, await self._pools.inside.run(self._insides.describe, paths))
+
+    async def HashFiles(self, request: fs_pb2.HashFilesRequest, context: Context) -> AsyncIterator[fs_pb2.FileHashes]:
+        start = partial(self._insides.hashes, convert.paths_of(request.paths))
+        async with aclosing(self._pools.hash.pull(start)) as batches:
+            async for batch in batches:
+                yield convert.hashes(batch)
+
     def _place(self, path: bytes) -> Place:
         """By the text alone; whether it exists is found out by opening it, once."""
         return self._roots.place(normalised(path))
@@ -155,8 +183,11 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
 
     async def Act(self, request: fs_pb2.ActRequest, context: Context) -> fs_pb2.ActResponse:
         path = normalised(request.path)
-        state = await self._pools.deed.run(self._deeds.act, path, convert.action_of(request.action))
+        state = await self._gathering.begin(Deed(path, convert.action_of(request.action), request_id.get()))
         return fs_pb2.ActResponse(path=path, status=convert.status(state))
+
+    async def ActEach(self, request: fs_pb2.ActEachRequest, context: Context) -> fs_pb2.ActEachResponse:
+        return await each_act(self._gathering, request)
 
     async def ActBatch(self, request: fs_pb2.ActBatchRequest, context: Context) -> fs_pb2.ActBatchResponse:
         action = convert.action_of(request.action)
@@ -206,6 +237,14 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         async with aclosing(self._pools.look.pull(lambda: _batches(start()))) as batches:
             async for batch in batches:
                 yield batch
+
+    # Keeping
+
+    async def Backup(self, request: fs_pb2.BackupRequest, context: Context) -> AsyncIterator[fs_pb2.BackupPart]:
+        start = partial(kept.parts, Path(os.fsdecode(self._fixed.state_directory)), kept.JOURNAL, kept.CONFIG_FILES)
+        async with aclosing(self._pools.read.pull(start)) as parts:
+            async for part in parts:
+                yield convert.backup_part(part)
 
 
 def _root_of(request: fs_pb2.PlanTrashRequest | fs_pb2.EmptyTrashRequest) -> bytes | None:

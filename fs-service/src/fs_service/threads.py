@@ -10,22 +10,32 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Final, ParamSpec, TypeVar, cast
+
+from fs_service.pressing import Pressing
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Items that a pushed stream may be ahead of its reader.
 _AHEAD: Final = 1024
+#: A pushed stream's reader gets what has come so often: each list costs it more than an item.
+_PACE_S: Final = 0.01
 _END: Final = object()
 
 
 class Threads:
     """A bounded pool. What one kind of work fills, another kind's pool still has free."""
 
-    def __init__(self, name: str, count: int) -> None:
+    def __init__(self, name: str, count: int, pressing: Pressing | None = None) -> None:
+        """
+        Args:
+            pressing: calls and pushed streams are noted there for as long as they last.
+        """
+        self._pressing = pressing
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
     def close(self) -> None:
@@ -34,7 +44,8 @@ class Threads:
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the call gives. A caller that is cancelled leaves at once, and the call runs to its end."""
-        return await self._submit(copy_context(), partial(work, *args, **kwargs))
+        with self._noted():
+            return await self._submit(copy_context(), partial(work, *args, **kwargs))
 
     async def pull(self, start: Callable[[], Iterator[T]]) -> AsyncGenerator[T, None]:
         """The items, each fetched when the one before has been taken: nothing runs ahead."""
@@ -77,6 +88,8 @@ class Threads:
             finally:
                 close(items)
 
+        noted = ExitStack()
+        noted.enter_context(self._noted())
         driving = asyncio.ensure_future(self._submit(copy_context(), drive))
         driving.add_done_callback(lambda _: news.set())
         try:
@@ -91,10 +104,15 @@ class Threads:
                     yield batch
                 if over:
                     break
+                await asyncio.wait((driving,), timeout=_PACE_S)
             driving.result()
         finally:
             stop.set()
-            await self._finished(driving)
+            with noted:
+                await self._finished(driving)
+
+    def _noted(self) -> AbstractContextManager[None]:
+        return self._pressing.held() if self._pressing is not None else nullcontext()
 
     def _submit(self, context: Context, work: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._pool, context.run, work)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Coroutine, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -51,6 +51,10 @@ class ThumbnailResult:
     cache_hit: bool = False
 
 
+#: What is asked for: a file's state, or a blob, and a size.
+Key = tuple[Source | bytes, int]
+
+
 class _NobodyThere(Exception):
     """No worker listens."""
 
@@ -71,7 +75,7 @@ class ThumbnailSource:
         self._connection = connection
         self._threads = threads
         # By the file's state, so that nobody joins a request that began before the file changed.
-        self._asking: dict[tuple[Source, int], asyncio.Task[thumbnail_pb2.RenderReply]] = {}
+        self._asking: dict[Key, asyncio.Task[thumbnail_pb2.RenderReply]] = {}
 
     async def get(self, place: Place, size_px: int, if_etags: Set[str]) -> ThumbnailResult:
         """The thumbnail of the file as it is now.
@@ -98,6 +102,22 @@ class ThumbnailSource:
             return ThumbnailResult(reply.png, "", modified_us, placeholder=True)
         return ThumbnailResult(reply.png, etag, modified_us)
 
+    async def of_blob(self, sha256: bytes, extension: bytes, size_px: int) -> thumbnail_pb2.RenderReply:
+        """What the workers make of a blob; they keep it in the blob store, where whoever asks has looked before.
+
+        Raises:
+            InvalidArgument: the size.
+            ThumbnailsUnavailable: no worker answers.
+            PathMissing: there is no such blob.
+        """
+        if not 1 <= size_px <= _SIZE_MAX_PX:
+            raise InvalidArgument(f"size must be between 1 and {_SIZE_MAX_PX}.")
+        request = thumbnail_pb2.RenderRequest(sha256=sha256, extension=extension, size_px=size_px)
+        reply = await self._shared((sha256, size_px), lambda: self._ask(request, None))
+        if reply.gone:
+            raise PathMissing
+        return reply
+
     def _look(self, place: Place, size_px: int, if_etags: Set[str]) -> tuple[Source, bool, bytes | None]:
         source = self._store.source(place)
         if etag_of(source, size_px) in if_etags:
@@ -105,32 +125,40 @@ class ThumbnailSource:
         return source, False, self._store.fresh(place.root, source, size_px)
 
     async def _asked_once(self, place: Place, source: Source, size_px: int) -> thumbnail_pb2.RenderReply:
-        key = (source, size_px)
-        task = self._asking.get(key)
-        if task is None:
-            self._asking[key] = task = asyncio.create_task(self._ask(place, size_px))
-            task.add_done_callback(lambda done: self._forget(key, done))
-        # A caller that leaves takes nobody else's picture away.
-        return await asyncio.shield(task)
-
-    def _forget(self, key: tuple[Source, int], task: asyncio.Task[thumbnail_pb2.RenderReply]) -> None:
-        del self._asking[key]
-        if not task.cancelled():
-            task.exception()  # every caller may have left; then it is nobody's to report
-
-    async def _ask(self, place: Place, size_px: int) -> thumbnail_pb2.RenderReply:
-        """The last reply, over as many workers as it takes."""
         request = thumbnail_pb2.RenderRequest(
             root=place.root,
             relative_path=place.relative,
             size_px=size_px,
             state_cache=self._store.state_cache(place.root),
-        ).SerializeToString()
+        )
+        return await self._shared((source, size_px), lambda: self._ask(request, place))
+
+    async def _shared(
+        self, key: Key, ask: Callable[[], Coroutine[None, None, thumbnail_pb2.RenderReply]]
+    ) -> thumbnail_pb2.RenderReply:
+        task = self._asking.get(key)
+        if task is None:
+            self._asking[key] = task = asyncio.create_task(ask())
+            task.add_done_callback(lambda done: self._forget(key, done))
+        # A caller that leaves takes nobody else's picture away.
+        return await asyncio.shield(task)
+
+    def _forget(self, key: Key, task: asyncio.Task[thumbnail_pb2.RenderReply]) -> None:
+        del self._asking[key]
+        if not task.cancelled():
+            task.exception()  # every caller may have left; then it is nobody's to report
+
+    async def _ask(self, request: thumbnail_pb2.RenderRequest, place: Place | None) -> thumbnail_pb2.RenderReply:
+        """The last reply, over as many workers as it takes.
+
+        Args:
+            place: where a picture that is too large for a message is found; None: the caller looks for it.
+        """
         end = asyncio.get_running_loop().time() + _WAIT_S
         tried, successor_by = 0, float("-inf")
         while tried < _TRIES:
             try:
-                reply = await self._ask_a_worker(request, end)
+                reply = await self._ask_a_worker(request.SerializeToString(), end)
             except _NobodyThere as error:
                 if asyncio.get_running_loop().time() > successor_by:
                     raise ThumbnailsUnavailable from error
@@ -142,10 +170,10 @@ class ThumbnailSource:
                 continue
             except (DecodeError, *_NATS_TROUBLE) as error:
                 raise ThumbnailsUnavailable from error
-            if reply.png or reply.gone:
+            if reply.png or reply.gone or (place is None and not reply.reason):
                 return reply
             # Rendered but too large for a message, or a worker that cannot reach the root.
-            if (png := await self._threads.run(self._stored, place, size_px)) is not None:
+            if place and (png := await self._threads.run(self._stored, place, request.size_px)) is not None:
                 return thumbnail_pb2.RenderReply(png=png)
             tried += 1
         raise ThumbnailsUnavailable

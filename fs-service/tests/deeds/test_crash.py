@@ -16,6 +16,7 @@ import pytest
 from deeds_world import World
 from fs_service.domain.items import Action, State, after
 from fs_service.domain.trash_events import Deleted
+from fs_service.store.recovery import Recovered
 
 LOCKED, TRASHED, SEEN, NONE = State.LOCKED, State.TRASHED, State.SEEN, State.NONE
 
@@ -258,3 +259,22 @@ def test_an_old_intent_never_overrides_a_newer_action(tmp_path: Path) -> None:
         world.deeds.act(path, Action.LOCK)  # before recovery could see to it
         assert world.recovery.run().dropped == 1
         assert world.state(path) == LOCKED | SEEN
+
+
+def test_an_action_that_was_in_flight_when_a_backup_was_made_is_not_done_after_its_restore(tmp_path: Path) -> None:
+    def scenario(world: World, tell: Callable[[str], None]) -> None:
+        world.deeds.act(world.file("photo.jpg"), Action.TRASH)
+
+    steps: list[str] = []
+    (tmp_path / "trial").mkdir()
+    with World(tmp_path / "trial", steps.append) as world:
+        steps.clear()
+        scenario(world, lambda told: None)
+    _, killed = killed_at(tmp_path, steps.index("make SEEN") + 1, scenario)
+    assert killed
+    with World(tmp_path) as world:
+        path = os.fsencode(world.root / "photo.jpg")
+        world.mark(path, LOCKED)  # since the backup
+        assert world.recovery.forget_actions() == 1
+        assert world.recovery.run() == Recovered()
+        assert world.state(path) == LOCKED

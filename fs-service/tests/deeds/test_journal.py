@@ -15,6 +15,7 @@ from fs_service.store import journal as journal_module
 from fs_service.store.journal import SqliteJournal
 from fs_service.store.journal_db import JournalDatabase
 from fs_service.store.marks import StoredMarks
+from media_common.kept import JOURNAL
 
 ROOT = b"/x/rev"
 IDENTITY = Identity(1, 2**64 - 5, 3, 4)
@@ -156,6 +157,12 @@ def test_durable_writes_are_flushed_and_the_others_follow(database: JournalDatab
     assert synchronous() == 1
     database.write(lambda connection: None)
     assert synchronous() == 2
+
+
+def test_the_newest_version_is_the_one_that_a_restore_knows(tmp_path: Path) -> None:
+    database = JournalDatabase(tmp_path / "journal.db")
+    assert database.read(lambda connection: connection.execute("PRAGMA user_version").fetchone()) == (JOURNAL.schema,)
+    database.close()
 
 
 def test_a_newer_journal_is_refused_and_left_alone(tmp_path: Path) -> None:

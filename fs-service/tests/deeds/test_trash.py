@@ -222,6 +222,54 @@ def test_a_folder_swapped_for_a_link_during_a_run_protects_what_it_leads_to(worl
     assert not any(os.fsdecode(world.base) in event.message for event in events if isinstance(event, Failed))
 
 
+@pytest.mark.parametrize(
+    ("moved", "then"),
+    [
+        (moved, then)
+        for moved in ("rev/trip/day", "rev/trip", "rev")
+        for then in ("nothing", "a link to it", "another folder")
+        if (moved, then) != ("rev", "a link to it")
+    ],
+)
+def test_a_folder_moved_away_during_a_run_keeps_its_files(world: World, moved: str, then: str) -> None:
+    """The run holds the folder open from file to file, and sees all the same that its path leads elsewhere."""
+    paths = trash(world, "trip/day/a.jpg", "trip/day/b.jpg", "trip/day/c.jpg")
+    run = world.trash.empty(None, None)
+    events = [next(run), next(run), next(run)]
+    os.rename(world.base / moved, world.base / "moved")
+    if then == "a link to it":
+        (world.base / moved).symlink_to(world.base / "moved")
+    elif then == "another folder":
+        (world.base / moved).mkdir()
+    events += list(run)
+    assert not [event for event in events[3:] if isinstance(event, Deleted)]
+    day = next(Path(folder) for folder, _, names in os.walk(world.base / "moved") if "b.jpg" in names)
+    assert sorted(os.listdir(day)) == ["b.jpg", "b.jpg.seen", "b.jpg.trash", "c.jpg", "c.jpg.seen", "c.jpg.trash"]
+    assert not set(paths[1:]) & set(world.index.forgotten)
+
+
+def test_a_link_to_it_in_the_roots_own_place_is_the_root(world: World) -> None:
+    trash(world, "day/a.jpg", "day/b.jpg")
+    run = world.trash.empty(None, None)
+    events = [next(run), next(run), next(run)]
+    os.rename(world.root, world.base / "moved")
+    world.root.symlink_to(world.base / "moved")
+    events += list(run)
+    assert done(events).deleted == 2
+
+
+def test_a_folder_that_comes_back_during_a_run_is_gone_on_with(world: World) -> None:
+    paths = trash(world, "day/a.jpg", "day/b.jpg", "day/c.jpg")
+    run = world.trash.empty(None, None)
+    events = [next(run), next(run), next(run)]
+    os.rename(world.root / "day", world.base / "moved")
+    events.append(next(run))
+    assert events[-1] == Skipped(paths[1], "gone")
+    os.rename(world.base / "moved", world.root / "day")
+    events += list(run)
+    assert [event.path for event in events if isinstance(event, Deleted)] == [paths[0], paths[2]]
+
+
 @pytest.mark.parametrize("kind", ["link to media outside", "folder", "fifo"])
 def test_a_file_swapped_for_something_else_is_not_deleted(world: World, kind: str) -> None:
     (path,) = trash(world, "photo.jpg")

@@ -79,7 +79,9 @@ class World:
         self.shelves = StoredShelves(self.roots, self.database, self.marks, self.events, self.prober, self.writer.wake)
         self.writer.start(self.shelves.flush, self.events.write)
         self.caretaker = Caretaker(self.shelves, self.roots, self.events)
-        self.library = Library(self.roots, self.shelves, DiskPicker(), self.roots, self.events)
+        self.library = Library(
+            self.roots, self.shelves, DiskPicker(), self.roots, self.events, os.fsencode(self.state_dir)
+        )
 
     def __enter__(self) -> World:
         return self

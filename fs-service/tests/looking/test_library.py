@@ -59,6 +59,14 @@ def test_a_root_that_cannot_be_is_refused(world: World, path: bytes, error: type
     assert world.roots.known() == []
 
 
+def test_what_the_product_keeps_for_itself_is_no_root(world: World) -> None:
+    put(world.state_dir, "below/x.jpg")
+    for place in (world.state_dir, world.state_dir / "below"):
+        with pytest.raises(HiddenPath):
+            world.library.add_root(os.fsencode(place))
+    assert world.library.roots() == []
+
+
 def test_a_link_to_a_hidden_place_or_a_file_is_no_root(world: World) -> None:
     base = world.base
     (base / "all").symlink_to("/")
@@ -227,8 +235,10 @@ def test_a_stream_wants_exactly_a_root_and_sound_numbers(world: World) -> None:
         (InvalidArgument, {"after": base + b"2/a.jpg"}),
         (PathMalformed, {"after": b"a.jpg"}),
     ):
-        with pytest.raises(error):
+        with pytest.raises(error) as raised:
             stream(**arguments)  # type: ignore[arg-type]
+        if "after" in arguments:
+            assert str(raised.value).startswith("after ")
 
 
 def test_replay_tells_every_item_of_every_root_that_is_there(world: World) -> None:

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from fs_service.domain.errors import OutsideRoots, RootNotConfigured, RootOffline
+from fs_service.domain.errors import OutsideRoots, PathMissing, RootNotConfigured, RootOffline
 from fs_service.domain.ports import Place, RootState
 from fs_service.store.config_yaml import ConfigFile
 from fs_service.store.roots import ConfiguredRoots
@@ -38,6 +38,24 @@ def test_a_path_belongs_to_the_deepest_root_that_holds_it(state_dir: Path, tmp_p
     for outside in (base + b"/x", base + b"/x/rev3/a.jpg", b"/etc/passwd"):
         with pytest.raises(OutsideRoots):
             roots.place(outside)
+
+
+def test_a_directory_that_cannot_be_opened_is_the_caller_s_mistake(state_dir: Path, tmp_path: Path) -> None:
+    roots, nobody, shut = made(state_dir), 65534, tmp_path / "shut"
+    (shut / "rev").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "gone"):
+        with pytest.raises(PathMissing, match=r"^The directory cannot be opened: .*\.$"):
+            roots.add(os.fsencode(path))
+    shut.chmod(0)
+    os.seteuid(nobody if os.geteuid() == 0 else os.geteuid())
+    try:
+        with pytest.raises(PathMissing, match=r"^The directory cannot be opened: Permission denied\.$"):
+            roots.add(os.fsencode(shut / "rev"))
+    finally:
+        os.seteuid(os.getuid())
+        shut.chmod(0o700)
+    assert roots.known() == []
 
 
 def test_a_root_that_is_not_there_is_offline_and_comes_back(state_dir: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from media_common.logs import configure_logs
 from gateway.app import Parts, create_app
 from gateway.auth import admin_key
 from gateway.config import GatewaySettings, allowed_origins
+from gateway.protocol import SpeakingProtocol
 from gateway.secret_file import SIGNING_KEY_FILE, kept_secret
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ async def serve(settings: GatewaySettings, public: PublicSettings, admin_key: st
         app,
         host=public.host,
         port=public.port,
-        http="httptools",
+        http=SpeakingProtocol,
         ws="none",
         lifespan="on",
         access_log=False,

@@ -7,13 +7,16 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 import grpc
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from media_common.blobs import BlobStore, open_store
 from media_common.config import PublicSettings
+from media_common.errors import ServiceError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,17 +31,20 @@ from gateway.clients import FsClient
 from gateway.config import GatewaySettings, allowed_origins
 from gateway.cors import Cors
 from gateway.dependencies import Dependencies
-from gateway.dialects import unbuilt
+from gateway.dialects.coreviz.lookup import Lookup
 from gateway.dialects.coreviz.routes import CoreViz
+from gateway.dialects.coreviz.uploads import Uploads
 from gateway.dialects.exquisitor.routes import Exquisitor
 from gateway.dialects.mediareviewer.routes import MediaReviewer
 from gateway.dialects.platform import docs
 from gateway.dialects.platform.blob import BlobBytes
 from gateway.dialects.platform.keys import KeyDesk
+from gateway.dialects.platform.reindex import Reindexing
 from gateway.dialects.platform.resolve import Resolver
 from gateway.dialects.platform.routes import Platform
 from gateway.dialects.wickson.routes import Wickson
 from gateway.errors import Failure, failure_of
+from gateway.front import FrontedApp
 from gateway.hosts import Hosts
 from gateway.library import Library
 from gateway.metrics import Metrics
@@ -46,7 +52,10 @@ from gateway.middleware import Admission, Door
 from gateway.openapi import tell_exactly
 from gateway.page import Page
 from gateway.rate_limit import RateLimit
+from gateway.request_lines import Lines
 from gateway.shortcut import Shortcut, Table, table_of
+from gateway.stored import Stored
+from gateway.visible import VisibleRoots
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +83,8 @@ def create_app(parts: Parts) -> FastAPI:
     fs = FsClient.open(parts.settings)
     catalogue = CatalogueClient.open(parts.settings)
     library = Library(catalogue)
+    visible = VisibleRoots(library, fs)
+    store = open_store(parts.public)
     signer = BlobSigner(parts.signing_key, parts.public.blob_ttl_s)
     dependencies = Dependencies(fs, parts.settings)
     metrics = Metrics()
@@ -84,18 +95,21 @@ def create_app(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         level = asyncio.create_task(_adopt_log_level(fs, parts.public))
+        tidying = asyncio.create_task(_drop_abandoned(store))
         try:
             yield
         finally:
             level.cancel()
-            await asyncio.gather(level, return_exceptions=True)
+            await asyncio.gather(level, tidying, return_exceptions=True)
+            store.close()
             await dependencies.close()
             await catalogue.close()
             await fs.close()
+            lines.flush()
 
-    app = FastAPI(
+    app = FrontedApp(
         title="Framewell",
-        version="0.1.0",
+        version=metadata.version("framewell-gateway"),
         summary="Review, find and keep order in a library of photos and videos that stays where it is.",
         openapi_tags=docs.TAGS,
         docs_url=None,
@@ -112,20 +126,20 @@ def create_app(parts: Parts) -> FastAPI:
         RateLimit(parts.public.rate_limit),
     )
     exact: Table = {}
-    app.add_middleware(Shortcut, table=exact)
-    app.add_middleware(Admission, door=door, metrics=metrics)
-    app.add_middleware(Cors, origins=origins)
+    lines = Lines("gateway", parts.public.log_format)
+    app.front = Cors(Admission(Shortcut(app.behind, exact), door, metrics, lines), origins)
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
-    MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE).add_to(app)
-    Platform(fs, dependencies, metrics, parts.public.encoder, parts.stopping).add_to(app)
-    BlobBytes(fs, library, signer, metrics).add_to(app)
+    MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE, visible).add_to(app)
+    Platform(fs, catalogue, dependencies, metrics, parts.public.encoder, parts.stopping, visible).add_to(app)
+    BlobBytes(fs, library, signer, metrics, Stored(store, fs)).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
     Resolver(catalogue).add_to(app)
+    Reindexing(catalogue).add_to(app)
     Exquisitor(catalogue, signer, AuditLog(parts.public.state_path / EVENT_LOG_FILE)).add_to(app)
     CoreViz(fs, library, signer).add_to(app)
+    Uploads(library, Lookup(library, signer), store, parts.public.max_upload_bytes).add_to(app)
     Wickson(library).add_to(app)
-    unbuilt.add_to(app)
     Page().add_to(app)
     tell_exactly(app)
     exact.update(table_of(app.routes))
@@ -147,6 +161,15 @@ def _methods_of(request: Request) -> set[str]:
         if route.matches(request.scope)[0] is not Match.NONE:
             methods |= getattr(route, "methods", None) or set()
     return methods
+
+
+async def _drop_abandoned(store: BlobStore) -> None:
+    """What a gateway that died has left of uploads."""
+    try:
+        if count := await asyncio.to_thread(store.drop_abandoned):
+            logger.info("dropped %d unfinished uploads of an earlier run", count)
+    except ServiceError as error:
+        logger.warning("unfinished uploads are not looked for: %s", error.message)
 
 
 async def _adopt_log_level(fs: FsClient, public: PublicSettings) -> None:

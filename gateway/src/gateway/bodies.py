@@ -10,14 +10,17 @@ from starlette.requests import ClientDisconnect, Request
 from gateway.errors import ClientGone, Failure, invalid
 
 EXPECTED_OBJECT: Final = "Expected JSON object body."
+#: The code of every refusal of this module but 413.
+INVALID_BODY: Final = "invalid_body"
+WRONG_TYPE: Final = "Expected a JSON body, sent with the header Content-Type: application/json."
 #: One path of 4,096 bytes fits in any escaping, and one that is too long still gets its own sentence.
 SMALL_BYTES: Final = 1024 * 1024
 #: 500 paths of 4,096 bytes, each byte written as a six-character escape.
 BATCH_BYTES: Final = 16 * 1024 * 1024
 
 
-def _bad() -> Failure:
-    return Failure(400, "invalid_body", EXPECTED_OBJECT)
+def _bad(message: str = EXPECTED_OBJECT) -> Failure:
+    return Failure(400, INVALID_BODY, message)
 
 
 async def read_body(request: Request, limit_bytes: int = SMALL_BYTES) -> bytes:
@@ -73,7 +76,7 @@ def value_of(body: bytes, content_type: str) -> Any:
         Failure: 400.
     """
     if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise _bad()
+        raise _bad(WRONG_TYPE)
     try:
         return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_pairs, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
@@ -33,12 +33,13 @@ class CatalogueClient(Remote):
         super().__init__(channel, settings.connect_wait_s)
         self.stub: MetadataServiceAsyncStub = metadata_pb2_grpc.MetadataServiceStub(channel)
         self._call_s = settings.call_deadline_s
+        self._transfer_s = settings.transfer_deadline_s
         self.is_set_up = bool(settings.metadata_target)
 
     @classmethod
     def open(cls, settings: GatewaySettings) -> CatalogueClient:
         """Where none is set up, every call answers that the catalogue is not available."""
-        return cls(open_channel(settings.metadata_target or "unix:/nonexistent"), settings)
+        return cls(open_channel(settings.metadata_target or "unix:/nonexistent", marked=False), settings)
 
     async def ask(self, method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q, *, repeatable: bool = True) -> A:
         """One call; what the transport says is said in our own words.
@@ -50,12 +51,16 @@ class CatalogueClient(Remote):
         try:
             return await self._ask(method, request, self._call_s, repeatable=repeatable)
         except grpc.aio.AioRpcError as error:
-            code = error_code_of(error)
-            if code is ErrorCode.SERVICE_UNAVAILABLE and not is_spoken(error):
-                raise service_down(self.SPOKEN) from error
-            if code is ErrorCode.DEADLINE:
-                raise Failure(504, code, _LATE) from error
+            self._reword(error)
             raise
+
+    def _reword(self, error: grpc.aio.AioRpcError) -> None:
+        """Raises Failure for what the transport says."""
+        code = error_code_of(error)
+        if code is ErrorCode.SERVICE_UNAVAILABLE and not is_spoken(error):
+            raise service_down(self.SPOKEN) from error
+        if code is ErrorCode.DEADLINE:
+            raise Failure(504, code, _LATE) from error
 
     # --- collections ---
     async def collections(self) -> pb.ListCollectionsResponse:
@@ -63,6 +68,29 @@ class CatalogueClient(Remote):
 
     async def collection(self, name: str) -> pb.Collection:
         return await self.ask(self.stub.GetCollection, pb.GetCollectionRequest(collection=name))
+
+    async def import_collection(self, parts: AsyncIterable[pb.ImportPart]) -> pb.Collection:
+        """A collection of another system, complete. When the parts break off with an error, nothing of it is kept.
+
+        Raises:
+            Failure: 503 or 504, the service does not answer.
+            grpc.aio.AioRpcError: its own refusal.
+        """
+        await self.connected()
+        call = self.stub.ImportCollection(timeout=self._transfer_s)
+        collection = pb.Collection()
+        try:
+            async for part in parts:
+                await call.write(part)
+                step = await call.read()
+                assert isinstance(step, pb.ImportStep), "each part is answered"
+                collection = step.collection
+            return collection
+        except grpc.aio.AioRpcError as error:
+            self._reword(error)
+            raise
+        finally:
+            call.cancel()
 
     # --- interactive retrieval; ids are relative to the collection's base ---
     async def items(self, collection: str, ids: Sequence[int], tagset_ids: Sequence[int] = ()) -> pb.Items:
@@ -93,6 +121,10 @@ class CatalogueClient(Remote):
     async def count_items(self, collection: str) -> int:
         return (await self.ask(self.stub.CountItems, pb.CountItemsRequest(collection=collection))).count
 
+    # --- indexing ---
+    async def indexing(self) -> pb.Indexing:
+        return await self.ask(self.stub.GetIndexing, pb.GetIndexingRequest())
+
     # --- faces ---
     async def resolve(self, request: pb.ResolveRequest) -> pb.Resolution:
         return await self.ask(self.stub.Resolve, request)
@@ -106,3 +138,7 @@ class CatalogueClient(Remote):
 
     async def revoke_key(self, uuid: bytes) -> None:
         await self.ask(self.stub.RevokeKey, pb.RevokeKeyRequest(uuid=uuid))
+
+    # --- keeping ---
+    def backup(self) -> AsyncGenerator[pb.BackupPart, None]:
+        return self._follow(self.stub.Backup, pb.BackupRequest(), self._transfer_s)

@@ -9,6 +9,7 @@ import grpc
 from media_common.grpc_client import open_channel
 from media_proto import fs_pb2, fs_pb2_grpc
 
+from gateway.acting import Acting
 from gateway.config import GatewaySettings
 from gateway.kept_thumbnails import KeptThumbnails
 from gateway.remote import Remote
@@ -43,11 +44,12 @@ class FsClient(Remote):
         self._listing_s = settings.listing_deadline_s
         self._thumbnail_s = settings.thumbnail_deadline_s
         self._kept_thumbnails = KeptThumbnails()
+        self._acting = Acting(self._act, self._act_each)
         self._transfer_s = settings.transfer_deadline_s
 
     @classmethod
     def open(cls, settings: GatewaySettings) -> FsClient:
-        return cls(open_channel(settings.fs_target), settings)
+        return cls(open_channel(settings.fs_target, marked=False), settings)
 
     # --- settings and roots ---
     async def settings(self, deadline_s: float | None = None) -> fs_pb2.Settings:
@@ -101,11 +103,21 @@ class FsClient(Remote):
             answer = await self._ask(self._stub.GetThumbnail, request, self._thumbnail_s)
         return self._kept_thumbnails.settle(key, if_etags, answer)
 
+    async def render_blob(self, sha256: bytes, extension: bytes, size_px: int) -> fs_pb2.BlobThumbnail:
+        """A blob's thumbnail, made by the workers; a png that is empty is in the blob store."""
+        request = fs_pb2.RenderBlobRequest(sha256=sha256, extension=extension, size_px=size_px)
+        return await self._ask(self._stub.RenderBlob, request, self._thumbnail_s)
+
     # --- changing ---
     async def act(self, path: bytes, action: str) -> fs_pb2.ActResponse:
-        """Actions are idempotent, so this one may be sent again."""
-        request = fs_pb2.ActRequest(path=path, action=ACTIONS[action])
+        """Goes with those that come at the same moment."""
+        return await self._acting.act(path, ACTIONS[action])
+
+    async def _act(self, request: fs_pb2.ActRequest) -> fs_pb2.ActResponse:
         return await self._ask(self._stub.Act, request, self._call_s)
+
+    async def _act_each(self, request: fs_pb2.ActEachRequest) -> fs_pb2.ActEachResponse:
+        return await self._ask(self._stub.ActEach, request, self._call_s)
 
     async def act_batch(self, paths: Sequence[bytes], action: str) -> fs_pb2.ActBatchResponse:
         request = fs_pb2.ActBatchRequest(paths=paths, action=ACTIONS[action])
@@ -130,6 +142,10 @@ class FsClient(Remote):
 
     async def queues(self, deadline_s: float | None = None) -> fs_pb2.Queues:
         return await self._ask(self._stub.GetQueues, fs_pb2.GetQueuesRequest(), deadline_s or self._call_s)
+
+    # --- keeping ---
+    def backup(self) -> AsyncGenerator[fs_pb2.BackupPart, None]:
+        return self._follow(self._stub.Backup, fs_pb2.BackupRequest(), self._transfer_s)
 
     async def retry_dead_jobs(self) -> fs_pb2.RetryDeadJobsResponse:
         request = fs_pb2.RetryDeadJobsRequest()

@@ -6,7 +6,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from media_common.config import PublicSettings, SettingsError, loaded
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -39,6 +39,32 @@ class GatewaySettings(BaseSettings):
 
     def workers(self) -> list[str]:
         return [target.strip() for target in self.thumbnail_targets.split(",") if target.strip()]
+
+
+class CommandSettings(BaseSettings):
+    """Where the `framewell` command finds a Framewell that is not the one of the state directory."""
+
+    model_config = SettingsConfigDict(env_prefix="FRAMEWELL_", frozen=True, extra="ignore")
+
+    url: str = Field(default="", description="address of a Framewell, instead of the state directory")
+    key: str = Field(default="", repr=False, pattern=r"^[\x21-\x7e]*$", description="the key to send there")
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("it must be an address such as https://photos.example")
+        _ = parts.port  # raises when it is no number
+        return value
+
+    @classmethod
+    def load(cls) -> Self:
+        """
+        Raises:
+            SettingsError: one of the two is not what it must be.
+        """
+        return loaded(cls)
 
 
 def allowed_origins(public: PublicSettings) -> frozenset[str]:

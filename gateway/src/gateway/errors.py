@@ -76,12 +76,12 @@ def failure_of(error: BaseException) -> Failure:
         case Failure():
             return error
         case ServiceError():
-            return _named(error.code, error.message)
+            return named(error.code, error.message)
         case grpc.aio.AioRpcError():
             code = error_code_of(error)
             # A service that put it into words sent the name along; the transport's own words are not for callers.
             spoken = is_spoken(error) and code is not ErrorCode.INTERNAL
-            return _named(code, error.details() or "" if spoken else "")
+            return named(code, error.details() or "" if spoken else "")
         case RequestValidationError():
             return Failure(400, "invalid_parameter", "The request is not valid.")
         case HTTPException():
@@ -95,7 +95,8 @@ def is_spoken(error: grpc.aio.AioRpcError) -> bool:
     return any(key == ERROR_TRAILER for key, _ in error.trailing_metadata() or ())
 
 
-def _named(code: ErrorCode, message: str) -> Failure:
+def named(code: ErrorCode, message: str) -> Failure:
+    """What a service called by name and put into words; without words, our own."""
     status = WIRE[code].http
     headers = {"Retry-After": "1"} if code is ErrorCode.SERVICE_UNAVAILABLE else {}
     return Failure(status, code.value, message or _TRANSPORT.get(code, INTERNAL), headers=headers)

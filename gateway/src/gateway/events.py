@@ -10,10 +10,10 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 import grpc
-from media_proto import fs_pb2
 
 from gateway.clients import FsClient
 from gateway.errors import Failure
+from gateway.jobs import Jobs, Told
 from gateway.paths import dumps
 
 logger = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ def event_text(kind: str, data: str, sequence: int | None) -> bytes:
 class QueueWatch:
     """The queues' figures, polled once for all listeners and only while there is one."""
 
-    def __init__(self, fs: FsClient, render: Callable[[fs_pb2.Queues], dict[str, Any]], poll_s: float = POLL_S) -> None:
-        self._fs = fs
+    def __init__(self, jobs: Jobs, render: Callable[[Told], dict[str, Any]], poll_s: float = POLL_S) -> None:
+        self._jobs = jobs
         self._render = render
         self._poll_s = poll_s
         self._listeners: set[asyncio.Queue[_Note]] = set()
@@ -65,7 +65,7 @@ class QueueWatch:
     async def _poll(self) -> None:
         while True:
             with contextlib.suppress(Failure, grpc.aio.AioRpcError):
-                text = dumps(self._render(await self._fs.queues())).decode()
+                text = dumps(self._render(await self._jobs.queues())).decode()
                 if text != self._last:
                     self._last = text
                     for inbox in self._listeners:

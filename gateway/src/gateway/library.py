@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Final
 
 from media_proto import metadata_pb2 as pb
@@ -106,6 +107,18 @@ class Library:
         request = pb.DeleteVersionRequest(uuid=uuid, version_uuid=version)
         answer = await self._catalogue.ask(self._stub.DeleteVersion, request, repeatable=False)
         return answer.promoted_uuid if answer.HasField("promoted_uuid") else None
+
+    async def add_upload(self, request: pb.AddUploadRequest) -> pb.Media:
+        return await self._catalogue.ask(self._stub.AddUpload, request, repeatable=False)
+
+    async def set_trashed(self, uuids: Iterable[bytes]) -> int:
+        """What is on no disk into the trash; how many files were not there before."""
+        request = pb.SetTrashedRequest(uuids=uuids, trashed=True)
+        return (await self._catalogue.ask(self._stub.SetTrashed, request)).count
+
+    async def trash_folder(self, uuid: bytes) -> int:
+        """A folder that is on no disk, with all that is in it."""
+        return (await self._catalogue.ask(self._stub.TrashFolder, pb.TrashFolderRequest(uuid=uuid))).count
 
     async def add_objects(self, request: pb.AddObjectsRequest) -> list[pb.DetectedObject]:
         answer = await self._catalogue.ask(self._stub.AddObjects, request, repeatable=False)

@@ -8,10 +8,9 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import grpc
-import structlog
 from media_common.logs import request_id
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,10 +22,10 @@ from gateway.errors import ClientGone, Failure, failure_of
 from gateway.hosts import Hosts, check_same_site
 from gateway.metrics import Metrics
 from gateway.rate_limit import RateLimit
+from gateway.request_lines import Lines, Value
 from gateway.rights import check_scope
 
-logger = structlog.stdlib.get_logger(__name__)
-stdlib_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SLASHES: Final = re.compile(r"^/{2,}")
@@ -74,8 +73,9 @@ class Door:
 class Admission:
     """Plain ASGI, around the router: it costs every thumbnail its time."""
 
-    def __init__(self, app: ASGIApp, door: Door, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, door: Door, metrics: Metrics, lines: Lines) -> None:
         self._app = app
+        self._lines = lines
         self._door = door
         self._metrics = metrics
 
@@ -120,7 +120,7 @@ class Admission:
                 failure = failure_of(error)
                 if failure.status == 500 and not isinstance(error, (Failure, grpc.aio.AioRpcError)):
                     # A service's own fault is in its own log, under the same request id.
-                    stdlib_logger.exception("unexpected error")
+                    logger.exception("unexpected error")
                 await failure_answer(failure, scope["path"])(scope, receive, answer)
         finally:
             self._metrics.in_progress.dec()
@@ -132,10 +132,11 @@ class Admission:
         self._metrics.answered(dialect, route, method, status, seconds)
         loud = status >= 400 or seconds >= SLOW_S or method not in ("GET", "HEAD")
         level = logging.INFO if loud else logging.DEBUG
-        if stdlib_logger.isEnabledFor(level):
+        if logger.isEnabledFor(level):
             # Neither the address's query nor a path in it: both name somebody's files.
-            fields: dict[str, Any] = {"method": method, "route": route, "status": status, "ms": round(seconds * 1e3, 1)}
-            logger.log(level, "request", dialect=dialect.value, **fields)
+            fields: dict[str, Value] = {"dialect": dialect.value, "method": method, "route": route, "status": status}
+            fields |= {"ms": round(seconds * 1e3, 1), "request_id": request_id.get()}
+            self._lines.add("info" if loud else "debug", "request", fields)
 
 
 def _headers_of(scope: Scope) -> dict[str, str]:
@@ -158,6 +159,6 @@ def _log_cut(error: Exception) -> None:
     # The framework wraps what it knows how to answer when it is too late for an answer.
     cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
     if isinstance(cause, (Failure, grpc.aio.AioRpcError)):
-        stdlib_logger.warning("an answer broke off: %s", failure_of(cause).message)
+        logger.warning("an answer broke off: %s", failure_of(cause).message)
     else:
-        stdlib_logger.error("an answer broke off", exc_info=error)
+        logger.error("an answer broke off", exc_info=error)

@@ -51,7 +51,12 @@ class Doc:
     parameters: Sequence[Parameter] = ()
     body: Any = None
     body_required: bool = True
+    #: The parts of a multipart form, by name, as schemas; instead of a JSON body.
+    form: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    form_required: Sequence[str] = ()
     errors: Mapping[int, str] = field(default_factory=dict)
+    #: Answers that are no refusals and have no JSON: a part of a file, "you have it", "it is elsewhere".
+    also: Mapping[int, str] = field(default_factory=dict)
     #: Whether HEAD is answered too; a stream is not begun to throw it away.
     head: bool = True
     #: Whether there is an answer but the errors.
@@ -60,20 +65,25 @@ class Doc:
     other_bodies: Sequence[Any] = ()
     other_answers: Sequence[Any] = ()
     loose: Loose = LITERAL
+    #: What an answer that is no JSON is made of.
+    text: Mapping[str, Any] = field(default_factory=lambda: _TEXT)
 
     def operation(self, dialect: Dialect) -> dict[str, Any]:
         answer: dict[str, Any] = {"description": "Success"}
         if self.media_type != JSON and not isinstance(self.answer, str):
             answer["content"] = {self.media_type: {"schema": {"type": "string", "format": "binary"}}}
         elif self.answer is not None:
-            schema = self._shape(self.answer, self.other_answers) if self.media_type == JSON else {"type": "string"}
-            answer["content"] = {self.media_type: {"schema": schema, "example": self.answer}}
+            schema = self._shape(self.answer, self.other_answers) if self.media_type == JSON else self.text
+            answer["content"] = {self.media_type: {"schema": dict(schema), "example": self.answer}}
         refusals = {**{str(status): text for status, text in self.errors.items()}, "default": "Any other refusal."}
         schema = {"$ref": f"#/components/schemas/{_error_name(dialect)}"}
         operation: dict[str, Any] = {
             "parameters": [parameter.out() for parameter in self.parameters],
             "responses": {
                 **({str(self.status): answer} if self.built else {}),
+                **{
+                    str(status): {"description": text, **_content(status, answer)} for status, text in self.also.items()
+                },
                 **{
                     status: {"description": text, "content": {JSON: {"schema": schema}}}
                     for status, text in refusals.items()
@@ -83,6 +93,9 @@ class Doc:
         if self.body is not None:
             content = {JSON: {"schema": self._shape(self.body, self.other_bodies), "example": self.body}}
             operation["requestBody"] = {"required": self.body_required, "content": content}
+        if self.form:
+            parts = {"type": "object", "properties": dict(self.form), "required": list(self.form_required)}
+            operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": parts}}}
         return operation
 
     def _shape(self, example: Any, others: Sequence[Any]) -> Schema:
@@ -118,6 +131,11 @@ def add_route(app: FastAPI, tag: str, method: str, path: str, endpoint: Endpoint
     )
     if method == "GET" and doc.head:
         app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
+
+
+def _content(status: int, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """A part has the type of the whole; the other answers have no body."""
+    return {"content": answer["content"]} if status == 206 else {}
 
 
 def _error_name(dialect: Dialect) -> str:

@@ -7,6 +7,7 @@ and is understood when it comes back.
 from __future__ import annotations
 
 import json
+import os.path
 from typing import Any, Final
 from urllib.parse import quote_from_bytes
 
@@ -50,3 +51,21 @@ def dumps(value: Any) -> bytes:
         return orjson.dumps(value)
     except TypeError:
         return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+
+
+def plain(path: bytes) -> bytes:
+    """The path as review paths are kept: absolute, without `.`, `..` and doubled slashes.
+
+    Raises:
+        Failure: 400, it is not absolute or no path at all.
+    """
+    if path.startswith(b"~"):
+        # As text: given bytes, expanduser takes a user's name for ASCII and raises on any other.
+        path = os.fsencode(os.path.expanduser(os.fsdecode(path)))
+    if not path.startswith(b"/") or b"\0" in path:
+        raise Failure(400, "path_malformed", "Path must be absolute.")
+    return b"/" + os.path.normpath(path).lstrip(b"/")
+
+
+def is_below(path: bytes, root: bytes) -> bool:
+    return path == root or path.startswith(root.rstrip(b"/") + b"/")

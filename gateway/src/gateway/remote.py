@@ -10,6 +10,8 @@ from typing import ClassVar, TypeVar
 import grpc
 from media_common.errors import ErrorCode
 from media_common.grpc_client import error_code_of
+from media_common.grpc_server import REQUEST_ID
+from media_common.logs import request_id
 
 from gateway.errors import service_down
 
@@ -58,12 +60,12 @@ class Remote:
     ) -> A:
         await self.connected()
         try:
-            return await method(request, timeout=deadline_s)
+            return await method(request, timeout=deadline_s, metadata=_marked())
         except grpc.aio.AioRpcError as error:
             if not repeatable or error_code_of(error) is not ErrorCode.SERVICE_UNAVAILABLE:
                 raise
         await self.connected()
-        return await method(request, timeout=deadline_s)
+        return await method(request, timeout=deadline_s, metadata=_marked())
 
     async def _follow(
         self,
@@ -77,7 +79,7 @@ class Remote:
         for last_try in (not repeatable, True):
             await self.connected()
             begun = False
-            call = method(request, timeout=deadline_s)
+            call = method(request, timeout=deadline_s, metadata=_marked())
             try:
                 async for message in call:
                     begun = True
@@ -88,3 +90,9 @@ class Remote:
                     raise
             finally:
                 call.cancel()
+
+
+def _marked() -> tuple[tuple[str, str], ...]:
+    """The metadata of a call. Given with the call itself: an interceptor makes each call two, at twice the price."""
+    current = request_id.get()
+    return ((REQUEST_ID, current),) if current else ()

@@ -14,7 +14,10 @@ _LOOKS: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 #: First match wins; whatever else changes something needs `write`, and a look needs `read`.
 _SCOPES: Final[tuple[tuple[str, str], ...]] = (
     ("admin", r"[A-Z]+ /api/keys(?:/|$)"),
-    ("admin", r"(?:POST|DELETE) /api/review-paths$|PATCH /api/settings$|(?:GET|HEAD) /api/logs$|POST /api/jobs/"),
+    (
+        "admin",
+        r"(?:POST|DELETE) /api/review-paths$|PATCH /api/settings$|(?:GET|HEAD) /api/logs$|POST /api/(?:jobs/|reindex$)",
+    ),
     ("empty-trash", r"POST /api/empty-trash$"),
     # Which mark it sets is in the body: `act_scope` is the rest of the check.
     ("trash", r"POST /api/media-(?:actions|items/batch)$"),
@@ -22,8 +25,13 @@ _SCOPES: Final[tuple[tuple[str, str], ...]] = (
 _PATTERNS: Final = tuple((scope, re.compile(pattern)) for scope, pattern in _SCOPES)
 #: These speak of the whole server, or of paths of any collection.
 _WHOLE: Final = frozenset((Dialect.MEDIAREVIEWER, Dialect.PLATFORM))
-#: Checked by itself: it answers of one item, whose collection it knows.
-_KNOWS_ITS_COLLECTION: Final = re.compile(r"/api/resolve$")
+#: Checked by themselves: they tell the collection from the path or the item, or tell of no collection.
+_CHECKED_LATER: Final = re.compile(
+    r"(?:GET|HEAD) /api/(?:resolve|health|settings|review-paths|folders(?:/files)?|media-file|media-thumbnail)$"
+    r"|GET /api/(?:media-items/(?:stream|summary)|trash/plan)$"
+    r"|HEAD /api/(?:media-items/summary|trash/plan)$"
+    r"|POST /api/(?:media-actions|media-items/batch|empty-trash)$"
+)
 
 
 def check_scope(access: Access, dialect: Dialect, method: str, path: str) -> None:
@@ -34,7 +42,7 @@ def check_scope(access: Access, dialect: Dialect, method: str, path: str) -> Non
     if dialect in (Dialect.COREVIZ, Dialect.WICKSON):
         return
     access.require(_scope_of(dialect, method, path))
-    if access.collections is not None and dialect in _WHOLE and not _KNOWS_ITS_COLLECTION.match(path):
+    if access.collections is not None and dialect in _WHOLE and not _CHECKED_LATER.match(f"{method} {path}"):
         raise Failure(403, "forbidden", NO_ACCESS)
 
 

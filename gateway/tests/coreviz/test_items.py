@@ -173,9 +173,10 @@ class TestADeletion:
         second = photo(source=pb.MEDIA_SOURCE_UPLOAD, total_versions=2, uuid=b"2" * 16)
         world.items[PHOTO_ID] = first
         world.fake.answers["ListVersions"] = pb.MediaList(media=[first, second])
+        world.fake.answers["SetTrashed"] = pb.SetTrashedResponse(count=2)
 
         assert (await client.delete(PHOTO)).json()["deletedCount"] == 2
-        assert world.fake.count("DeleteVersion") == 2
+        assert world.fake.last("SetTrashed") == pb.SetTrashedRequest(uuids=[PHOTO_ID, b"2" * 16], trashed=True)
 
     async def test_of_a_folder_takes_every_file_below(
         self, client: httpx.AsyncClient, world: World, fake: FakeFs
@@ -213,6 +214,18 @@ class TestADeletion:
         failed(await client.delete(FOLDER), 409)
         assert fake.last("ActBatch") == fs_pb2.ActBatchRequest(paths=[ON_DISK], action=fs_pb2.ACTION_UNTRASH)
 
+    async def test_that_meets_a_locked_upload_takes_the_files_back_out_of_the_trash(
+        self, client: httpx.AsyncClient, world: World, fake: FakeFs
+    ) -> None:
+        fake.answers["Act"] = fs_pb2.ActResponse(path=ON_DISK)
+        fake.answers["ActBatch"] = fs_pb2.ActBatchResponse()
+        world.fake.answers["SetTrashed"] = Refused(ErrorCode.ITEM_LOCKED, "The item is locked.")
+        world.page = pb.MediaPage(media=[photo(), photo(source=pb.MEDIA_SOURCE_UPLOAD, uuid=b"2" * 16)], total=2)
+
+        assert "nothing was deleted" in failed(await client.delete(FOLDER), 409)
+        assert fake.last("Act") == fs_pb2.ActRequest(path=ON_DISK, action=fs_pb2.ACTION_TRASH)
+        assert fake.last("ActBatch") == fs_pb2.ActBatchRequest(paths=[ON_DISK], action=fs_pb2.ACTION_UNTRASH)
+
 
 class TestVersions:
     async def test_are_listed_selected_and_deleted(self, client: httpx.AsyncClient, world: World) -> None:
@@ -233,6 +246,13 @@ class TestVersions:
         failed(await client.delete(f"{PHOTO}/versions"), 400, "versionId")
         failed(await client.delete(f"{PHOTO}/versions?versionId=x"), 404)
         failed(await client.delete(f"{PHOTO}/versions?versionId={FOLDER_ID.hex()}"), 404)
+
+    async def test_say_of_a_locked_item_that_is_none_of_them_no_more_than_that(
+        self, client: httpx.AsyncClient, world: World
+    ) -> None:
+        stranger = photo(uuid=b"3" * 16, locked=True)
+        world.items[stranger.uuid] = stranger
+        failed(await client.delete(f"{PHOTO}/versions?versionId={stranger.uuid.hex()}"), 404)
 
 
 class TestFolders:
@@ -270,10 +290,15 @@ class TestFolders:
         for name in ("nonsense", "0" * 32):
             assert failed(await client.get(f"/api/folder/{name}"), 404) == "Folder not found"
 
-    async def test_on_no_disk_cannot_be_deleted_yet(self, client: httpx.AsyncClient, world: World) -> None:
+    async def test_on_no_disk_go_as_a_whole_or_not_at_all(self, client: httpx.AsyncClient, world: World) -> None:
         world.items[FOLDER_ID] = folder(source=pb.MEDIA_SOURCE_UPLOAD)
+        world.fake.answers["TrashFolder"] = pb.SetTrashedResponse(count=3)
 
-        failed(await client.delete(FOLDER), 503)
+        for address in (FOLDER, f"/api/media/{FOLDER_ID.hex()}"):
+            assert (await client.delete(address)).json()["deletedCount"] == 3
+        assert world.fake.last("TrashFolder").uuid == FOLDER_ID
+        world.fake.answers["TrashFolder"] = Refused(ErrorCode.ITEM_LOCKED, "A locked item is in the folder.")
+        failed(await client.delete(FOLDER), 409)
 
 
 class TestObjects:
@@ -365,7 +390,6 @@ async def test_clusters_are_listed(client: httpx.AsyncClient) -> None:
         ("POST", "/api/ai/edit", {}, 501),
         ("POST", "/api/ai/generate", {}, 501),
         ("POST", "/api/ai/dance", {}, 404),
-        ("POST", "/api/upload/multipart", {}, 503),
         ("GET", "/api/media", None, 404),
         ("PUT", PHOTO, None, 405),
     ],

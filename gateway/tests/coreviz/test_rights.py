@@ -96,14 +96,20 @@ async def test_a_key_that_nobody_can_judge_is_503(client: httpx.AsyncClient, wor
 @pytest.mark.parametrize(
     ("method", "address", "body", "served", "refused"),
     [
-        ("GET", "/api/health", None, ["reader", "writer", "admin"], ["trasher", "here"]),
+        ("GET", "/api/health", None, ["reader", "writer", "admin", "here"], ["trasher"]),
         ("GET", "/api/logs", None, ["admin"], ["reader", "writer", "trasher"]),
         ("PATCH", "/api/settings", {}, [], ["reader", "writer", "trasher"]),
         ("POST", "/api/review-paths", {}, [], ["reader", "writer"]),
         ("POST", "/api/empty-trash", None, [], ["reader", "writer", "trasher", "here"]),
         ("POST", "/api/undo", None, [], ["reader", "trasher"]),
         ("GET", "/api/keys", None, [], ["reader", "writer"]),
-        ("POST", "/api/media-actions", {"path": "/r/a", "action": "trash"}, ["trasher", "writer"], ["reader", "here"]),
+        (
+            "POST",
+            "/api/media-actions",
+            {"path": "/r/a", "action": "trash"},
+            ["trasher", "writer", "here"],
+            ["reader", "elsewhere"],
+        ),
         ("POST", "/api/media-actions", {"path": "/r/a", "action": "lock"}, ["writer"], ["reader", "trasher"]),
         (
             "POST",

@@ -14,7 +14,7 @@ from exquisitor_world import ORIGINALS, SESSION, SLUG, THUMBNAILS, UUID, Row, Wo
 from fake_fs import FakeFs
 from fake_metadata import FakeMetadata, serve_metadata
 from fastapi import FastAPI
-from gateway.dialects.exquisitor.render import joined
+from gateway.external import joined
 from gateway_rig import MakeApp, client_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -174,6 +174,13 @@ def test_addresses_are_joined_with_one_slash_and_lose_nothing(base: str, uri: by
 def test_a_collection_without_addresses_has_none() -> None:
     assert joined("", b"a.jpg") is None
     assert joined("", b"https://b.example/a.jpg") == "https://b.example/a.jpg"
+    assert joined("https://a.example", b"") is None
+
+
+def test_an_address_that_is_whole_already_is_encoded_where_it_is_not_yet() -> None:
+    assert joined("https://a.example", "http://b.example/ü%20 x?s=1&t=a/b#p".encode()) == (
+        "http://b.example/%C3%BC%20%20x?s=1&t=a/b#p"
+    )
 
 
 # --- the same as a computation over the rows ---

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 from functools import partial
 from pathlib import Path
 
+import uvloop
 from media_common.config import PublicSettings, SettingsError, loaded
 from media_common.grpc_client import open_channel
 from media_common.grpc_server import serving
+from media_common.kept import CATALOGUE, restored_mark
 from media_common.logs import configure_logs
 from media_proto import metadata_pb2, metadata_pb2_grpc
 
+from metadata_service.blob_jobs import BlobJobs
 from metadata_service.config import MetadataSettings
 from metadata_service.disk import FileService
 from metadata_service.follower import Follower
+from metadata_service.importing import Imports
 from metadata_service.indexer import Indexer
 from metadata_service.indexing import Indexing
+from metadata_service.reading import Reading
 from metadata_service.servicer import MetadataServicer
 from metadata_service.store.sqlite import Catalogue, Database
+
+logger = logging.getLogger(__name__)
 
 SERVICE = metadata_pb2.DESCRIPTOR.services_by_name["MetadataService"].full_name
 
@@ -31,15 +39,24 @@ async def main(settings: MetadataSettings, state_dir: Path, nats_url: str) -> No
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
-        Catalogue(Database(state_dir / "catalogue.db")) as catalogue,
+        Catalogue(Database(state_dir / CATALOGUE.name)) as catalogue,
+        Imports(catalogue) as imports,
         open_channel(settings.fs_target) as channel,
     ):
-        indexer = Indexer(catalogue, FileService(channel))
+        files = FileService(channel)
+        indexer = Indexer(catalogue, files)
+        reading = Reading(catalogue, files, indexer)
+        if (mark := restored_mark(state_dir / CATALOGUE.name)).exists():
+            logger.info("a backup was put back: every review path is gone through as a whole")
+            await indexer.ask(None)
+            mark.unlink()
         follower = Follower(nats_url, indexer)
-        servicer = MetadataServicer(catalogue, Indexing(catalogue, indexer, follower))
+        blob_jobs = BlobJobs(nats_url, catalogue)
+        servicer = MetadataServicer(catalogue, Indexing(catalogue, indexer, follower, reading), imports, blob_jobs)
         register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, servicer)
         async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s):
-            working = [asyncio.create_task(each.run()) for each in (indexer, follower)] if settings.fs_target else []
+            parts = (indexer, follower, reading, blob_jobs) if settings.fs_target else (blob_jobs,)
+            working = [asyncio.create_task(each.run()) for each in parts]
             try:
                 await stop.wait()
             finally:
@@ -60,7 +77,8 @@ def run() -> int:
     state_dir = public.state_path
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        asyncio.run(main(settings, state_dir, public.nats_url))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main(settings, state_dir, public.nats_url))
     except (OSError, RuntimeError) as error:
         print(f"metadata-service: {error}", file=sys.stderr)
         return 1

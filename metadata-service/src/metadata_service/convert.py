@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from media_common.errors import InvalidArgument
+from media_common.kept import KeptFile
 from media_proto import metadata_pb2 as pb
 
 from metadata_service.domain.filters import Sort
@@ -199,7 +200,7 @@ def items(found: Sequence[Item], tags: Mapping[int, Mapping[int, Sequence[Value]
             media_id=one.media_id,
             kind=_number(pb.MediaKind, one.kind),
             name=one.name,
-            uri=one.uri.encode("utf-8", "surrogateescape"),
+            uri=None if one.uri is None else one.uri.encode("utf-8", "surrogateescape"),
             thumbnail_uri=one.thumbnail_uri,
             source=_number(pb.MediaSource, one.source),
             group_id=one.group_id,
@@ -243,3 +244,9 @@ def key(one: Key, secret: str = "") -> pb.Key:
         revoked_us=one.revoked_us,
         secret=secret,
     )
+
+
+def backup_part(part: KeptFile | bytes) -> pb.BackupPart:
+    if isinstance(part, bytes):
+        return pb.BackupPart(data=part)
+    return pb.BackupPart(file=pb.BackupFile(name=part.name, size_bytes=part.size_bytes))

@@ -10,15 +10,30 @@ from media_common.errors import ErrorCode
 from media_common.grpc_client import error_code_of
 from media_proto import fs_pb2, fs_pb2_grpc
 
-from metadata_service.domain.disk import Looked, Root
+from metadata_service.domain.disk import Content, Inside, Looked, Refused, Root
 from metadata_service.domain.errors import Unreachable
 from metadata_service.domain.media import Facts, FileSeen, Kind, Marks
+from metadata_service.domain.tags import camera
 
 _KINDS: Final = {fs_pb2.KIND_IMAGE: Kind.IMAGE, fs_pb2.KIND_VIDEO: Kind.VIDEO}
 _ONLINE: Final = (fs_pb2.ROOT_STATE_ONLINE, fs_pb2.ROOT_STATE_READ_ONLY)
 #: What says that a file is not there, though its root is.
 _MISSING: Final = (ErrorCode.PATH_MISSING, ErrorCode.NOT_MEDIA)
 _DEADLINE_S: Final = 60.0
+#: A batch may hold files that hang their reader, each for some seconds.
+_DESCRIBE_S: Final = 300.0
+#: What a description and the catalogue call the same.
+_INSIDE: Final = (
+    "width_px", "height_px", "duration_s", "taken_us", "taken_offset_min", "lens", "orientation", "latitude",
+    "longitude",
+)  # fmt: skip
+_REFUSALS: Final = {
+    ErrorCode.PATH_MISSING: Refused.GONE,
+    ErrorCode.NOT_MEDIA: Refused.GONE,
+    ErrorCode.OUTSIDE_ROOTS: Refused.GONE,
+    ErrorCode.FILE_CHANGED: Refused.BUSY,
+    ErrorCode.ROOT_OFFLINE: Refused.AWAY,
+}
 
 
 class FileService:
@@ -51,6 +66,40 @@ class FileService:
                 yield [_seen(item) for item in batch.items]
         except grpc.aio.AioRpcError as error:
             raise _unreachable(error) from error
+
+    async def describe(self, paths: Sequence[bytes]) -> list[Inside | Refused]:
+        try:
+            answer = await self._stub.DescribeFiles(fs_pb2.DescribeFilesRequest(paths=paths), timeout=_DESCRIBE_S)
+        except grpc.aio.AioRpcError as error:
+            raise _unreachable(error) from error
+        return [_refused(one.error_code) if one.error_code else _inside(one) for one in answer.files]
+
+    async def hashes(self, paths: Sequence[bytes]) -> AsyncIterator[list[Content | Refused]]:
+        try:
+            async for batch in self._stub.HashFiles(fs_pb2.HashFilesRequest(paths=paths)):
+                yield [
+                    _refused(one.error_code)
+                    if one.error_code
+                    else Content(one.sha256, one.size_bytes, one.modified_us, one.inode)
+                    for one in batch.files
+                ]
+        except grpc.aio.AioRpcError as error:
+            raise _unreachable(error) from error
+
+
+def _refused(code: str) -> Refused:
+    return _REFUSALS.get(ErrorCode(code), Refused.BROKEN) if code in set(ErrorCode) else Refused.BROKEN
+
+
+def _inside(one: fs_pb2.FileDescription) -> Inside:
+    given = {descriptor.name for descriptor, _ in one.ListFields()}
+    facts = Facts(
+        size_bytes=one.size_bytes,
+        modified_us=one.modified_us,
+        camera=camera(one.make, one.model),
+        **{name: getattr(one, name) for name in _INSIDE if name in given},
+    )
+    return Inside(facts, one.inode)
 
 
 def _unreachable(error: grpc.aio.AioRpcError) -> Unreachable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from itertools import chain
 from typing import Final, Protocol
 
 import nats
@@ -133,7 +134,7 @@ class Follower:
         """Bring the batch in and acknowledge it; after a failure all of it comes again."""
         await self._after_a_gap(messages)
         try:
-            await self._indexer.look(filter(None, map(_named, messages)))
+            await self._indexer.look(chain.from_iterable(map(_named, messages)))
         except Exception:
             for message in messages:
                 await message.nak(delay=_RETRY_S)
@@ -151,13 +152,14 @@ class Follower:
             self._last = max(self._last, sequence.stream)
 
 
-def _named(message: Msg) -> tuple[bytes, bytes] | None:
+def _named(message: Msg) -> list[tuple[bytes, bytes]]:
+    """Root and path of every file that the event speaks of."""
     try:
         event = fs_pb2.MediaEvent.FromString(message.data)
     except DecodeError:
         logger.warning("an event that cannot be read is left out")
-        return None
-    return event.root, event.path
+        return []
+    return [(event.root, path) for path in (event.path, *event.more_paths)]
 
 
 async def _ignored(error: Exception) -> None:

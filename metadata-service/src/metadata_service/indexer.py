@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from pyroaring import BitMap
@@ -32,14 +33,22 @@ class Indexer:
 
     def __init__(self, catalogue: Catalogue, disk: Disk) -> None:
         self._catalogue = catalogue
-        self._disk = disk
+        self.disk = disk
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._known: set[bytes] = set()
+        #: Set when something may be new in the catalogue.
+        self.news = asyncio.Event()
+        #: Roots whose files can be read, as of the last look at the list of roots; None while the first is awaited.
+        self.reached: frozenset[bytes] | None = frozenset()
         #: Roots that are gone through right now.
         self.running: set[bytes] = set()
         #: Why nothing moves, a sentence; empty when it does.
         self.problem = ""
+
+    @property
+    def reachable(self) -> frozenset[bytes]:
+        return self.reached or frozenset()
 
     async def ask(self, root: bytes | None) -> None:
         """Let a root (None: every one) be gone through as a whole."""
@@ -50,6 +59,7 @@ class Indexer:
 
     async def run(self) -> None:
         """Follow the list of roots until cancelled."""
+        self.reached = None
         failures = 0
         while True:
             try:
@@ -75,7 +85,7 @@ class Indexer:
 
     async def follow_roots(self) -> None:
         """Make collections for new roots, hide removed ones, go through those that are due and scanned."""
-        roots = await self._disk.roots()
+        roots = await self.disk.roots()
         due = await self._catalogue.read(indexing.due)
         for root in roots:
             if root.path not in due:
@@ -84,6 +94,7 @@ class Indexer:
             if path in self._known or not due[path]:
                 await self._catalogue.write(indexing.hide_root, path)
         self._known = {root.path for root in roots}
+        self.reached = frozenset(root.path for root in roots if root.online and root.scanned)
         for root in roots:
             if root.online and root.scanned and due.get(root.path, True):
                 await self.reconcile(root)
@@ -95,13 +106,13 @@ class Indexer:
         try:
             before = await self._catalogue.read(indexing.in_place, root.path)
             seen = BitMap()
-            async for files in self._disk.replay(root.path):
+            async for files in self.disk.replay(root.path):
                 looked = [Looked(file.relative_path, file, False) for file in files]
                 await self._bring_in(root.path, looked)
                 seen |= await self._catalogue.read(indexing.known_paths, root.path, [one.path for one in looked])
             rest = await self._catalogue.read(indexing.paths_of, root.path, before - seen)
             for start in range(0, len(rest), BATCH):
-                await self._bring_in(root.path, await self._disk.look(rest[start : start + BATCH]))
+                await self._bring_in(root.path, await self.disk.look(rest[start : start + BATCH]))
             await self._catalogue.write(indexing.set_reconciled, root.path, True)
         finally:
             self.running.discard(root.path)
@@ -117,7 +128,9 @@ class Indexer:
             if indexing.below(root, path):
                 by_root.setdefault(root, {})[path] = None
         for root, paths in by_root.items():
-            await self._bring_in(root, await self._disk.look(list(paths)))
+            # An event may name many.
+            for some in _batched(paths):
+                await self._bring_in(root, await self.disk.look(some))
 
     async def _bring_in(self, root: bytes, looked: Sequence[Looked]) -> None:
         if not looked:
@@ -128,6 +141,14 @@ class Indexer:
             missing = {one.path for one in looked if one.missing}
             unsure = list({move.old_path for move in moved} - missing)
             for start in range(0, len(unsure), BATCH):
-                again = await self._disk.look(unsure[start : start + BATCH])
+                again = await self.disk.look(unsure[start : start + BATCH])
                 missing |= {one.path for one in again if one.missing}
             await self._catalogue.write(indexing.apply, root, looked, moved, frozenset(missing))
+        self.news.set()
+
+
+def _batched(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The paths, so many at a time as one look takes."""
+    left = iter(paths)
+    while some := list(islice(left, BATCH)):
+        yield some

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -11,14 +13,18 @@ from media_proto import metadata_pb2 as pb
 from media_proto import metadata_pb2_grpc
 
 from metadata_service import convert
+from metadata_service.blob_jobs import BlobJobs
 from metadata_service.domain.errors import KeyNotFound
 from metadata_service.domain.filters import ListQuery
 from metadata_service.domain.keys import PREFIX, SCOPES, digest
-from metadata_service.domain.media import FILES, Collection, Upload
+from metadata_service.domain.media import FILES, Collection
+from metadata_service.import_parts import parts_of
+from metadata_service.importing import Imports
 from metadata_service.indexing import Indexing
 from metadata_service.store import browsing, collections, details, frames, keys, listing, media, retrieval, words
 from metadata_service.store.sqlite import Catalogue, now_us
 from metadata_service.store.transaction import Transaction
+from metadata_service.upload_calls import UploadCalls
 
 Context = Any  # grpc.aio.ServicerContext; its own annotation is generic over the messages
 
@@ -27,12 +33,14 @@ MAX_IDS: Final = 1000
 MAX_PAGE: Final = 1000
 
 
-class MetadataServicer(metadata_pb2_grpc.MetadataServiceServicer):
-    """Every call of `MetadataService`."""
+class MetadataServicer(UploadCalls, metadata_pb2_grpc.MetadataServiceServicer):
+    """Every call of `MetadataService`; those of uploads are in `upload_calls`."""
 
-    def __init__(self, catalogue: Catalogue, indexing: Indexing) -> None:
+    def __init__(self, catalogue: Catalogue, indexing: Indexing, imports: Imports, blob_jobs: BlobJobs) -> None:
         self._catalogue = catalogue
         self._indexing = indexing
+        self._imports = imports
+        self._blob_jobs = blob_jobs
 
     async def GetReadiness(self, request: pb.GetReadinessRequest, context: Context) -> pb.Readiness:
         await self._catalogue.read(collections.listed)
@@ -63,6 +71,13 @@ class MetadataServicer(metadata_pb2_grpc.MetadataServiceServicer):
             collections.create_folder, collection, parent_id, request.name, request.reuse
         )
         return await self._shown(folder_id)
+
+    async def ImportCollection(
+        self, requests: AsyncIterator[pb.ImportPart], context: Context
+    ) -> AsyncIterator[pb.ImportStep]:
+        async with aclosing(self._imports.take(parts_of(requests))) as steps:
+            async for made in steps:
+                yield pb.ImportStep(collection=None if made is None else convert.collection(made))
 
     # Browsing
 
@@ -148,22 +163,6 @@ class MetadataServicer(metadata_pb2_grpc.MetadataServiceServicer):
         return await self._shown(
             await self._catalogue.write(browsing.relabelled, uuid, request.old_label, request.new_label)
         )
-
-    async def AddUpload(self, request: pb.AddUploadRequest, context: Context) -> pb.Media:
-        collection, folder_id = await self._place(request.collection, convert.uuids_of(request.path))
-        source = None
-        if request.HasField("version_of"):
-            source = (await self._catalogue.read(details.one, convert.uuid_of(request.version_of))).id
-        upload = Upload(
-            name=request.name,
-            kind=convert.kind_of(request.kind),
-            sha256=request.sha256,
-            facts=convert.facts_of(request.facts),
-            content_type=request.content_type,
-            folder_id=folder_id,
-            version_of=source,
-        )
-        return await self._shown(await self._catalogue.write(media.add_upload, collection, upload))
 
     async def SelectVersion(self, request: pb.GetMediaRequest, context: Context) -> pb.Media:
         def select(txn: Transaction, uuid: UUID) -> int:
@@ -289,6 +288,13 @@ class MetadataServicer(metadata_pb2_grpc.MetadataServiceServicer):
     async def Reindex(self, request: pb.ReindexRequest, context: Context) -> pb.Indexing:
         await self._indexing.ask(request.root if request.HasField("root") else None)
         return await self._indexing.told()
+
+    # Keeping
+
+    async def Backup(self, request: pb.BackupRequest, context: Context) -> AsyncIterator[pb.BackupPart]:
+        async with aclosing(self._catalogue.kept()) as parts:
+            async for part in parts:
+                yield convert.backup_part(part)
 
     async def _collection(self, name: str) -> Collection:
         return await self._catalogue.read(collections.resolved, name)

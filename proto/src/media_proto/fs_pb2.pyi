@@ -894,6 +894,56 @@ class FileChunk(_message.Message):
 Global___FileChunk: _TypeAlias = FileChunk  # noqa: Y015
 
 @_typing.final
+class RenderBlobRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    EXTENSION_FIELD_NUMBER: _builtins.int
+    SIZE_PX_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.bytes
+    extension: _builtins.bytes
+    """of the name it was uploaded under, lower case, without the dot"""
+    size_px: _builtins.int
+    """1..1024"""
+    def __init__(
+        self,
+        *,
+        sha256: _builtins.bytes = ...,
+        extension: _builtins.bytes = ...,
+        size_px: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extension", b"extension", "sha256", b"sha256", "size_px", b"size_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenderBlobRequest: _TypeAlias = RenderBlobRequest  # noqa: Y015
+
+@_typing.final
+class BlobThumbnail(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PNG_FIELD_NUMBER: _builtins.int
+    PLACEHOLDER_FIELD_NUMBER: _builtins.int
+    png: _builtins.bytes
+    """empty: it was made, and is too large for a message; it is in the store"""
+    placeholder: _builtins.bool
+    def __init__(
+        self,
+        *,
+        png: _builtins.bytes = ...,
+        placeholder: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["placeholder", b"placeholder", "png", b"png"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BlobThumbnail: _TypeAlias = BlobThumbnail  # noqa: Y015
+
+@_typing.final
 class GetThumbnailRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -958,6 +1008,240 @@ class Thumbnail(_message.Message):
 Global___Thumbnail: _TypeAlias = Thumbnail  # noqa: Y015
 
 @_typing.final
+class DescribeFilesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeFilesRequest: _TypeAlias = DescribeFilesRequest  # noqa: Y015
+
+@_typing.final
+class FileDescription(_message.Message):
+    """Size, time and inode are those of the very file that was read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    MODIFIED_US_FIELD_NUMBER: _builtins.int
+    INODE_FIELD_NUMBER: _builtins.int
+    WIDTH_PX_FIELD_NUMBER: _builtins.int
+    HEIGHT_PX_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    TAKEN_US_FIELD_NUMBER: _builtins.int
+    TAKEN_OFFSET_MIN_FIELD_NUMBER: _builtins.int
+    MAKE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    LENS_FIELD_NUMBER: _builtins.int
+    ORIENTATION_FIELD_NUMBER: _builtins.int
+    LATITUDE_FIELD_NUMBER: _builtins.int
+    LONGITUDE_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    """as sent"""
+    error_code: _builtins.str
+    """then there is nothing else"""
+    size_bytes: _builtins.int
+    modified_us: _builtins.int
+    inode: _builtins.int
+    width_px: _builtins.int
+    """as a viewer shows it: orientation applied"""
+    height_px: _builtins.int
+    duration_s: _builtins.float
+    taken_us: _builtins.int
+    """the camera's own time, as if it were UTC"""
+    taken_offset_min: _builtins.int
+    """that clock's minutes ahead of UTC"""
+    make: _builtins.str
+    model: _builtins.str
+    lens: _builtins.str
+    orientation: _builtins.int
+    """1..8"""
+    latitude: _builtins.float
+    longitude: _builtins.float
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        error_code: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        modified_us: _builtins.int = ...,
+        inode: _builtins.int = ...,
+        width_px: _builtins.int | None = ...,
+        height_px: _builtins.int | None = ...,
+        duration_s: _builtins.float | None = ...,
+        taken_us: _builtins.int | None = ...,
+        taken_offset_min: _builtins.int | None = ...,
+        make: _builtins.str | None = ...,
+        model: _builtins.str | None = ...,
+        lens: _builtins.str | None = ...,
+        orientation: _builtins.int | None = ...,
+        latitude: _builtins.float | None = ...,
+        longitude: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_make", b"_make", "_model", b"_model", "_orientation", b"_orientation", "_taken_offset_min", b"_taken_offset_min", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "make", b"make", "model", b"model", "orientation", b"orientation", "taken_offset_min", b"taken_offset_min", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_make", b"_make", "_model", b"_model", "_orientation", b"_orientation", "_taken_offset_min", b"_taken_offset_min", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "duration_s", b"duration_s", "error_code", b"error_code", "height_px", b"height_px", "inode", b"inode", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "make", b"make", "model", b"model", "modified_us", b"modified_us", "orientation", b"orientation", "path", b"path", "size_bytes", b"size_bytes", "taken_offset_min", b"taken_offset_min", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
+    _WhichOneofReturnType__height_px: _TypeAlias = _typing.Literal["height_px"]  # noqa: Y015
+    _WhichOneofArgType__height_px: _TypeAlias = _typing.Literal["_height_px", b"_height_px"]  # noqa: Y015
+    _WhichOneofReturnType__latitude: _TypeAlias = _typing.Literal["latitude"]  # noqa: Y015
+    _WhichOneofArgType__latitude: _TypeAlias = _typing.Literal["_latitude", b"_latitude"]  # noqa: Y015
+    _WhichOneofReturnType__lens: _TypeAlias = _typing.Literal["lens"]  # noqa: Y015
+    _WhichOneofArgType__lens: _TypeAlias = _typing.Literal["_lens", b"_lens"]  # noqa: Y015
+    _WhichOneofReturnType__longitude: _TypeAlias = _typing.Literal["longitude"]  # noqa: Y015
+    _WhichOneofArgType__longitude: _TypeAlias = _typing.Literal["_longitude", b"_longitude"]  # noqa: Y015
+    _WhichOneofReturnType__make: _TypeAlias = _typing.Literal["make"]  # noqa: Y015
+    _WhichOneofArgType__make: _TypeAlias = _typing.Literal["_make", b"_make"]  # noqa: Y015
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__orientation: _TypeAlias = _typing.Literal["orientation"]  # noqa: Y015
+    _WhichOneofArgType__orientation: _TypeAlias = _typing.Literal["_orientation", b"_orientation"]  # noqa: Y015
+    _WhichOneofReturnType__taken_offset_min: _TypeAlias = _typing.Literal["taken_offset_min"]  # noqa: Y015
+    _WhichOneofArgType__taken_offset_min: _TypeAlias = _typing.Literal["_taken_offset_min", b"_taken_offset_min"]  # noqa: Y015
+    _WhichOneofReturnType__taken_us: _TypeAlias = _typing.Literal["taken_us"]  # noqa: Y015
+    _WhichOneofArgType__taken_us: _TypeAlias = _typing.Literal["_taken_us", b"_taken_us"]  # noqa: Y015
+    _WhichOneofReturnType__width_px: _TypeAlias = _typing.Literal["width_px"]  # noqa: Y015
+    _WhichOneofArgType__width_px: _TypeAlias = _typing.Literal["_width_px", b"_width_px"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s) -> _WhichOneofReturnType__duration_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__height_px) -> _WhichOneofReturnType__height_px | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latitude) -> _WhichOneofReturnType__latitude | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lens) -> _WhichOneofReturnType__lens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__longitude) -> _WhichOneofReturnType__longitude | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__make) -> _WhichOneofReturnType__make | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__orientation) -> _WhichOneofReturnType__orientation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__taken_offset_min) -> _WhichOneofReturnType__taken_offset_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__taken_us) -> _WhichOneofReturnType__taken_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__width_px) -> _WhichOneofReturnType__width_px | None: ...
+
+Global___FileDescription: _TypeAlias = FileDescription  # noqa: Y015
+
+@_typing.final
+class DescribeFilesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileDescription]:
+        """in request order"""
+
+    def __init__(
+        self,
+        *,
+        files: _abc.Iterable[Global___FileDescription] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeFilesResponse: _TypeAlias = DescribeFilesResponse  # noqa: Y015
+
+@_typing.final
+class HashFilesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HashFilesRequest: _TypeAlias = HashFilesRequest  # noqa: Y015
+
+@_typing.final
+class FileHash(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    MODIFIED_US_FIELD_NUMBER: _builtins.int
+    INODE_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    """as sent"""
+    error_code: _builtins.str
+    sha256: _builtins.bytes
+    size_bytes: _builtins.int
+    modified_us: _builtins.int
+    inode: _builtins.int
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        error_code: _builtins.str = ...,
+        sha256: _builtins.bytes = ...,
+        size_bytes: _builtins.int = ...,
+        modified_us: _builtins.int = ...,
+        inode: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_code", b"error_code", "inode", b"inode", "modified_us", b"modified_us", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileHash: _TypeAlias = FileHash  # noqa: Y015
+
+@_typing.final
+class FileHashes(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileHash]:
+        """in request order, over all messages"""
+
+    def __init__(
+        self,
+        *,
+        files: _abc.Iterable[Global___FileHash] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileHashes: _TypeAlias = FileHashes  # noqa: Y015
+
+@_typing.final
 class ActRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1001,6 +1285,108 @@ class ActResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ActResponse: _TypeAlias = ActResponse  # noqa: Y015
+
+@_typing.final
+class ActEachRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def acts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SingleAct]: ...
+    def __init__(
+        self,
+        *,
+        acts: _abc.Iterable[Global___SingleAct] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActEachRequest: _TypeAlias = ActEachRequest  # noqa: Y015
+
+@_typing.final
+class SingleAct(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    action: Global___Action.ValueType
+    request_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        action: Global___Action.ValueType = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "path", b"path", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SingleAct: _TypeAlias = SingleAct  # noqa: Y015
+
+@_typing.final
+class ActEachResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___SingleOutcome]:
+        """in request order"""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___SingleOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActEachResponse: _TypeAlias = ActEachResponse  # noqa: Y015
+
+@_typing.final
+class SingleOutcome(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    """normalised"""
+    error: _builtins.str
+    error_code: _builtins.str
+    """set: it failed"""
+    pending: _builtins.bool
+    """a slow disk: it goes on; Act again tells the outcome"""
+    @_builtins.property
+    def status(self) -> Global___Status: ...
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        status: Global___Status | None = ...,
+        error: _builtins.str = ...,
+        error_code: _builtins.str = ...,
+        pending: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "error_code", b"error_code", "path", b"path", "pending", b"pending", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SingleOutcome: _TypeAlias = SingleOutcome  # noqa: Y015
 
 @_typing.final
 class ActBatchRequest(_message.Message):
@@ -1251,6 +1637,7 @@ class TrashEvent(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     FOLDER_DONE_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def deleting(self) -> Global___TrashPath: ...
@@ -1265,6 +1652,8 @@ class TrashEvent(_message.Message):
     @_builtins.property
     def done(self) -> Global___TrashDone: ...
     @_builtins.property
+    def run(self) -> Global___TrashRun: ...
+    @_builtins.property
     def more(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrashEvent]:
         """The events right behind this one: a run of thousands of files a second is not a message a file."""
 
@@ -1277,17 +1666,40 @@ class TrashEvent(_message.Message):
         error: Global___TrashError | None = ...,
         folder_done: Global___TrashPath | None = ...,
         done: Global___TrashDone | None = ...,
+        run: Global___TrashRun | None = ...,
         more: _abc.Iterable[Global___TrashEvent] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "deleting", b"deleting", "done", b"done", "error", b"error", "event", b"event", "folder_done", b"folder_done", "skipped", b"skipped"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "deleting", b"deleting", "done", b"done", "error", b"error", "event", b"event", "folder_done", b"folder_done", "run", b"run", "skipped", b"skipped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "deleting", b"deleting", "done", b"done", "error", b"error", "event", b"event", "folder_done", b"folder_done", "more", b"more", "skipped", b"skipped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "deleting", b"deleting", "done", b"done", "error", b"error", "event", b"event", "folder_done", b"folder_done", "more", b"more", "run", b"run", "skipped", b"skipped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["deleting", "deleted", "skipped", "error", "folder_done", "done"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["deleting", "deleted", "skipped", "error", "folder_done", "done", "run"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___TrashEvent: _TypeAlias = TrashEvent  # noqa: Y015
+
+@_typing.final
+class TrashRun(_message.Message):
+    """Files one after the other, each announced and then deleted: a `deleting` and a `deleted` each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrashRun: _TypeAlias = TrashRun  # noqa: Y015
 
 @_typing.final
 class TrashPath(_message.Message):
@@ -1604,7 +2016,7 @@ class Queues(_message.Message):
     """a thumbnail worker answers"""
     @_builtins.property
     def index(self) -> Global___Queue:
-        """scans of roots, and events not yet published"""
+        """scans of roots, and events not yet published or not yet read"""
 
     @_builtins.property
     def thumbnail(self) -> Global___Queue: ...
@@ -1762,19 +2174,25 @@ class MediaEvent(_message.Message):
     ROOT_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     INODE_FIELD_NUMBER: _builtins.int
+    MORE_PATHS_FIELD_NUMBER: _builtins.int
     root: _builtins.bytes
     path: _builtins.bytes
     inode: _builtins.int
+    @_builtins.property
+    def more_paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """of the same root, the same is to be said"""
+
     def __init__(
         self,
         *,
         root: _builtins.bytes = ...,
         path: _builtins.bytes = ...,
         inode: _builtins.int = ...,
+        more_paths: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inode", b"inode", "path", b"path", "root", b"root"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inode", b"inode", "more_paths", b"more_paths", "path", b"path", "root", b"root"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -104,10 +104,30 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.GetThumbnailRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.Thumbnail.FromString,
                 _registered_method=True)
+        self.RenderBlob = channel.unary_unary(
+                '/framewell.fs.v1.FsService/RenderBlob',
+                request_serializer=media__proto_dot_fs__pb2.RenderBlobRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.BlobThumbnail.FromString,
+                _registered_method=True)
+        self.DescribeFiles = channel.unary_unary(
+                '/framewell.fs.v1.FsService/DescribeFiles',
+                request_serializer=media__proto_dot_fs__pb2.DescribeFilesRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.DescribeFilesResponse.FromString,
+                _registered_method=True)
+        self.HashFiles = channel.unary_stream(
+                '/framewell.fs.v1.FsService/HashFiles',
+                request_serializer=media__proto_dot_fs__pb2.HashFilesRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.FileHashes.FromString,
+                _registered_method=True)
         self.Act = channel.unary_unary(
                 '/framewell.fs.v1.FsService/Act',
                 request_serializer=media__proto_dot_fs__pb2.ActRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.ActResponse.FromString,
+                _registered_method=True)
+        self.ActEach = channel.unary_unary(
+                '/framewell.fs.v1.FsService/ActEach',
+                request_serializer=media__proto_dot_fs__pb2.ActEachRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.ActEachResponse.FromString,
                 _registered_method=True)
         self.ActBatch = channel.unary_unary(
                 '/framewell.fs.v1.FsService/ActBatch',
@@ -254,8 +274,37 @@ class FsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenderBlob(self, request, context):
+        """The thumbnail of a blob, made by the workers and kept in the blob store; this service asks them, no more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeFiles(self, request, context):
+        """What files say of themselves. At most 1,000 paths, each answered or refused by itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HashFiles(self, request, context):
+        """The sha-256 of whole files, each as soon as it is known; at most 1,000 paths. A message may be empty: one big file is
+        still being read. A file that changes meanwhile has no hash but the error `file_changed`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Act(self, request, context):
         """Changing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActEach(self, request, context):
+        """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -398,10 +447,30 @@ def add_FsServiceServicer_to_server(servicer, server):
                     request_deserializer=media__proto_dot_fs__pb2.GetThumbnailRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.Thumbnail.SerializeToString,
             ),
+            'RenderBlob': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenderBlob,
+                    request_deserializer=media__proto_dot_fs__pb2.RenderBlobRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.BlobThumbnail.SerializeToString,
+            ),
+            'DescribeFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeFiles,
+                    request_deserializer=media__proto_dot_fs__pb2.DescribeFilesRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.DescribeFilesResponse.SerializeToString,
+            ),
+            'HashFiles': grpc.unary_stream_rpc_method_handler(
+                    servicer.HashFiles,
+                    request_deserializer=media__proto_dot_fs__pb2.HashFilesRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.FileHashes.SerializeToString,
+            ),
             'Act': grpc.unary_unary_rpc_method_handler(
                     servicer.Act,
                     request_deserializer=media__proto_dot_fs__pb2.ActRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.ActResponse.SerializeToString,
+            ),
+            'ActEach': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActEach,
+                    request_deserializer=media__proto_dot_fs__pb2.ActEachRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.ActEachResponse.SerializeToString,
             ),
             'ActBatch': grpc.unary_unary_rpc_method_handler(
                     servicer.ActBatch,
@@ -843,6 +912,87 @@ class FsService:
             _registered_method=True)
 
     @staticmethod
+    def RenderBlob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/RenderBlob',
+            media__proto_dot_fs__pb2.RenderBlobRequest.SerializeToString,
+            media__proto_dot_fs__pb2.BlobThumbnail.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/DescribeFiles',
+            media__proto_dot_fs__pb2.DescribeFilesRequest.SerializeToString,
+            media__proto_dot_fs__pb2.DescribeFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HashFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/HashFiles',
+            media__proto_dot_fs__pb2.HashFilesRequest.SerializeToString,
+            media__proto_dot_fs__pb2.FileHashes.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Act(request,
             target,
             options=(),
@@ -859,6 +1009,33 @@ class FsService:
             '/framewell.fs.v1.FsService/Act',
             media__proto_dot_fs__pb2.ActRequest.SerializeToString,
             media__proto_dot_fs__pb2.ActResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActEach(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/ActEach',
+            media__proto_dot_fs__pb2.ActEachRequest.SerializeToString,
+            media__proto_dot_fs__pb2.ActEachResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,8 +54,18 @@ class FsServiceStub:
     ReadFile: _grpc.UnaryStreamMultiCallable[_fs_pb2.ReadFileRequest, _fs_pb2.FileChunk]
     """The bytes [offset, offset + length), refused when the file's etag is no longer `etag`."""
     GetThumbnail: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetThumbnailRequest, _fs_pb2.Thumbnail]
+    RenderBlob: _grpc.UnaryUnaryMultiCallable[_fs_pb2.RenderBlobRequest, _fs_pb2.BlobThumbnail]
+    """The thumbnail of a blob, made by the workers and kept in the blob store; this service asks them, no more."""
+    DescribeFiles: _grpc.UnaryUnaryMultiCallable[_fs_pb2.DescribeFilesRequest, _fs_pb2.DescribeFilesResponse]
+    """What files say of themselves. At most 1,000 paths, each answered or refused by itself."""
+    HashFiles: _grpc.UnaryStreamMultiCallable[_fs_pb2.HashFilesRequest, _fs_pb2.FileHashes]
+    """The sha-256 of whole files, each as soon as it is known; at most 1,000 paths. A message may be empty: one big file is
+    still being read. A file that changes meanwhile has no hash but the error `file_changed`.
+    """
     Act: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActRequest, _fs_pb2.ActResponse]
     """Changing."""
+    ActEach: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActEachRequest, _fs_pb2.ActEachResponse]
+    """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome."""
     ActBatch: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActBatchRequest, _fs_pb2.ActBatchResponse]
     Undo: _grpc.UnaryUnaryMultiCallable[_fs_pb2.UndoRequest, _fs_pb2.UndoResponse]
     PlanTrash: _grpc.UnaryUnaryMultiCallable[_fs_pb2.PlanTrashRequest, _fs_pb2.TrashPlan]
@@ -94,8 +104,18 @@ class FsServiceAsyncStub(FsServiceStub):
     ReadFile: _aio.UnaryStreamMultiCallable[_fs_pb2.ReadFileRequest, _fs_pb2.FileChunk]  # type: ignore[assignment]
     """The bytes [offset, offset + length), refused when the file's etag is no longer `etag`."""
     GetThumbnail: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetThumbnailRequest, _fs_pb2.Thumbnail]  # type: ignore[assignment]
+    RenderBlob: _aio.UnaryUnaryMultiCallable[_fs_pb2.RenderBlobRequest, _fs_pb2.BlobThumbnail]  # type: ignore[assignment]
+    """The thumbnail of a blob, made by the workers and kept in the blob store; this service asks them, no more."""
+    DescribeFiles: _aio.UnaryUnaryMultiCallable[_fs_pb2.DescribeFilesRequest, _fs_pb2.DescribeFilesResponse]  # type: ignore[assignment]
+    """What files say of themselves. At most 1,000 paths, each answered or refused by itself."""
+    HashFiles: _aio.UnaryStreamMultiCallable[_fs_pb2.HashFilesRequest, _fs_pb2.FileHashes]  # type: ignore[assignment]
+    """The sha-256 of whole files, each as soon as it is known; at most 1,000 paths. A message may be empty: one big file is
+    still being read. A file that changes meanwhile has no hash but the error `file_changed`.
+    """
     Act: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActRequest, _fs_pb2.ActResponse]  # type: ignore[assignment]
     """Changing."""
+    ActEach: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActEachRequest, _fs_pb2.ActEachResponse]  # type: ignore[assignment]
+    """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome."""
     ActBatch: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActBatchRequest, _fs_pb2.ActBatchResponse]  # type: ignore[assignment]
     Undo: _aio.UnaryUnaryMultiCallable[_fs_pb2.UndoRequest, _fs_pb2.UndoResponse]  # type: ignore[assignment]
     PlanTrash: _aio.UnaryUnaryMultiCallable[_fs_pb2.PlanTrashRequest, _fs_pb2.TrashPlan]  # type: ignore[assignment]
@@ -217,12 +237,46 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fs_pb2.Thumbnail, _abc.Awaitable[_fs_pb2.Thumbnail]]: ...
 
     @_abc_1.abstractmethod
+    def RenderBlob(
+        self,
+        request: _fs_pb2.RenderBlobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.BlobThumbnail, _abc.Awaitable[_fs_pb2.BlobThumbnail]]:
+        """The thumbnail of a blob, made by the workers and kept in the blob store; this service asks them, no more."""
+
+    @_abc_1.abstractmethod
+    def DescribeFiles(
+        self,
+        request: _fs_pb2.DescribeFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.DescribeFilesResponse, _abc.Awaitable[_fs_pb2.DescribeFilesResponse]]:
+        """What files say of themselves. At most 1,000 paths, each answered or refused by itself."""
+
+    @_abc_1.abstractmethod
+    def HashFiles(
+        self,
+        request: _fs_pb2.HashFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_fs_pb2.FileHashes], _abc.AsyncIterator[_fs_pb2.FileHashes]]:
+        """The sha-256 of whole files, each as soon as it is known; at most 1,000 paths. A message may be empty: one big file is
+        still being read. A file that changes meanwhile has no hash but the error `file_changed`.
+        """
+
+    @_abc_1.abstractmethod
     def Act(
         self,
         request: _fs_pb2.ActRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fs_pb2.ActResponse, _abc.Awaitable[_fs_pb2.ActResponse]]:
         """Changing."""
+
+    @_abc_1.abstractmethod
+    def ActEach(
+        self,
+        request: _fs_pb2.ActEachRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.ActEachResponse, _abc.Awaitable[_fs_pb2.ActEachResponse]]:
+        """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome."""
 
     @_abc_1.abstractmethod
     def ActBatch(

@@ -404,6 +404,236 @@ class CreateFolderRequest(_message.Message):
 Global___CreateFolderRequest: _TypeAlias = CreateFolderRequest  # noqa: Y015
 
 @_typing.final
+class ImportPart(_message.Message):
+    """The beginning, then tags, then groups, then items, in as many parts as needed; then the end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___ImportBegin: ...
+    @_builtins.property
+    def tags(self) -> Global___ImportTags: ...
+    @_builtins.property
+    def items(self) -> Global___ImportItems: ...
+    @_builtins.property
+    def end(self) -> Global___ImportEnd: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___ImportBegin | None = ...,
+        tags: Global___ImportTags | None = ...,
+        items: Global___ImportItems | None = ...,
+        end: Global___ImportEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "end", b"end", "items", b"items", "part", b"part", "tags", b"tags"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "end", b"end", "items", b"items", "part", b"part", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["begin", "tags", "items", "end"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ImportPart: _TypeAlias = ImportPart  # noqa: Y015
+
+@_typing.final
+class ImportBegin(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ORIGINALS_URL_FIELD_NUMBER: _builtins.int
+    THUMBNAILS_URL_FIELD_NUMBER: _builtins.int
+    LAST_ID_FIELD_NUMBER: _builtins.int
+    TAGSETS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """becomes the slug"""
+    originals_url: _builtins.str
+    thumbnails_url: _builtins.str
+    last_id: _builtins.int
+    """the largest number of an item or group"""
+    @_builtins.property
+    def tagsets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tagset]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        originals_url: _builtins.str = ...,
+        thumbnails_url: _builtins.str = ...,
+        last_id: _builtins.int = ...,
+        tagsets: _abc.Iterable[Global___Tagset] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_id", b"last_id", "name", b"name", "originals_url", b"originals_url", "tagsets", b"tagsets", "thumbnails_url", b"thumbnails_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportBegin: _TypeAlias = ImportBegin  # noqa: Y015
+
+@_typing.final
+class ImportTag(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELATIVE_ID_FIELD_NUMBER: _builtins.int
+    TAGSET_ID_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    relative_id: _builtins.int
+    tagset_id: _builtins.int
+    @_builtins.property
+    def value(self) -> Global___Value: ...
+    def __init__(
+        self,
+        *,
+        relative_id: _builtins.int = ...,
+        tagset_id: _builtins.int = ...,
+        value: Global___Value | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["relative_id", b"relative_id", "tagset_id", b"tagset_id", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportTag: _TypeAlias = ImportTag  # noqa: Y015
+
+@_typing.final
+class ImportTags(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportTag]: ...
+    def __init__(
+        self,
+        *,
+        tags: _abc.Iterable[Global___ImportTag] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportTags: _TypeAlias = ImportTags  # noqa: Y015
+
+@_typing.final
+class ImportItem(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELATIVE_ID_FIELD_NUMBER: _builtins.int
+    URI_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_URI_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    IS_GROUP_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    TAG_IDS_FIELD_NUMBER: _builtins.int
+    relative_id: _builtins.int
+    uri: _builtins.str
+    """below the originals' address, or absolute"""
+    thumbnail_uri: _builtins.str
+    kind: Global___MediaKind.ValueType
+    is_group: _builtins.bool
+    group_id: _builtins.int
+    @_builtins.property
+    def tag_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        relative_id: _builtins.int = ...,
+        uri: _builtins.str | None = ...,
+        thumbnail_uri: _builtins.str | None = ...,
+        kind: Global___MediaKind.ValueType = ...,
+        is_group: _builtins.bool = ...,
+        group_id: _builtins.int | None = ...,
+        tag_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "_uri", b"_uri", "group_id", b"group_id", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "_uri", b"_uri", "group_id", b"group_id", "is_group", b"is_group", "kind", b"kind", "relative_id", b"relative_id", "tag_ids", b"tag_ids", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__group_id: _TypeAlias = _typing.Literal["group_id"]  # noqa: Y015
+    _WhichOneofArgType__group_id: _TypeAlias = _typing.Literal["_group_id", b"_group_id"]  # noqa: Y015
+    _WhichOneofReturnType__thumbnail_uri: _TypeAlias = _typing.Literal["thumbnail_uri"]  # noqa: Y015
+    _WhichOneofArgType__thumbnail_uri: _TypeAlias = _typing.Literal["_thumbnail_uri", b"_thumbnail_uri"]  # noqa: Y015
+    _WhichOneofReturnType__uri: _TypeAlias = _typing.Literal["uri"]  # noqa: Y015
+    _WhichOneofArgType__uri: _TypeAlias = _typing.Literal["_uri", b"_uri"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__group_id) -> _WhichOneofReturnType__group_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__thumbnail_uri) -> _WhichOneofReturnType__thumbnail_uri | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__uri) -> _WhichOneofReturnType__uri | None: ...
+
+Global___ImportItem: _TypeAlias = ImportItem  # noqa: Y015
+
+@_typing.final
+class ImportItems(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportItem]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___ImportItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportItems: _TypeAlias = ImportItems  # noqa: Y015
+
+@_typing.final
+class ImportEnd(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    items: _builtins.int
+    """how many items and groups were sent"""
+    def __init__(
+        self,
+        *,
+        items: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportEnd: _TypeAlias = ImportEnd  # noqa: Y015
+
+@_typing.final
+class ImportStep(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def collection(self) -> Global___Collection:
+        """in the answer to the end"""
+
+    def __init__(
+        self,
+        *,
+        collection: Global___Collection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_collection", b"_collection", "collection", b"collection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_collection", b"_collection", "collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__collection: _TypeAlias = _typing.Literal["collection"]  # noqa: Y015
+    _WhichOneofArgType__collection: _TypeAlias = _typing.Literal["_collection", b"_collection"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__collection) -> _WhichOneofReturnType__collection | None: ...
+
+Global___ImportStep: _TypeAlias = ImportStep  # noqa: Y015
+
+@_typing.final
 class Facts(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -419,6 +649,7 @@ class Facts(_message.Message):
     ORIENTATION_FIELD_NUMBER: _builtins.int
     LATITUDE_FIELD_NUMBER: _builtins.int
     LONGITUDE_FIELD_NUMBER: _builtins.int
+    TAKEN_OFFSET_MIN_FIELD_NUMBER: _builtins.int
     size_bytes: _builtins.int
     modified_us: _builtins.int
     width_px: _builtins.int
@@ -432,6 +663,8 @@ class Facts(_message.Message):
     orientation: _builtins.int
     latitude: _builtins.float
     longitude: _builtins.float
+    taken_offset_min: _builtins.int
+    """the camera's clock, minutes ahead of UTC"""
     def __init__(
         self,
         *,
@@ -447,10 +680,11 @@ class Facts(_message.Message):
         orientation: _builtins.int | None = ...,
         latitude: _builtins.float | None = ...,
         longitude: _builtins.float | None = ...,
+        taken_offset_min: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_camera", b"_camera", "_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_orientation", b"_orientation", "_page_count", b"_page_count", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "camera", b"camera", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "orientation", b"orientation", "page_count", b"page_count", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_camera", b"_camera", "_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_orientation", b"_orientation", "_page_count", b"_page_count", "_taken_offset_min", b"_taken_offset_min", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "camera", b"camera", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "orientation", b"orientation", "page_count", b"page_count", "taken_offset_min", b"taken_offset_min", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_camera", b"_camera", "_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_orientation", b"_orientation", "_page_count", b"_page_count", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "camera", b"camera", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "modified_us", b"modified_us", "orientation", b"orientation", "page_count", b"page_count", "size_bytes", b"size_bytes", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_camera", b"_camera", "_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_orientation", b"_orientation", "_page_count", b"_page_count", "_taken_offset_min", b"_taken_offset_min", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "camera", b"camera", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "modified_us", b"modified_us", "orientation", b"orientation", "page_count", b"page_count", "size_bytes", b"size_bytes", "taken_offset_min", b"taken_offset_min", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__camera: _TypeAlias = _typing.Literal["camera"]  # noqa: Y015
     _WhichOneofArgType__camera: _TypeAlias = _typing.Literal["_camera", b"_camera"]  # noqa: Y015
@@ -468,6 +702,8 @@ class Facts(_message.Message):
     _WhichOneofArgType__orientation: _TypeAlias = _typing.Literal["_orientation", b"_orientation"]  # noqa: Y015
     _WhichOneofReturnType__page_count: _TypeAlias = _typing.Literal["page_count"]  # noqa: Y015
     _WhichOneofArgType__page_count: _TypeAlias = _typing.Literal["_page_count", b"_page_count"]  # noqa: Y015
+    _WhichOneofReturnType__taken_offset_min: _TypeAlias = _typing.Literal["taken_offset_min"]  # noqa: Y015
+    _WhichOneofArgType__taken_offset_min: _TypeAlias = _typing.Literal["_taken_offset_min", b"_taken_offset_min"]  # noqa: Y015
     _WhichOneofReturnType__taken_us: _TypeAlias = _typing.Literal["taken_us"]  # noqa: Y015
     _WhichOneofArgType__taken_us: _TypeAlias = _typing.Literal["_taken_us", b"_taken_us"]  # noqa: Y015
     _WhichOneofReturnType__width_px: _TypeAlias = _typing.Literal["width_px"]  # noqa: Y015
@@ -488,6 +724,8 @@ class Facts(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__orientation) -> _WhichOneofReturnType__orientation | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__page_count) -> _WhichOneofReturnType__page_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__taken_offset_min) -> _WhichOneofReturnType__taken_offset_min | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__taken_us) -> _WhichOneofReturnType__taken_us | None: ...
     @_typing.overload
@@ -1343,6 +1581,163 @@ class DeleteVersionResponse(_message.Message):
 Global___DeleteVersionResponse: _TypeAlias = DeleteVersionResponse  # noqa: Y015
 
 @_typing.final
+class SetTrashedRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UUIDS_FIELD_NUMBER: _builtins.int
+    TRASHED_FIELD_NUMBER: _builtins.int
+    trashed: _builtins.bool
+    """False: back, and visible. An item none of whose versions is left comes with all of them, a folder with what is below
+    it, and the trashed folders above come too.
+    """
+    @_builtins.property
+    def uuids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        uuids: _abc.Iterable[_builtins.bytes] | None = ...,
+        trashed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["trashed", b"trashed", "uuids", b"uuids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTrashedRequest: _TypeAlias = SetTrashedRequest  # noqa: Y015
+
+@_typing.final
+class SetTrashedResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """files that were not so before"""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTrashedResponse: _TypeAlias = SetTrashedResponse  # noqa: Y015
+
+@_typing.final
+class TrashFolderRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UUID_FIELD_NUMBER: _builtins.int
+    uuid: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        uuid: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["uuid", b"uuid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrashFolderRequest: _TypeAlias = TrashFolderRequest  # noqa: Y015
+
+@_typing.final
+class PurgeUploadsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    MIN_AGE_S_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """absent: all"""
+    min_age_s: _builtins.int
+    """what was trashed, or changed since, less than so long ago is kept"""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str | None = ...,
+        min_age_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_collection", b"_collection", "collection", b"collection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_collection", b"_collection", "collection", b"collection", "min_age_s", b"min_age_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__collection: _TypeAlias = _typing.Literal["collection"]  # noqa: Y015
+    _WhichOneofArgType__collection: _TypeAlias = _typing.Literal["_collection", b"_collection"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__collection) -> _WhichOneofReturnType__collection | None: ...
+
+Global___PurgeUploadsRequest: _TypeAlias = PurgeUploadsRequest  # noqa: Y015
+
+@_typing.final
+class PurgeUploadsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    size_bytes: _builtins.int
+    kept: _builtins.int
+    """trashed too, for less than that"""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+        kept: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "kept", b"kept", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeUploadsResponse: _TypeAlias = PurgeUploadsResponse  # noqa: Y015
+
+@_typing.final
+class FindBlobsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sha256(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        sha256: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindBlobsRequest: _TypeAlias = FindBlobsRequest  # noqa: Y015
+
+@_typing.final
+class FindBlobsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sha256(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        sha256: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindBlobsResponse: _TypeAlias = FindBlobsResponse  # noqa: Y015
+
+@_typing.final
 class GetItemsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1413,6 +1808,7 @@ class Item(_message.Message):
     kind: Global___MediaKind.ValueType
     name: _builtins.str
     uri: _builtins.bytes
+    """absent: it has no file"""
     thumbnail_uri: _builtins.str
     source: Global___MediaSource.ValueType
     group_id: _builtins.int
@@ -1430,7 +1826,7 @@ class Item(_message.Message):
         media_id: _builtins.int = ...,
         kind: Global___MediaKind.ValueType = ...,
         name: _builtins.str = ...,
-        uri: _builtins.bytes = ...,
+        uri: _builtins.bytes | None = ...,
         thumbnail_uri: _builtins.str | None = ...,
         source: Global___MediaSource.ValueType = ...,
         group_id: _builtins.int | None = ...,
@@ -1438,18 +1834,22 @@ class Item(_message.Message):
         is_group: _builtins.bool = ...,
         tags: _abc.Mapping[_builtins.int, Global___Values] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "group_id", b"group_id", "thumbnail_uri", b"thumbnail_uri"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "_uri", b"_uri", "group_id", b"group_id", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "frame", b"frame", "group_id", b"group_id", "is_group", b"is_group", "kind", b"kind", "media_id", b"media_id", "name", b"name", "relative_id", b"relative_id", "source", b"source", "tags", b"tags", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "_uri", b"_uri", "frame", b"frame", "group_id", b"group_id", "is_group", b"is_group", "kind", b"kind", "media_id", b"media_id", "name", b"name", "relative_id", b"relative_id", "source", b"source", "tags", b"tags", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__group_id: _TypeAlias = _typing.Literal["group_id"]  # noqa: Y015
     _WhichOneofArgType__group_id: _TypeAlias = _typing.Literal["_group_id", b"_group_id"]  # noqa: Y015
     _WhichOneofReturnType__thumbnail_uri: _TypeAlias = _typing.Literal["thumbnail_uri"]  # noqa: Y015
     _WhichOneofArgType__thumbnail_uri: _TypeAlias = _typing.Literal["_thumbnail_uri", b"_thumbnail_uri"]  # noqa: Y015
+    _WhichOneofReturnType__uri: _TypeAlias = _typing.Literal["uri"]  # noqa: Y015
+    _WhichOneofArgType__uri: _TypeAlias = _typing.Literal["_uri", b"_uri"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__group_id) -> _WhichOneofReturnType__group_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__thumbnail_uri) -> _WhichOneofReturnType__thumbnail_uri | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__uri) -> _WhichOneofReturnType__uri | None: ...
 
 Global___Item: _TypeAlias = Item  # noqa: Y015
 
@@ -2389,11 +2789,22 @@ class Indexing(_message.Message):
     RUNNING_FIELD_NUMBER: _builtins.int
     ROOTS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    UNDESCRIBED_FIELD_NUMBER: _builtins.int
+    UNHASHED_FIELD_NUMBER: _builtins.int
+    IN_HAND_FIELD_NUMBER: _builtins.int
     waiting: _builtins.int
     """events not yet looked at"""
     running: _builtins.bool
     problem: _builtins.str
     """why nothing moves, a sentence"""
+    files: _builtins.int
+    """Of the review paths that can be reached:"""
+    undescribed: _builtins.int
+    """nobody has read yet what their cameras wrote"""
+    unhashed: _builtins.int
+    in_hand: _builtins.int
+    """files that are being read right now"""
     @_builtins.property
     def roots(self) -> _containers.RepeatedCompositeFieldContainer[Global___RootIndexing]: ...
     def __init__(
@@ -2403,10 +2814,14 @@ class Indexing(_message.Message):
         running: _builtins.bool = ...,
         roots: _abc.Iterable[Global___RootIndexing] | None = ...,
         problem: _builtins.str = ...,
+        files: _builtins.int = ...,
+        undescribed: _builtins.int = ...,
+        unhashed: _builtins.int = ...,
+        in_hand: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem", "roots", b"roots", "running", b"running", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "in_hand", b"in_hand", "problem", b"problem", "roots", b"roots", "running", b"running", "undescribed", b"undescribed", "unhashed", b"unhashed", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

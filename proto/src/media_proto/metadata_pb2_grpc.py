@@ -64,6 +64,11 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.CreateFolderRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.Media.FromString,
                 _registered_method=True)
+        self.ImportCollection = channel.stream_stream(
+                '/framewell.metadata.v1.MetadataService/ImportCollection',
+                request_serializer=media__proto_dot_metadata__pb2.ImportPart.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ImportStep.FromString,
+                _registered_method=True)
         self.ListMedia = channel.unary_unary(
                 '/framewell.metadata.v1.MetadataService/ListMedia',
                 request_serializer=media__proto_dot_metadata__pb2.ListMediaRequest.SerializeToString,
@@ -133,6 +138,26 @@ class MetadataServiceStub:
                 '/framewell.metadata.v1.MetadataService/DeleteVersion',
                 request_serializer=media__proto_dot_metadata__pb2.DeleteVersionRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.DeleteVersionResponse.FromString,
+                _registered_method=True)
+        self.SetTrashed = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/SetTrashed',
+                request_serializer=media__proto_dot_metadata__pb2.SetTrashedRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.SetTrashedResponse.FromString,
+                _registered_method=True)
+        self.TrashFolder = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/TrashFolder',
+                request_serializer=media__proto_dot_metadata__pb2.TrashFolderRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.SetTrashedResponse.FromString,
+                _registered_method=True)
+        self.PurgeUploads = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/PurgeUploads',
+                request_serializer=media__proto_dot_metadata__pb2.PurgeUploadsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.PurgeUploadsResponse.FromString,
+                _registered_method=True)
+        self.FindBlobs = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/FindBlobs',
+                request_serializer=media__proto_dot_metadata__pb2.FindBlobsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.FindBlobsResponse.FromString,
                 _registered_method=True)
         self.GetItems = channel.unary_unary(
                 '/framewell.metadata.v1.MetadataService/GetItems',
@@ -277,6 +302,14 @@ class MetadataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportCollection(self, request_iterator, context):
+        """A collection of another system, with its own numbers. It is there when the end is answered, or not at all.
+        The next part is sent when the one before is answered: a refusal would be lost on a caller that is writing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListMedia(self, request, context):
         """Browsing.
         """
@@ -360,6 +393,35 @@ class MetadataServiceServicer:
 
     def DeleteVersion(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetTrashed(self, request, context):
+        """What is on no disk: uploads, imports, and folders that a person made.
+        Into the trash or back, all of them or, when one is locked, none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TrashFolder(self, request, context):
+        """A folder with all that is in it into the trash; FAILED_PRECONDITION when a locked item or a folder of a disk is in it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PurgeUploads(self, request, context):
+        """Trashed uploads are deleted for good; their bytes are the blob store's to remove.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindBlobs(self, request, context):
+        """Which of these blobs an item refers to that is not deleted for good.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -524,6 +586,11 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     request_deserializer=media__proto_dot_metadata__pb2.CreateFolderRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.Media.SerializeToString,
             ),
+            'ImportCollection': grpc.stream_stream_rpc_method_handler(
+                    servicer.ImportCollection,
+                    request_deserializer=media__proto_dot_metadata__pb2.ImportPart.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ImportStep.SerializeToString,
+            ),
             'ListMedia': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMedia,
                     request_deserializer=media__proto_dot_metadata__pb2.ListMediaRequest.FromString,
@@ -593,6 +660,26 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     servicer.DeleteVersion,
                     request_deserializer=media__proto_dot_metadata__pb2.DeleteVersionRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.DeleteVersionResponse.SerializeToString,
+            ),
+            'SetTrashed': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTrashed,
+                    request_deserializer=media__proto_dot_metadata__pb2.SetTrashedRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.SetTrashedResponse.SerializeToString,
+            ),
+            'TrashFolder': grpc.unary_unary_rpc_method_handler(
+                    servicer.TrashFolder,
+                    request_deserializer=media__proto_dot_metadata__pb2.TrashFolderRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.SetTrashedResponse.SerializeToString,
+            ),
+            'PurgeUploads': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeUploads,
+                    request_deserializer=media__proto_dot_metadata__pb2.PurgeUploadsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.PurgeUploadsResponse.SerializeToString,
+            ),
+            'FindBlobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindBlobs,
+                    request_deserializer=media__proto_dot_metadata__pb2.FindBlobsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.FindBlobsResponse.SerializeToString,
             ),
             'GetItems': grpc.unary_unary_rpc_method_handler(
                     servicer.GetItems,
@@ -857,6 +944,33 @@ class MetadataService:
             '/framewell.metadata.v1.MetadataService/CreateFolder',
             media__proto_dot_metadata__pb2.CreateFolderRequest.SerializeToString,
             media__proto_dot_metadata__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportCollection(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/framewell.metadata.v1.MetadataService/ImportCollection',
+            media__proto_dot_metadata__pb2.ImportPart.SerializeToString,
+            media__proto_dot_metadata__pb2.ImportStep.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1235,6 +1349,114 @@ class MetadataService:
             '/framewell.metadata.v1.MetadataService/DeleteVersion',
             media__proto_dot_metadata__pb2.DeleteVersionRequest.SerializeToString,
             media__proto_dot_metadata__pb2.DeleteVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTrashed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/SetTrashed',
+            media__proto_dot_metadata__pb2.SetTrashedRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.SetTrashedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TrashFolder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/TrashFolder',
+            media__proto_dot_metadata__pb2.TrashFolderRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.SetTrashedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeUploads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/PurgeUploads',
+            media__proto_dot_metadata__pb2.PurgeUploadsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.PurgeUploadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindBlobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/FindBlobs',
+            media__proto_dot_metadata__pb2.FindBlobsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.FindBlobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

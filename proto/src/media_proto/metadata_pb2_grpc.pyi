@@ -43,6 +43,10 @@ class MetadataServiceStub:
     CreateCollection: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.CreateCollectionRequest, _metadata_pb2.Collection]
     UpdateCollection: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.UpdateCollectionRequest, _metadata_pb2.Collection]
     CreateFolder: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.CreateFolderRequest, _metadata_pb2.Media]
+    ImportCollection: _grpc.StreamStreamMultiCallable[_metadata_pb2.ImportPart, _metadata_pb2.ImportStep]
+    """A collection of another system, with its own numbers. It is there when the end is answered, or not at all.
+    The next part is sent when the one before is answered: a refusal would be lost on a caller that is writing.
+    """
     ListMedia: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListMediaRequest, _metadata_pb2.MediaPage]
     """Browsing."""
     ListNewest: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListNewestRequest, _metadata_pb2.MediaPage]
@@ -60,6 +64,16 @@ class MetadataServiceStub:
     AddUpload: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.AddUploadRequest, _metadata_pb2.Media]
     SelectVersion: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetMediaRequest, _metadata_pb2.Media]
     DeleteVersion: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.DeleteVersionRequest, _metadata_pb2.DeleteVersionResponse]
+    SetTrashed: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.SetTrashedRequest, _metadata_pb2.SetTrashedResponse]
+    """What is on no disk: uploads, imports, and folders that a person made.
+    Into the trash or back, all of them or, when one is locked, none.
+    """
+    TrashFolder: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.TrashFolderRequest, _metadata_pb2.SetTrashedResponse]
+    """A folder with all that is in it into the trash; FAILED_PRECONDITION when a locked item or a folder of a disk is in it."""
+    PurgeUploads: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.PurgeUploadsRequest, _metadata_pb2.PurgeUploadsResponse]
+    """Trashed uploads are deleted for good; their bytes are the blob store's to remove."""
+    FindBlobs: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.FindBlobsRequest, _metadata_pb2.FindBlobsResponse]
+    """Which of these blobs an item refers to that is not deleted for good."""
     GetItems: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsRequest, _metadata_pb2.Items]
     """Interactive retrieval."""
     GetRelated: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsRequest, _metadata_pb2.RelatedItems]
@@ -99,6 +113,10 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     CreateCollection: _aio.UnaryUnaryMultiCallable[_metadata_pb2.CreateCollectionRequest, _metadata_pb2.Collection]  # type: ignore[assignment]
     UpdateCollection: _aio.UnaryUnaryMultiCallable[_metadata_pb2.UpdateCollectionRequest, _metadata_pb2.Collection]  # type: ignore[assignment]
     CreateFolder: _aio.UnaryUnaryMultiCallable[_metadata_pb2.CreateFolderRequest, _metadata_pb2.Media]  # type: ignore[assignment]
+    ImportCollection: _aio.StreamStreamMultiCallable[_metadata_pb2.ImportPart, _metadata_pb2.ImportStep]  # type: ignore[assignment]
+    """A collection of another system, with its own numbers. It is there when the end is answered, or not at all.
+    The next part is sent when the one before is answered: a refusal would be lost on a caller that is writing.
+    """
     ListMedia: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListMediaRequest, _metadata_pb2.MediaPage]  # type: ignore[assignment]
     """Browsing."""
     ListNewest: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListNewestRequest, _metadata_pb2.MediaPage]  # type: ignore[assignment]
@@ -116,6 +134,16 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     AddUpload: _aio.UnaryUnaryMultiCallable[_metadata_pb2.AddUploadRequest, _metadata_pb2.Media]  # type: ignore[assignment]
     SelectVersion: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetMediaRequest, _metadata_pb2.Media]  # type: ignore[assignment]
     DeleteVersion: _aio.UnaryUnaryMultiCallable[_metadata_pb2.DeleteVersionRequest, _metadata_pb2.DeleteVersionResponse]  # type: ignore[assignment]
+    SetTrashed: _aio.UnaryUnaryMultiCallable[_metadata_pb2.SetTrashedRequest, _metadata_pb2.SetTrashedResponse]  # type: ignore[assignment]
+    """What is on no disk: uploads, imports, and folders that a person made.
+    Into the trash or back, all of them or, when one is locked, none.
+    """
+    TrashFolder: _aio.UnaryUnaryMultiCallable[_metadata_pb2.TrashFolderRequest, _metadata_pb2.SetTrashedResponse]  # type: ignore[assignment]
+    """A folder with all that is in it into the trash; FAILED_PRECONDITION when a locked item or a folder of a disk is in it."""
+    PurgeUploads: _aio.UnaryUnaryMultiCallable[_metadata_pb2.PurgeUploadsRequest, _metadata_pb2.PurgeUploadsResponse]  # type: ignore[assignment]
+    """Trashed uploads are deleted for good; their bytes are the blob store's to remove."""
+    FindBlobs: _aio.UnaryUnaryMultiCallable[_metadata_pb2.FindBlobsRequest, _metadata_pb2.FindBlobsResponse]  # type: ignore[assignment]
+    """Which of these blobs an item refers to that is not deleted for good."""
     GetItems: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsRequest, _metadata_pb2.Items]  # type: ignore[assignment]
     """Interactive retrieval."""
     GetRelated: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsRequest, _metadata_pb2.RelatedItems]  # type: ignore[assignment]
@@ -188,6 +216,16 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metadata_pb2.CreateFolderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.Media, _abc.Awaitable[_metadata_pb2.Media]]: ...
+
+    @_abc_1.abstractmethod
+    def ImportCollection(
+        self,
+        request_iterator: _MaybeAsyncIterator[_metadata_pb2.ImportPart],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_metadata_pb2.ImportStep], _abc.AsyncIterator[_metadata_pb2.ImportStep]]:
+        """A collection of another system, with its own numbers. It is there when the end is answered, or not at all.
+        The next part is sent when the one before is answered: a refusal would be lost on a caller that is writing.
+        """
 
     @_abc_1.abstractmethod
     def ListMedia(
@@ -289,6 +327,40 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metadata_pb2.DeleteVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.DeleteVersionResponse, _abc.Awaitable[_metadata_pb2.DeleteVersionResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def SetTrashed(
+        self,
+        request: _metadata_pb2.SetTrashedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.SetTrashedResponse, _abc.Awaitable[_metadata_pb2.SetTrashedResponse]]:
+        """What is on no disk: uploads, imports, and folders that a person made.
+        Into the trash or back, all of them or, when one is locked, none.
+        """
+
+    @_abc_1.abstractmethod
+    def TrashFolder(
+        self,
+        request: _metadata_pb2.TrashFolderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.SetTrashedResponse, _abc.Awaitable[_metadata_pb2.SetTrashedResponse]]:
+        """A folder with all that is in it into the trash; FAILED_PRECONDITION when a locked item or a folder of a disk is in it."""
+
+    @_abc_1.abstractmethod
+    def PurgeUploads(
+        self,
+        request: _metadata_pb2.PurgeUploadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.PurgeUploadsResponse, _abc.Awaitable[_metadata_pb2.PurgeUploadsResponse]]:
+        """Trashed uploads are deleted for good; their bytes are the blob store's to remove."""
+
+    @_abc_1.abstractmethod
+    def FindBlobs(
+        self,
+        request: _metadata_pb2.FindBlobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.FindBlobsResponse, _abc.Awaitable[_metadata_pb2.FindBlobsResponse]]:
+        """Which of these blobs an item refers to that is not deleted for good."""
 
     @_abc_1.abstractmethod
     def GetItems(

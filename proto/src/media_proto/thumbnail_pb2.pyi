@@ -73,6 +73,8 @@ class RenderRequest(_message.Message):
     RELATIVE_PATH_FIELD_NUMBER: _builtins.int
     SIZE_PX_FIELD_NUMBER: _builtins.int
     STATE_CACHE_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    EXTENSION_FIELD_NUMBER: _builtins.int
     root: _builtins.bytes
     """absolute; the file is opened below it without following links"""
     relative_path: _builtins.bytes
@@ -81,6 +83,10 @@ class RenderRequest(_message.Message):
     """1..1024"""
     state_cache: _builtins.bytes
     """absolute; where thumbnails go when the root cannot be written"""
+    sha256: _builtins.bytes
+    """Instead of a file below a root: a blob of the store, and the extension of the name it was uploaded under."""
+    extension: _builtins.bytes
+    """lower case, without the dot"""
     def __init__(
         self,
         *,
@@ -88,14 +94,118 @@ class RenderRequest(_message.Message):
         relative_path: _builtins.bytes = ...,
         size_px: _builtins.int = ...,
         state_cache: _builtins.bytes = ...,
+        sha256: _builtins.bytes = ...,
+        extension: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["relative_path", b"relative_path", "root", b"root", "size_px", b"size_px", "state_cache", b"state_cache"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extension", b"extension", "relative_path", b"relative_path", "root", b"root", "sha256", b"sha256", "size_px", b"size_px", "state_cache", b"state_cache"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RenderRequest: _TypeAlias = RenderRequest  # noqa: Y015
+
+@_typing.final
+class BlobDescription(_message.Message):
+    """`catalogue.describe` (request): what a worker has read from inside a blob. The reply is empty, and comes when it is
+    written; the job is done only then.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    WIDTH_PX_FIELD_NUMBER: _builtins.int
+    HEIGHT_PX_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    TAKEN_US_FIELD_NUMBER: _builtins.int
+    MAKE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    LENS_FIELD_NUMBER: _builtins.int
+    ORIENTATION_FIELD_NUMBER: _builtins.int
+    LATITUDE_FIELD_NUMBER: _builtins.int
+    LONGITUDE_FIELD_NUMBER: _builtins.int
+    TAKEN_OFFSET_MIN_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.bytes
+    width_px: _builtins.int
+    """as a viewer shows it"""
+    height_px: _builtins.int
+    duration_s: _builtins.float
+    taken_us: _builtins.int
+    """the camera's own time, as if it were UTC"""
+    make: _builtins.str
+    model: _builtins.str
+    lens: _builtins.str
+    orientation: _builtins.int
+    latitude: _builtins.float
+    longitude: _builtins.float
+    taken_offset_min: _builtins.int
+    """that clock's minutes ahead of UTC"""
+    def __init__(
+        self,
+        *,
+        sha256: _builtins.bytes = ...,
+        width_px: _builtins.int | None = ...,
+        height_px: _builtins.int | None = ...,
+        duration_s: _builtins.float | None = ...,
+        taken_us: _builtins.int | None = ...,
+        make: _builtins.str | None = ...,
+        model: _builtins.str | None = ...,
+        lens: _builtins.str | None = ...,
+        orientation: _builtins.int | None = ...,
+        latitude: _builtins.float | None = ...,
+        longitude: _builtins.float | None = ...,
+        taken_offset_min: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_make", b"_make", "_model", b"_model", "_orientation", b"_orientation", "_taken_offset_min", b"_taken_offset_min", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "make", b"make", "model", b"model", "orientation", b"orientation", "taken_offset_min", b"taken_offset_min", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_make", b"_make", "_model", b"_model", "_orientation", b"_orientation", "_taken_offset_min", b"_taken_offset_min", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "make", b"make", "model", b"model", "orientation", b"orientation", "sha256", b"sha256", "taken_offset_min", b"taken_offset_min", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
+    _WhichOneofReturnType__height_px: _TypeAlias = _typing.Literal["height_px"]  # noqa: Y015
+    _WhichOneofArgType__height_px: _TypeAlias = _typing.Literal["_height_px", b"_height_px"]  # noqa: Y015
+    _WhichOneofReturnType__latitude: _TypeAlias = _typing.Literal["latitude"]  # noqa: Y015
+    _WhichOneofArgType__latitude: _TypeAlias = _typing.Literal["_latitude", b"_latitude"]  # noqa: Y015
+    _WhichOneofReturnType__lens: _TypeAlias = _typing.Literal["lens"]  # noqa: Y015
+    _WhichOneofArgType__lens: _TypeAlias = _typing.Literal["_lens", b"_lens"]  # noqa: Y015
+    _WhichOneofReturnType__longitude: _TypeAlias = _typing.Literal["longitude"]  # noqa: Y015
+    _WhichOneofArgType__longitude: _TypeAlias = _typing.Literal["_longitude", b"_longitude"]  # noqa: Y015
+    _WhichOneofReturnType__make: _TypeAlias = _typing.Literal["make"]  # noqa: Y015
+    _WhichOneofArgType__make: _TypeAlias = _typing.Literal["_make", b"_make"]  # noqa: Y015
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__orientation: _TypeAlias = _typing.Literal["orientation"]  # noqa: Y015
+    _WhichOneofArgType__orientation: _TypeAlias = _typing.Literal["_orientation", b"_orientation"]  # noqa: Y015
+    _WhichOneofReturnType__taken_offset_min: _TypeAlias = _typing.Literal["taken_offset_min"]  # noqa: Y015
+    _WhichOneofArgType__taken_offset_min: _TypeAlias = _typing.Literal["_taken_offset_min", b"_taken_offset_min"]  # noqa: Y015
+    _WhichOneofReturnType__taken_us: _TypeAlias = _typing.Literal["taken_us"]  # noqa: Y015
+    _WhichOneofArgType__taken_us: _TypeAlias = _typing.Literal["_taken_us", b"_taken_us"]  # noqa: Y015
+    _WhichOneofReturnType__width_px: _TypeAlias = _typing.Literal["width_px"]  # noqa: Y015
+    _WhichOneofArgType__width_px: _TypeAlias = _typing.Literal["_width_px", b"_width_px"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s) -> _WhichOneofReturnType__duration_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__height_px) -> _WhichOneofReturnType__height_px | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latitude) -> _WhichOneofReturnType__latitude | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lens) -> _WhichOneofReturnType__lens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__longitude) -> _WhichOneofReturnType__longitude | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__make) -> _WhichOneofReturnType__make | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__orientation) -> _WhichOneofReturnType__orientation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__taken_offset_min) -> _WhichOneofReturnType__taken_offset_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__taken_us) -> _WhichOneofReturnType__taken_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__width_px) -> _WhichOneofReturnType__width_px | None: ...
+
+Global___BlobDescription: _TypeAlias = BlobDescription  # noqa: Y015
 
 @_typing.final
 class RenderReply(_message.Message):

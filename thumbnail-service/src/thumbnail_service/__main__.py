@@ -8,11 +8,13 @@ import sys
 from functools import partial
 
 from grpc_health.v1 import health_pb2
+from media_common.blobs import open_store
 from media_common.config import PublicSettings, SettingsError, loaded
 from media_common.grpc_server import serving
 from media_common.logs import configure_logs
 from media_proto import thumbnail_pb2, thumbnail_pb2_grpc
 
+from thumbnail_service.blob_renders import BlobRenders
 from thumbnail_service.config import ThumbnailSettings, render_environment
 from thumbnail_service.domain.limits import Limits
 from thumbnail_service.render_process import RenderProcess
@@ -34,6 +36,7 @@ async def main(public: PublicSettings, settings: ThumbnailSettings) -> None:
         for _ in range(settings.concurrency)
     ]
     renders = Renders(processes, settings.idle_s)
+    store = open_store(public)
     register = partial(thumbnail_pb2_grpc.add_ThumbnailServiceServicer_to_server, ThumbnailServicer(renders.figures))
     async with serving(settings.listen, register, (SERVICE,), settings.stop_grace_s) as health:
 
@@ -46,6 +49,7 @@ async def main(public: PublicSettings, settings: ThumbnailSettings) -> None:
         worker = Worker(
             public.nats_url,
             renders,
+            BlobRenders(store, renders),
             concurrency=settings.concurrency,
             ack_wait_s=settings.ack_wait_s,
             stop_grace_s=settings.stop_grace_s,
@@ -55,6 +59,7 @@ async def main(public: PublicSettings, settings: ThumbnailSettings) -> None:
             await worker.run(stop)
         finally:
             await renders.close()
+            store.close()
 
 
 def run() -> None:

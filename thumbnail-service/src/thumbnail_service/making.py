@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from dataclasses import asdict
+
 from media_common.thumbnail_file import text_chunks, with_text
 
 from thumbnail_service.domain.errors import Unreadable
@@ -33,7 +37,7 @@ def make(job: Job, limits: Limits) -> Outcome:
 
 def _made(job: Job, opened: files.Opened, limits: Limits) -> Outcome | None:
     """None: the file changed meanwhile."""
-    if (png := files.fresh(job, opened.source)) is not None:
+    if not job.sha256 and (png := files.fresh(job, opened.source)) is not None:
         return Outcome(Result.FRESH, png)
     try:
         png = render(opened.descriptor, job.extension, job.size_px, limits)
@@ -43,12 +47,27 @@ def _made(job: Job, opened: files.Opened, limits: Limits) -> Outcome | None:
         return Outcome(Result.UNREADABLE, stand_in(job), str(error))
     if not files.is_still(job, opened):
         return None
+    if job.sha256:
+        return Outcome(Result.MADE, png)  # kept by who asked
     png = with_text(png, text_chunks(opened.source))
     try:
         files.keep(job, opened.source, png)
     except OSError as error:
         return Outcome(Result.UNSTORED, png, f"The thumbnail cannot be stored: {error.strerror}.")
     return Outcome(Result.MADE, png)
+
+
+def describe(job: Job) -> bytes:
+    """What can be read from inside the file, as JSON by the fields of `Size` and `Camera`; empty for nothing."""
+    from media_common.insides import read
+    from media_common.insides.description import form_of
+
+    try:
+        with files.opened(job) as opened, os.fdopen(os.dup(opened.descriptor), "rb") as file:
+            found = read.described(file, form_of(b"." + job.extension))
+    except Exception:  # noqa: BLE001 - the libraries raise anything at all on hostile bytes; this process is the fence
+        return b"{}"
+    return json.dumps({**found.size._asdict(), **asdict(found.camera)}).encode()
 
 
 def stand_in(job: Job) -> bytes:

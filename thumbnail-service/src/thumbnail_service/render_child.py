@@ -21,6 +21,7 @@ from thumbnail_service.domain.limits import Limits
 #: What the first field of a message asks for.
 MAKE = b"make"
 STAND_IN = b"stand in"
+DESCRIBE = b"describe"
 #: The first answer, unasked: the libraries are loaded.
 READY = b"ready"
 #: Behind the services, so that making thumbnails never makes the rest of the product wait for the processor.
@@ -40,10 +41,12 @@ def main(memory_mb: int, limits: Limits) -> None:
     # From here on a library's complaint about a broken file is noise: the answer has the reason.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     while (message := _receive(questions)) is not None:
-        what, root, relative, size, state_cache = message
-        job = Job(root, relative, int(size), state_cache)
+        what, root, relative, size, state_cache, sha256, told_extension = message
+        job = Job(root, relative, int(size), state_cache, sha256, told_extension)
         if what == STAND_IN:
             _send(answers, [b"", b"", making.stand_in(job)])
+        elif what == DESCRIBE:
+            _send(answers, [b"", b"", making.describe(job)])
         else:
             outcome = making.make(job, limits)
             _send(answers, [b"%d" % outcome.result, outcome.reason.encode(), outcome.png])

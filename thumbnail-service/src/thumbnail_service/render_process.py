@@ -11,7 +11,7 @@ from typing import Final
 from thumbnail_service import frames
 from thumbnail_service.domain.jobs import Job, Outcome, Result
 from thumbnail_service.domain.limits import Limits
-from thumbnail_service.render_child import MAKE, READY, STAND_IN
+from thumbnail_service.render_child import DESCRIBE, MAKE, READY, STAND_IN
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +50,19 @@ class RenderProcess:
         Raises:
             RenderDied: crashed, killed for its memory, or over its time.
         """
-        limit_s = self._video_limit_s if job.is_video else self._image_limit_s
-        result, reason, png = await self._asked(MAKE, job, limit_s)
+        result, reason, png = await self._asked(MAKE, job, self._limit_s(job))
         return Outcome(Result(int(result)), png, reason.decode())
+
+    async def describe(self, job: Job) -> bytes:
+        """What is inside the file, as `making.describe` writes it.
+
+        Raises:
+            RenderDied: as for `make`.
+        """
+        return (await self._asked(DESCRIBE, job, self._limit_s(job)))[2]
+
+    def _limit_s(self, job: Job) -> float:
+        return self._video_limit_s if job.is_video else self._image_limit_s
 
     async def stand_in(self, job: Job) -> bytes:
         """The placeholder for a job that killed its process."""
@@ -65,9 +75,9 @@ class RenderProcess:
         process = self._process or await self._started()
         self._jobs += 1
         try:
-            return await self._exchange(
-                process, [what, job.root, job.relative, b"%d" % job.size_px, job.state_cache], limit_s
-            )
+            size = b"%d" % job.size_px
+            fields = [what, job.root, job.relative, size, job.state_cache, job.sha256, job.told_extension]
+            return await self._exchange(process, fields, limit_s)
         except BaseException:  # a cancelled exchange leaves an answer in the pipe that is nobody's
             await self._kill()
             raise

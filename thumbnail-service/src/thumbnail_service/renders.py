@@ -162,6 +162,19 @@ class Renders:
             self._let_go_later(process)
             self._slots.give(process)
 
+    async def described(self, job: Job) -> bytes:
+        """What is inside the file, as JSON; an empty object when it killed the process that looked."""
+        process = await self._slots.take(Urgency.BACKGROUND)
+        try:
+            if (timer := self._letting_go.pop(process, None)) is not None:
+                timer.cancel()
+            return await process.describe(job)
+        except RenderDied:
+            return b"{}"
+        finally:
+            self._let_go_later(process)
+            self._slots.give(process)
+
     async def _made(self, job: Job, process: RenderProcess) -> Outcome:
         try:
             return await process.make(job)

@@ -24,6 +24,7 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.client import JetStreamContext
 
+from thumbnail_service.blob_renders import BlobRenders
 from thumbnail_service.domain.jobs import Ack, Again, BadJob, Job, Outcome, Park, Result, lost_too_often, verdict
 from thumbnail_service.renders import FOREVER_S, Expired, Renders
 
@@ -48,6 +49,7 @@ class Worker:
         self,
         url: str,
         renders: Renders,
+        blobs: BlobRenders,
         *,
         concurrency: int,
         ack_wait_s: float,
@@ -60,6 +62,7 @@ class Worker:
         """
         self._url = url
         self._renders = renders
+        self._blobs = blobs
         self._ack_wait_s = ack_wait_s
         self._stop_grace_s = stop_grace_s
         self._on_connection = on_connection
@@ -201,8 +204,9 @@ class Worker:
 
         try:
             job = _job(message.data)
+            renders = self._blobs if job.sha256 else self._renders
             outcome = await _with_beats(
-                self._renders.asked(job, _deadline_s(headers)),
+                renders.asked(job, _deadline_s(headers)),
                 lambda: reply(thumbnail_pb2.RenderReply(working=True)),
                 _BEAT_S,
             )
@@ -225,7 +229,7 @@ class Worker:
             try:
                 if subscription is None:
                     subscription = await self._subscribed(stream)
-                await self._fetch(subscription, stream)
+                await self._fetch(subscription, client)
             except (*_NATS_TROUBLE, ConnectionError) as error:
                 logger.debug("no background jobs: %s", error)
                 if subscription is not None:
@@ -252,7 +256,7 @@ class Worker:
         await stream.add_consumer(subjects.JOBS_STREAM, config)
         return await stream.pull_subscribe_bind(subjects.THUMBNAIL_CONSUMER, subjects.JOBS_STREAM)
 
-    async def _fetch(self, subscription: JetStreamContext.PullSubscription, stream: JetStreamContext) -> None:
+    async def _fetch(self, subscription: JetStreamContext.PullSubscription, client: Client) -> None:
         """Take a job in hand, or find that there is none.
 
         Raises:
@@ -275,9 +279,9 @@ class Worker:
         for number, message in enumerate(messages):
             if number:
                 await self._room.acquire()
-            self._spawn(self._settle(message, stream))
+            self._spawn(self._settle(message, client))
 
-    async def _settle(self, message: Msg, stream: JetStreamContext) -> None:
+    async def _settle(self, message: Msg, client: Client) -> None:
         """Run one job and end its message in exactly one way: done, to be tried again, or parked."""
         request_id.set((message.headers or {}).get(subjects.REQUEST_ID_HEADER, ""))
         deliveries = message.metadata.num_delivered
@@ -289,7 +293,7 @@ class Worker:
             else:
                 job = _job(message.data)
                 path = job.path
-                work = self._renders.in_background(job)
+                work = self._blobs.looked_into(job, client) if job.sha256 else self._renders.in_background(job)
                 decision = verdict(await _with_beats(work, message.in_progress, self._ack_wait_s / 3), deliveries)
         except BadJob as error:
             decision = Park(f"The job cannot be read: {error}")
@@ -303,7 +307,7 @@ class Worker:
         finally:
             self._room.release()
         with suppress(*_NATS_TROUBLE):  # the message comes again, and finds the thumbnail made
-            await self._end(message, stream, path, decision)
+            await self._end(message, client.jetstream(), path, decision)
 
     async def _end(self, message: Msg, stream: JetStreamContext, path: bytes, decision: Ack | Again | Park) -> None:
         match decision:
@@ -359,6 +363,8 @@ def _job(payload: bytes) -> Job:
         request = thumbnail_pb2.RenderRequest.FromString(payload)
     except DecodeError as error:
         raise BadJob("It is not a render request.") from error
+    if request.sha256:
+        return Job(b"", b"", request.size_px, sha256=request.sha256, told_extension=request.extension)
     return Job(request.root, request.relative_path, request.size_px, request.state_cache)
 
 

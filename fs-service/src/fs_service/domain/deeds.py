@@ -5,10 +5,11 @@ How a mark is changed is in marking.py; deleting is not here but in trash.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 from media_common.errors import InvalidArgument, ServiceError
 
@@ -27,7 +28,15 @@ _LOST: Final = (PathMissing, NotMedia, OutsideRoots)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Deed:
+    """An action on one file, as one caller asked for it."""
+
+    path: bytes  # absolute, normalised
+    action: Action
+    request_id: str = ""
+
+
+class Outcome(NamedTuple):
     """What became of one path of a request: the state or the error is None."""
 
     path: bytes  # as given
@@ -55,21 +64,48 @@ class Deeds:
         self.marking = Marking(roots, marks, index, events, journal, disk)
 
     def act(self, path: bytes, action: Action) -> State:
-        """The file's state after the action.
+        """The file's state after the action, for a caller that is alone.
 
         Raises:
             OutsideRoots, NotMedia, PathMissing, NameTooLong, ItemLocked, RootOffline, StorageFailed:
                 nothing was changed.
         """
-        (outcome,) = self._perform(StepKind.ACT, [path], action)
-        if outcome.state is None:
-            assert outcome.error is not None
-            raise outcome.error
-        return outcome.state
+        (outcome,) = self.act_each([Deed(path, action)])
+        if isinstance(outcome, ServiceError):
+            raise outcome
+        return outcome
+
+    def act_each(self, deeds: Sequence[Deed]) -> list[State | ServiceError]:
+        """`act` of many that came together, in this order: each a step of its own for undo and with its own end, one
+        flush for all of them."""
+        outcomes: list[State | ServiceError] = []
+        together: dict[bytes, Deed] = {}  # by the files' locks
+        targets, errors = self.marking.targets(deed.path for deed in deeds)
+        for deed in deeds:
+            target = targets.get(deed.path)
+            key = deed.path if target is None else target.key.lower()
+            if key in together:  # the second on the same file begins where the first one ends
+                outcomes += self._at_once(together.values(), targets, errors)
+                together = {}
+            together[key] = deed
+        return outcomes + self._at_once(together.values(), targets, errors)
 
     def act_batch(self, paths: Sequence[bytes], action: Action) -> list[Outcome]:
-        """The same for many, one step for undo; in the order given, each path with its own outcome."""
-        return self._perform(StepKind.BATCH, paths, action)
+        """The same action on many, one step for undo; in the order given, each path with its own outcome."""
+        targets, errors = self.marking.targets(paths)
+        step: int | None = None
+
+        def begin(changes: Sequence[Change]) -> list[Entry]:
+            nonlocal step
+            entries = self._journal.begin(StepKind.BATCH, changes, step)
+            step = entries[0].step
+            return entries
+
+        states = self._perform(targets, dict.fromkeys(targets, action), begin, errors)
+        return [
+            Outcome(path, None, error) if (error := errors.get(path)) is not None else Outcome(path, states[path])
+            for path in paths
+        ]
 
     def undo(self, steps: int) -> list[Outcome]:
         """Take the latest steps back, marks that they did not change left as they are; newest first.
@@ -116,30 +152,48 @@ class Deeds:
                     seen = self.marking.look(stack, chunk, {})
                     self.marking.apply([(one, one.state) for one in seen], {})
 
-    def _perform(self, kind: StepKind, paths: Sequence[bytes], action: Action) -> list[Outcome]:
-        targets, errors = self.marking.targets(paths)
+    def _at_once(
+        self, deeds: Collection[Deed], targets: Mapping[bytes, Target], refused: Mapping[bytes, ServiceError]
+    ) -> list[State | ServiceError]:
+        """Deeds on different files."""
+        request_ids = {deed.path: deed.request_id for deed in deeds}
+        errors = {deed.path: refused[deed.path] for deed in deeds if deed.path in refused}
+        try:
+            states = self._perform(
+                {deed.path: targets[deed.path] for deed in deeds if deed.path not in errors},
+                {deed.path: deed.action for deed in deeds},
+                lambda changes: self._journal.begin_each(changes, [request_ids[one.path] for one in changes]),
+                errors,
+            )
+        except ServiceError as error:
+            return [error] * len(deeds)
+        return [errors.get(deed.path) or states[deed.path] for deed in deeds]
+
+    def _perform(
+        self,
+        targets: Mapping[bytes, Target],
+        actions: Mapping[bytes, Action],
+        begin: Callable[[Sequence[Change]], list[Entry]],
+        errors: dict[bytes, ServiceError],
+    ) -> dict[bytes, State]:
+        """The files' states after their actions, by path; what failed is added to the errors."""
         states: dict[bytes, State] = {}
         with self._locks.shared(), self._locks.held(target.key for target in targets.values()):
-            step: int | None = None
             for chunk in by_folders(targets.values()):
                 with ExitStack() as stack:
                     seen = self.marking.look(stack, chunk, errors)
-                    changes = self._changes(seen, action, errors)
+                    changes = self._changes(seen, actions, errors)
                     states.update((one.target.path, one.state) for one in seen if one.target.path not in errors)
-                    made = self.marking.carry_out(kind, changes, errors, step)
-                    states.update(made.states)
-                    step = made.step
-        return [
-            Outcome(path, None, error) if (error := errors.get(path)) is not None else Outcome(path, states[path])
-            for path in paths
-        ]
+                    states.update(self.marking.carry_out(begin, changes, errors).states)
+        return states
 
     def _changes(
-        self, seen: Sequence[Seen], action: Action, errors: dict[bytes, ServiceError]
+        self, seen: Sequence[Seen], actions: Mapping[bytes, Action], errors: dict[bytes, ServiceError]
     ) -> list[tuple[Seen, list[Change]]]:
         changes: list[tuple[Seen, list[Change]]] = []
         trashed_again: list[Seen] = []
         for one in seen:
+            action = actions[one.target.path]
             try:
                 wanted = after(one.state, action)
                 check_room(one, wanted)
@@ -147,7 +201,7 @@ class Deeds:
                 errors[one.target.path] = error
                 continue
             if wanted != one.state:
-                change = Change(one.target.place.root, one.target.path, one.state, wanted, one.look.identity)
+                change = Change(one.target.root, one.target.path, one.state, wanted, one.look.identity)
                 changes.append((one, [change]))
             elif action is Action.TRASH:
                 trashed_again.append(one)
@@ -208,9 +262,9 @@ class Deeds:
                         changes.append((one, chain))
                     except ServiceError as error:
                         errors[one.target.path] = error
-                made = self.marking.carry_out(StepKind.UNDO, changes, errors, step)
+                made = self.marking.carry_out(partial(self._journal.begin, StepKind.UNDO, step=step), changes, errors)
                 states.update(made.states)
-                step = made.step
+                step = step or made.step
         return states
 
 

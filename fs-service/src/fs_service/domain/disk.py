@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from media_common.errors import ErrorCode
 
@@ -28,8 +27,7 @@ class Replaced(Exception):
     """Another file has the name since it was looked at, or the file was written to; nothing was changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """A media file and its marks, read a moment ago."""
 
     identity: Identity
@@ -56,6 +54,12 @@ class Folder(Protocol):
             PathMissing: no such file.
             NotMedia: neither a regular file nor a link.
         """
+
+    def stands(self) -> bool:
+        """Whether the way to the folder still leads to it, without a link; if not, whoever opens it anew is told."""
+
+    def has(self, name: bytes) -> bool:
+        """Whether anything has the name."""
 
     def put(self, name: bytes, now: State, target: State) -> None:
         """Make the companions say `target`. New marks first, so that a cut leaves a file rather more protected.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fs_service.domain.items import Identity, State
 from fs_service.domain.ports import Recorded
@@ -23,8 +23,7 @@ class StepKind(IntEnum):
     UNDO = 3  # is itself not undone
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One file's marks before and after."""
 
     root: bytes
@@ -35,8 +34,7 @@ class Change:
     reverts: int = 0  # of an undo: the entry that it takes back
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A change that the journal has, by its number; later ones have higher numbers."""
 
     number: int
@@ -45,8 +43,7 @@ class Entry:
     emptied: bool = False  # its file has been deleted for good since
 
 
-@dataclass(frozen=True, slots=True)
-class Doom:
+class Doom(NamedTuple):
     """A file about to be deleted."""
 
     root: bytes
@@ -55,8 +52,7 @@ class Doom:
     identity: Identity
 
 
-@dataclass(frozen=True, slots=True)
-class Doomed:
+class Doomed(NamedTuple):
     """The intent to delete a file, by its number."""
 
     number: int
@@ -88,6 +84,9 @@ class Journal(Protocol):
         Args:
             step: more of a step begun before.
         """
+
+    def begin_each(self, changes: Sequence[Change], request_ids: Sequence[str]) -> list[Entry]:
+        """`begin` of single actions that came together: each change is a step of its own, in this order."""
 
     def finish(self, done: Sequence[Entry], dropped: Sequence[Entry], given_up: Iterable[int] = ()) -> None:
         """The disk has `done`; of `dropped` nothing came.

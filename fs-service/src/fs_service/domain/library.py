@@ -15,13 +15,14 @@ from media_common.errors import InvalidArgument, ServiceError
 from fs_service.domain.errors import (
     HiddenPath,
     NotMedia,
+    PathMalformed,
     PathMissing,
     RootNotConfigured,
     SettingOutOfRange,
     UnknownRoot,
 )
 from fs_service.domain.items import Item, StatusFilter
-from fs_service.domain.paths import holds_hidden_place, is_hidden_place, is_inside, normalised
+from fs_service.domain.paths import HIDDEN_PICKER_PATHS, holds_hidden_place, is_hidden_place, is_inside, normalised
 from fs_service.domain.ports import EventLog, Picker, Place, RootBook, RootState, SettingsBook, Shelves
 from fs_service.domain.views import FolderInfo, FolderPage, Settings, Summary
 
@@ -46,13 +47,21 @@ class Library:
     """Everything that only looks, and the list of roots."""
 
     def __init__(
-        self, roots: RootBook, shelves: Shelves, picker: Picker, settings: SettingsBook, events: EventLog
+        self,
+        roots: RootBook,
+        shelves: Shelves,
+        picker: Picker,
+        settings: SettingsBook,
+        events: EventLog,
+        state_dir: bytes,
     ) -> None:
         self._roots = roots
         self._shelves = shelves
         self._picker = picker
         self._settings = settings
         self._events = events
+        # What the product keeps for itself is no library, and no root may bring its files in.
+        self._never_roots = (*HIDDEN_PICKER_PATHS, picker.real(state_dir))
 
     # Roots and settings
 
@@ -72,7 +81,7 @@ class Library:
         """
         clean = normalised(path)
         real = self._picker.real(clean)
-        if any(is_hidden_place(one) or holds_hidden_place(one) for one in (clean, real)):
+        if any(is_hidden_place(one, self._never_roots) or holds_hidden_place(one) for one in (clean, real)):
             raise HiddenPath
         if not self._picker.is_folder(clean):
             raise PathMissing("Path does not exist or is not a directory.")
@@ -215,7 +224,10 @@ def _cursor(root: bytes, after: bytes | None) -> bytes | None:
     """The relative path behind which to go on; the file need not exist any more."""
     if after is None:
         return None
-    clean = normalised(after)
+    try:
+        clean = normalised(after)
+    except PathMalformed as error:
+        raise PathMalformed(f"after is no path: {error.message}") from error
     if clean == root or not is_inside(clean, root):
         raise InvalidArgument("after must be a path inside the review path.")
     return clean[len(root.rstrip(b"/")) + 1 :]

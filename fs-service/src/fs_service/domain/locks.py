@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 
 class _Counted:
@@ -38,20 +38,28 @@ class PathLocks:
         the others the two merely wait for each other."""
         keys = sorted({path.lower() for path in paths})
         with self._mutex:
-            locks = [self._table.setdefault(key, _Counted()) for key in keys]
-            for counted in locks:
-                counted.users += 1
+            locks = [self._counted(key) for key in keys]
+        taken = 0
         try:
-            with ExitStack() as stack:
-                for counted in locks:
-                    stack.enter_context(counted.lock)
-                yield
+            for counted in locks:
+                counted.lock.acquire()
+                taken += 1
+            yield
         finally:
+            for counted in locks[:taken]:
+                counted.lock.release()
             with self._mutex:
                 for key, counted in zip(keys, locks, strict=True):
                     counted.users -= 1
                     if not counted.users:
                         del self._table[key]
+
+    def _counted(self, key: bytes) -> _Counted:
+        counted = self._table.get(key)
+        if counted is None:
+            counted = self._table[key] = _Counted()
+        counted.users += 1
+        return counted
 
     @contextmanager
     def shared(self) -> Iterator[None]:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from media_common.errors import ServiceError
 
 from fs_service.domain.disk import Disk, Folder, Look, MarkBlocked
 from fs_service.domain.errors import NameTooLong, NotMedia, StorageFailed
 from fs_service.domain.items import SUFFIXES, State
-from fs_service.domain.journal import Change, Journal, StepKind
+from fs_service.domain.journal import Change, Entry, Journal
 from fs_service.domain.media import NAME_MAX, is_hidden, kind_of
-from fs_service.domain.ports import EventLog, ItemIndex, Marks, Place, Roots, RootState
+from fs_service.domain.ports import EventLog, ItemIndex, Marks, Roots, RootState
 
 logger = logging.getLogger(__name__)
 
@@ -28,19 +28,17 @@ logger = logging.getLogger(__name__)
 _OPEN_FOLDERS: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A media file's place, taken apart; by its name alone, whether it exists is not known."""
 
-    place: Place
+    root: bytes
     path: bytes
     folder: bytes  # relative to the root
     name: bytes
     key: bytes  # what it is locked by
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A file looked at under its lock."""
 
     target: Target
@@ -59,35 +57,65 @@ class Made:
     """Changes that are durable now."""
 
     states: dict[bytes, State]  # by path
-    step: int | None  # in the journal
+    step: int | None  # in the journal; None: nothing was begun
+
+
+#: Looked up: a flag's `&` costs microseconds, and a batch asks for hundreds of files.
+_STATUSES: Final = [
+    {"locked": State.LOCKED in state, "trashed": State.TRASHED in state, "seen": State.SEEN in state}
+    for state in map(State, range(8))
+]
+_SUFFIXES: Final = tuple((int(mark), mark, suffix) for mark, suffix in SUFFIXES.items())
+_LONGEST_SUFFIX: Final = max(map(len, SUFFIXES.values()))
 
 
 def status_json(state: State) -> dict[str, bool]:
     """The state as public events print it."""
-    marks = int(state)
-    return {
-        "locked": bool(marks & State.LOCKED.value),
-        "trashed": bool(marks & State.TRASHED.value),
-        "seen": bool(marks & State.SEEN.value),
-    }
+    return dict(_STATUSES[state])
 
 
-def target_of(path: bytes, roots: Roots, disk: Disk, real: dict[bytes, bytes]) -> Target:
-    """The media file that an absolute, normalised path names.
+class Finder:
+    """Finds the places of one request's files in the roots as they are at its beginning; the files of a folder are in
+    the same root, so a folder is judged once."""
 
-    Args:
-        real: the real paths of roots asked for in this request; filled here.
-    Raises:
-        OutsideRoots: it is in no root.
-        NotMedia: no media file's name, or in a hidden folder.
-    """
-    place = roots.place(path)
-    folder, _, name = place.relative.rpartition(b"/")
-    if kind_of(name) is None or (b"." in folder and any(is_hidden(part) for part in folder.split(b"/"))):
-        raise NotMedia
-    if place.root not in real:
-        real[place.root] = disk.real(place.root)
-    return Target(place, place.path, folder, name, real[place.root].rstrip(b"/") + b"/" + place.relative)
+    def __init__(self, roots: Roots, disk: Disk) -> None:
+        self._roots = roots
+        self._disk = disk
+        self._known: frozenset[bytes] | None = None
+        self._real: dict[bytes, bytes] = {}
+        #: Root, folder below it, and what stands before the name in the key; None: not where media can be.
+        self._folders: dict[bytes, tuple[bytes, bytes, bytes] | None] = {}
+
+    def target(self, path: bytes) -> Target:
+        """The media file that an absolute, normalised path names.
+
+        Raises:
+            OutsideRoots: it is in no root.
+            NotMedia: no media file's name, or in a hidden folder.
+            ConfigBroken: which roots there are cannot be read.
+        """
+        if self._known is None:
+            self._known = frozenset(self._roots.known())
+        if path in self._known:
+            raise NotMedia
+        above, _, name = path.rpartition(b"/")
+        if above not in self._folders:
+            self._folders[above] = self._folder(path)
+        found = self._folders[above]
+        if found is None or kind_of(name) is None:
+            raise NotMedia
+        root, folder, before = found
+        return Target(root, path, folder, name, before + name)
+
+    def _folder(self, path: bytes) -> tuple[bytes, bytes, bytes] | None:
+        place = self._roots.place(path)
+        folder = place.relative.rpartition(b"/")[0]
+        if b"." in folder and any(is_hidden(part) for part in folder.split(b"/")):
+            return None
+        if place.root not in self._real:
+            self._real[place.root] = self._disk.real(place.root)
+        before = self._real[place.root].rstrip(b"/") + b"/" + folder
+        return place.root, folder, before + b"/" if folder else before
 
 
 class Marking:
@@ -106,10 +134,10 @@ class Marking:
     def targets(self, paths: Iterable[bytes]) -> tuple[dict[bytes, Target], dict[bytes, ServiceError]]:
         targets: dict[bytes, Target] = {}
         errors: dict[bytes, ServiceError] = {}
-        real: dict[bytes, bytes] = {}
+        finder = Finder(self._roots, self._disk)
         for path in dict.fromkeys(paths):
             try:
-                targets[path] = target_of(path, self._roots, self._disk, real)
+                targets[path] = finder.target(path)
             except ServiceError as error:
                 errors[path] = error
         return targets, errors
@@ -120,7 +148,7 @@ class Marking:
         writable: dict[bytes, bool] = {}
         found: list[Seen] = []
         for target in targets:
-            root = target.place.root
+            root = target.root
             where = (root, target.folder)
             try:
                 if root not in writable:
@@ -141,25 +169,24 @@ class Marking:
 
     def carry_out(
         self,
-        kind: StepKind,
+        begin: Callable[[Sequence[Change]], list[Entry]],
         changes: Sequence[tuple[Seen, list[Change]]],
         errors: dict[bytes, ServiceError],
-        step: int | None,
     ) -> Made:
         """Carry out changes (of a file one or, for undo, a chain) between their intents and their ends.
 
         Args:
+            begin: the journal's, with the step that the changes belong to.
             errors: what failed is added here, by path; of that nothing was changed.
-            step: the step that the request began before.
         """
         if not changes:
-            return Made({}, step)
+            return Made({}, None)
         flat = [change for _, chain in changes for change in chain]
         try:
-            entries = self._journal.begin(kind, flat, step)
+            entries = begin(flat)
         except StorageFailed as error:
             errors.update((one.target.path, error) for one, _ in changes)
-            return Made({}, step)
+            return Made({}, None)
         states = self.apply([(one, chain[-1].after) for one, chain in changes], errors)
         done = [entry for entry in entries if entry.change.path in states]
         try:
@@ -234,13 +261,14 @@ def check_room(one: Seen, wanted: State) -> None:
     if not one.writable:
         return
     new = int(wanted) & ~int(one.look.marks)
-    if not new:
+    blocked = int(one.look.blocked)
+    if not new or (not blocked and len(one.target.name) + _LONGEST_SUFFIX <= NAME_MAX):
         return
-    for mark, suffix in SUFFIXES.items():
-        if new & int(mark):
+    for bit, mark, suffix in _SUFFIXES:
+        if new & bit:
             if len(one.target.name) + len(suffix) > NAME_MAX:
                 raise NameTooLong
-            if mark & one.look.blocked:
+            if bit & blocked:
                 raise MarkBlocked(mark)
 
 
@@ -257,7 +285,7 @@ def by_folders(targets: Iterable[Target]) -> Iterator[list[Target]]:
     """The targets folder by folder, in chunks of so many folders as may be open at once."""
     folders: dict[tuple[bytes, bytes], list[Target]] = {}
     for target in targets:
-        folders.setdefault((target.place.root, target.folder), []).append(target)
+        folders.setdefault((target.root, target.folder), []).append(target)
     groups = list(folders.values())
     for at in range(0, len(groups), _OPEN_FOLDERS):
         yield [target for group in groups[at : at + _OPEN_FOLDERS] for target in group]

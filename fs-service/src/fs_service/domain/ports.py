@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
-from fs_service.domain.items import Identity, Item, Probe, State, StatusFilter
+from fs_service.domain.items import Described, Identity, Item, Probe, State, StatusFilter
 from fs_service.domain.media import Kind
 from fs_service.domain.views import Counts, FolderInfo, FolderPage, Settings
 
@@ -175,6 +175,13 @@ class Prober(Protocol):
 
     def probe(self, files: Sequence[tuple[bytes, Kind]]) -> list[Probe]:
         """One answer a file, in the order given; never raises, whatever the files hold."""
+
+
+class Describer(Protocol):
+    """Reads all that files say of themselves."""
+
+    def describe(self, files: Sequence[tuple[bytes, Kind]]) -> list[Described | None]:
+        """As `Prober.probe`; None when nobody could be asked."""
 
 
 class Shelves(ItemIndex, Protocol):

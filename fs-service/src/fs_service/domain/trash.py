@@ -9,18 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from media_common.errors import ServiceError
 
-from fs_service.domain.disk import Disk, Replaced
+from fs_service.domain.disk import Disk, Folder, Replaced
 from fs_service.domain.errors import NotMedia, OutsideRoots, PathMissing, PlanChanged, RootOffline, StorageFailed
 from fs_service.domain.items import State
 from fs_service.domain.journal import Doom, Doomed, Journal, Receipt
 from fs_service.domain.locks import PathLocks
-from fs_service.domain.marking import Target, target_of
+from fs_service.domain.marking import Finder, Target
 from fs_service.domain.ports import EventLog, ItemIndex, Marks, Roots, RootState, Thumbnails
 from fs_service.domain.trash_events import (
     CHANGED,
@@ -40,7 +40,7 @@ from fs_service.domain.trash_plan import Candidate, Plan, RootSurvey, Surveyor, 
 logger = logging.getLogger(__name__)
 
 #: Intents written in one flush, ahead of the files' turn; a run cut short leaves at most so many to recovery.
-CHUNK: Final = 64
+CHUNK: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,29 @@ class _Claims:
     def leave(self, candidates: Sequence[Candidate]) -> None:
         with self._mutex:
             self._paths.difference_update(one.path for one in candidates)
+
+
+class _Hand:
+    """The folder that the run is at, held open from file to file for as long as the way to it stands."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._stack = ExitStack()
+        self._where: tuple[bytes, bytes] | None = None
+        self._folder: Folder | None = None
+
+    def folder(self, target: Target) -> Folder:
+        """The file's folder as its path leads there now. Raises what `Disk.opened` raises."""
+        where = (target.root, target.folder)
+        if self._folder is not None and where == self._where and self._folder.stands():
+            return self._folder
+        self.let_go()
+        self._folder, self._where = self._stack.enter_context(self._disk.opened(*where)), where
+        return self._folder
+
+    def let_go(self) -> None:
+        self._folder = self._where = None
+        self._stack.close()
 
 
 @dataclass(slots=True)
@@ -222,7 +245,7 @@ class Trash:
         dooms = [Doom(one.root, one.path, one.state, one.identity) for one in going]
         intents = {doomed.doom.path: doomed for doomed in self._journal.intend(run.receipt, dooms)}
         gone: list[Doomed] = []
-        real: dict[bytes, bytes] = {}
+        finder, hand = Finder(self._roots, self._disk), _Hand(self._disk)
         try:
             for one in candidates:
                 if one.root in run.lost:
@@ -233,7 +256,7 @@ class Trash:
                     yield run.tell(_unreachable(one.root, state, reason))
                     continue
                 yield run.tell(Deleting(one.path))
-                event = self._one(one, intents.get(one.path), real)
+                event = self._one(one, intents.get(one.path), finder, hand)
                 if isinstance(event, Deleted):
                     doomed = intents[one.path]
                     gone.append(doomed)
@@ -241,28 +264,27 @@ class Trash:
                     run.size_bytes += doomed.doom.identity.size_bytes
                 yield run.tell(event)
         finally:
+            hand.let_go()
             ended = {doomed.number for doomed in gone}
             self._settle(run, gone, [doomed for doomed in intents.values() if doomed.number not in ended])
 
-    def _one(self, candidate: Candidate, doomed: Doomed | None, real: dict[bytes, bytes]) -> TrashEvent:
+    def _one(self, candidate: Candidate, doomed: Doomed | None, finder: Finder, hand: _Hand) -> TrashEvent:
         """Delete the file in hand, or say why not."""
         with self._counters.job():
             failed = True
             try:
-                event = self._deed(candidate, doomed, real)
+                event = self._deed(candidate, doomed, finder, hand)
                 failed = isinstance(event, Failed)
             finally:
                 self._counters.ended(failed)
         return event
 
-    def _deed(self, candidate: Candidate, doomed: Doomed | None, real: dict[bytes, bytes]) -> TrashEvent:
+    def _deed(self, candidate: Candidate, doomed: Doomed | None, finder: Finder, hand: _Hand) -> TrashEvent:
         path = candidate.path
         try:
-            target = target_of(path, self._roots, self._disk, real)
-            with (
-                self._locks.held([target.key]),
-                self._disk.opened(target.place.root, target.folder) as folder,
-            ):
+            target = finder.target(path)
+            with self._locks.held([target.key]):
+                folder = hand.folder(target)
                 look = folder.look_bare(target.name)
                 entry = self._marks.get(path)
                 state = look.marks if entry is None else entry
@@ -316,33 +338,29 @@ class Trash:
         """Flush the folders of deleted files; those of the files whose name nobody has taken since."""
         absent = set(paths)
         folders: dict[tuple[bytes, bytes], list[Target]] = {}
-        real: dict[bytes, bytes] = {}
+        finder = Finder(self._roots, self._disk)
         for path in paths:
             with suppress(ServiceError):
-                target = target_of(path, self._roots, self._disk, real)
-                folders.setdefault((target.place.root, target.folder), []).append(target)
+                target = finder.target(path)
+                folders.setdefault((target.root, target.folder), []).append(target)
         for where, targets in folders.items():
             try:
                 with self._disk.opened(*where) as folder:
                     folder.sync()
-                    for target in targets:
-                        with suppress(PathMissing):
-                            folder.look_bare(target.name)
-                            absent.discard(target.path)
+                    absent.difference_update(target.path for target in targets if folder.has(target.name))
             except ServiceError as error:
                 logger.warning("a folder was not flushed after deletions: %s", error.message)
         return absent
 
     def _is_there(self, candidate: Candidate) -> bool:
         try:
-            target = target_of(candidate.path, self._roots, self._disk, {})
-            with self._disk.opened(target.place.root, target.folder) as folder:
-                folder.look_bare(target.name)
+            target = Finder(self._roots, self._disk).target(candidate.path)
+            with self._disk.opened(target.root, target.folder) as folder:
+                return folder.has(target.name)
         except PathMissing:
             return False
         except ServiceError:
             return True  # its turn says what is wrong
-        return True
 
 
 def _unreachable(root: bytes, state: RootState, reason: str) -> Failed:

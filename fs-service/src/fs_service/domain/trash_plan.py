@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from media_common.errors import ServiceError
 
@@ -13,12 +14,11 @@ from fs_service.domain.disk import Disk, Folder
 from fs_service.domain.errors import RootOffline, UnknownRoot
 from fs_service.domain.items import Identity, State
 from fs_service.domain.journal import Journal
-from fs_service.domain.marking import target_of
+from fs_service.domain.marking import Finder
 from fs_service.domain.ports import ItemIndex, Marks, Recorded, Roots, RootState
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A trashed file as the survey saw it."""
 
     root: bytes
@@ -119,28 +119,28 @@ class Surveyor:
 
     def _candidates(self, root: bytes, nested: bool) -> Iterator[Candidate]:
         recorded: dict[bytes, Recorded] = self._journal.recorded_below(root)
-        real: dict[bytes, bytes] = {}
+        finder = Finder(self._roots, self._disk)
         with ExitStack() as open_folder:
             where: tuple[bytes, bytes] | None = None
             folder: Folder | None = None
             for item in self._index.trashed(root):
                 try:
-                    target = target_of(item.place.path, self._roots, self._disk, real)
+                    target = finder.target(item.place.path)
                 except ServiceError:
                     continue  # the root was just taken out of the settings
-                if target.place.root != root and not nested:
+                if target.root != root and not nested:
                     continue  # listed by its own root
                 try:
-                    if where != (target.place.root, target.folder):
+                    if where != (target.root, target.folder):
                         # In path order the files of a folder come together, but for its sub-folders in between.
                         open_folder.close()
-                        where, folder = (target.place.root, target.folder), None
+                        where, folder = (target.root, target.folder), None
                         folder = open_folder.enter_context(self._disk.opened(*where))
                     if folder is None:
                         continue
                     look = folder.look(target.name)
                 except RootOffline:
-                    if target.place.root == root:
+                    if target.root == root:
                         raise
                     continue
                 except ServiceError:
@@ -155,4 +155,4 @@ class Surveyor:
                         known = self._journal.recorded([target.path]).get(target.path)
                     expected = look.identity if known is None else known.identity
                     changed = not expected.agrees(look.identity)
-                    yield Candidate(target.place.root, target.path, state, expected, changed)
+                    yield Candidate(target.root, target.path, state, expected, changed)

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: What is put within this time is written in one transaction.
 _GATHER_S: Final = 0.01
+#: Who reads what was put writes it first; the events for the other dialects are written with it and wait so long.
+_GIVE_WAY_S: Final = 0.25
 _ROUND_S: Final = 2.0
 #: A root that vanishes from a config that somebody is just saving is not forgotten at once.
 _GRACE_S: Final = 10.0
@@ -33,7 +35,12 @@ _NAMES: Final = {
 class Writer:
     """Wakes when told to, waits a moment for more, and writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, give_way: Callable[[float, threading.Event], None] = lambda most_s, stop: None) -> None:
+        """
+        Args:
+            give_way: waits until nothing is more pressing, for so many seconds at most or until the event is set.
+        """
+        self._give_way = give_way
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -58,6 +65,7 @@ class Writer:
         while not self._stop.is_set():
             self._wake.wait()
             self._stop.wait(_GATHER_S)
+            self._give_way(_GIVE_WAY_S, self._stop)
             self._wake.clear()
             for work in self._work:
                 try:

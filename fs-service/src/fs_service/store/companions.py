@@ -15,7 +15,7 @@ from media_common import beneath
 
 from fs_service.domain.disk import Look, MarkBlocked
 from fs_service.domain.errors import NameTooLong, NotMedia, OutsideRoots, PathMissing, StorageFailed
-from fs_service.domain.items import SUFFIXES, State
+from fs_service.domain.items import STATES, SUFFIXES, State
 from fs_service.domain.ports import Roots
 from fs_service.store import removal
 
@@ -27,6 +27,8 @@ _MARKS: Final = tuple((int(mark), mark, suffix) for mark, suffix in SUFFIXES.ite
 _CLEARING: Final = tuple((int(mark), mark) for mark in (State.TRASHED, State.SEEN, State.LOCKED))
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MISSING: Final = (errno.ENOENT, errno.ENOTDIR)
+#: A name too long for the file system is no file's name.
+_NO_NAME: Final = (*_MISSING, errno.ENAMETOOLONG)
 #: What file systems without a flush of folders answer.
 _CANNOT_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 _SENTENCES: Final = {
@@ -98,12 +100,21 @@ class OpenFolder:
         self._folder = folder
         self._fd = descriptor
         self._fault = fault
+        self._way: _Way | None = None
 
     def look(self, name: bytes) -> Look:
         return self._look(name, self._check_target)
 
     def look_bare(self, name: bytes) -> Look:
         return self._look(name, None)
+
+    def stands(self) -> bool:
+        if self._way is None:
+            self._way = _Way(self._root, self._root_fd, self._folder, self._fd)
+        return self._way.stands()
+
+    def has(self, name: bytes) -> bool:
+        return self._facts(name) is not None
 
     def put(self, name: bytes, now: State, target: State) -> None:
         made: list[State] = []
@@ -160,13 +171,19 @@ class OpenFolder:
             raise NotMedia
         marks = blocked = 0
         for bit, _, suffix in _MARKS:
-            companion = self._facts(name + suffix)
-            if companion is not None:
-                if stat.S_ISREG(companion.st_mode):
-                    marks |= bit
-                else:
-                    blocked |= bit
-        return Look(removal.identity_of(facts), State(marks), State(blocked))
+            try:
+                mode = os.stat(name + suffix, dir_fd=self._fd, follow_symlinks=False).st_mode
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno in _NO_NAME:
+                    continue
+                raise failed(error) from error
+            if stat.S_ISREG(mode):
+                marks |= bit
+            else:
+                blocked |= bit
+        return Look(removal.identity_of(facts), STATES[marks], STATES[blocked])
 
     def _clear(self, name: bytes, marks: State) -> None:
         present = int(marks)
@@ -182,8 +199,7 @@ class OpenFolder:
         try:
             return os.stat(name, dir_fd=self._fd, follow_symlinks=False)
         except OSError as error:
-            # A name too long for the file system is no file's name.
-            if error.errno in (*_MISSING, errno.ENAMETOOLONG):
+            if error.errno in _NO_NAME:
                 return None
             raise failed(error) from error
 
@@ -224,3 +240,29 @@ class OpenFolder:
                 removal.remove_companion(self._fd, name, mark)
             except OSError as error:
                 logger.warning("the %s mark of a file could not be taken back: %r: %s", mark.name, name, error)
+
+
+class _Way:
+    """From a root's path to an open folder."""
+
+    def __init__(self, root: bytes, root_fd: int, folder: bytes, descriptor: int) -> None:
+        parts = folder.split(b"/") if folder else []
+        self._root = root
+        self._root_fd = root_fd
+        self._folders = [b"/".join(parts[: count + 1]) for count in range(len(parts))]  # the last one is it
+        self._ends = (_identity(os.fstat(root_fd)), _identity(os.fstat(descriptor)))
+
+    def stands(self) -> bool:
+        try:
+            here = there = os.stat(self._root)
+            for folder in self._folders:
+                there = os.stat(folder, dir_fd=self._root_fd, follow_symlinks=False)
+                if not stat.S_ISDIR(there.st_mode):
+                    return False
+        except OSError:
+            return False
+        return (_identity(here), _identity(there)) == self._ends
+
+
+def _identity(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_dev, facts.st_ino

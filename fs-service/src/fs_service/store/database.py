@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 FILE: Final = "index.db"
 _VERSION: Final = 1
 _BUSY_S: Final = 30.0
+_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -74,11 +76,18 @@ class Database:
     """One writer at a time, any number of readers beside it (WAL). Committed means consistent after a crash, and
     lasting after a power cut only as far as the disk got: the index is compared with the disk anyway."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, end: Callable[[], None] = lambda: signal.raise_signal(signal.SIGTERM)) -> None:
+        """
+        Args:
+            end: ends the process, after the file was found damaged and put aside.
+        """
         self._path = state_dir / FILE
+        self._end = end
         self._lock = threading.Lock()
         self._readers: list[sqlite3.Connection] = []
         self._closed = False
+        self._damage_lock = threading.Lock()
+        self._given_up = False
         self._committed = threading.Condition()
         self.commits = 0
         try:
@@ -98,7 +107,7 @@ class Database:
         Raises:
             StorageFailed: SQLite refused.
         """
-        with self._lock, _translated():
+        with self._lock, self._translated():
             if self._closed:
                 raise StorageFailed("The index is closed.")
             self._writer.execute("BEGIN IMMEDIATE")
@@ -120,13 +129,13 @@ class Database:
         Raises:
             StorageFailed: SQLite refused.
         """
-        with _translated():
+        with self._translated():
             try:
                 connection = self._readers.pop()
             except IndexError:
                 connection = self._connected()
         try:
-            with _translated():
+            with self._translated():
                 yield connection
         finally:
             if self._closed:
@@ -178,11 +187,22 @@ class Database:
             with suppress(FileNotFoundError):
                 os.replace(f"{self._path}{suffix}", f"{self._path}.broken{suffix}")
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            logger.error("the index failed: %s", error)
+            # An error of the module itself has no code of SQLite's.
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+                self._start_over()
+            raise StorageFailed("The index in the state directory cannot be used; is its disk full?") from error
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        logger.error("the index failed: %s", error)
-        raise StorageFailed("The index in the state directory cannot be used; is its disk full?") from error
+    def _start_over(self) -> None:
+        """A damaged index does not heal, and the disk has all of it: put it aside and end; the next start builds it."""
+        with self._damage_lock:
+            if not self._given_up and not self._closed:
+                self._given_up = True
+                logger.critical("%s is damaged; it is put aside and the service ends, to start again without it", FILE)
+                self._put_aside()
+                self._end()

@@ -14,6 +14,7 @@ from typing import Final
 
 from media_common import beneath
 from media_common.errors import InvalidArgument
+from media_common.media_types import type_of
 
 from fs_service.domain.errors import FileChanged, NotMedia, OutsideRoots, PathMissing, StorageFailed
 from fs_service.domain.media import is_hidden, kind_of
@@ -22,57 +23,6 @@ from fs_service.store.birth import birth_us as birth_us
 
 #: Large enough that the hop to a thread costs nothing beside the read, small enough for a flat memory.
 CHUNK_BYTES: Final = 512 * 1024
-
-_TYPES: Final[dict[bytes, str]] = {
-    b"bmp": "image/bmp",
-    b"gif": "image/gif",
-    b"jpeg": "image/jpeg",
-    b"jpg": "image/jpeg",
-    b"png": "image/png",
-    b"tif": "image/tiff",
-    b"tiff": "image/tiff",
-    b"webp": "image/webp",
-    b"heic": "image/heic",
-    b"heif": "image/heif",
-    b"avif": "image/avif",
-    # RAW: named as shared-mime-info does, by maker and extension.
-    b"3fr": "image/x-hasselblad-3fr",
-    b"arw": "image/x-sony-arw",
-    b"cr2": "image/x-canon-cr2",
-    b"cr3": "image/x-canon-cr3",
-    b"crw": "image/x-canon-crw",
-    b"dcr": "image/x-kodak-dcr",
-    b"dng": "image/x-adobe-dng",
-    b"erf": "image/x-epson-erf",
-    b"kdc": "image/x-kodak-kdc",
-    b"mef": "image/x-mamiya-mef",
-    b"mos": "image/x-leaf-mos",
-    b"mrw": "image/x-minolta-mrw",
-    b"nef": "image/x-nikon-nef",
-    b"nrw": "image/x-nikon-nrw",
-    b"orf": "image/x-olympus-orf",
-    b"pef": "image/x-pentax-pef",
-    b"raf": "image/x-fuji-raf",
-    b"raw": "image/x-panasonic-rw",
-    b"rw2": "image/x-panasonic-rw2",
-    b"rwl": "image/x-leica-rwl",
-    b"sr2": "image/x-sony-sr2",
-    b"srf": "image/x-sony-srf",
-    b"srw": "image/x-samsung-srw",
-    b"x3f": "image/x-sigma-x3f",
-    b"avi": "video/x-msvideo",
-    b"m4v": "video/x-m4v",
-    b"mov": "video/quicktime",
-    b"mp4": "video/mp4",
-    b"mpeg": "video/mpeg",
-    b"mpg": "video/mpeg",
-    b"mts": "video/mp2t",
-    b"m2ts": "video/mp2t",
-    b"wmv": "video/x-ms-wmv",
-    b"mkv": "video/x-matroska",
-    b"webm": "video/webm",
-    b"3gp": "video/3gpp",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +38,7 @@ class FileFacts:
 
 def content_type(name: bytes) -> str:
     """The media type by the extension, in any case."""
-    extension = name.rpartition(b".")[2].lower()
-    return _TYPES.get(extension) or "application/octet-stream"
+    return type_of(name.rpartition(b".")[2].lower()) or "application/octet-stream"
 
 
 def etag_of(facts: os.stat_result) -> str:

@@ -82,42 +82,39 @@ class SqliteJournal:
 
     def begin(self, kind: StepKind, changes: Sequence[Change], step: int | None = None) -> list[Entry]:
         def write(connection: Connection) -> tuple[int, int]:
-            number = step
-            if number is None:
-                row = (kind, request_id.get(), _now_us())
-                number = connection.execute(
-                    "INSERT INTO steps (kind, request_id, at_us) VALUES (?, ?, ?)", row
-                ).lastrowid
-                assert number is not None
-                if number % _CLEAR_EVERY == 0:
-                    _clear(connection)
-            connection.executemany(
-                "INSERT INTO entries (step, root, path, before, after, device, inode, size, mtime_ns, reverts, status)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-                [
-                    (number, one.root, one.path, int(one.before), int(one.after), *_facts(one.identity), one.reverts)
-                    for one in changes
-                ],
-            )
-            # AUTOINCREMENT in one transaction of the one connection: consecutive.
-            return number, _last_row(connection) - len(changes) + 1
+            number = step if step is not None else _new_step(connection, kind, request_id.get())
+            return number, _add_entries(connection, [(number, change) for change in changes])
 
         number, first = self._database.write(write)
         return [Entry(first + at, number, change) for at, change in enumerate(changes)]
 
+    def begin_each(self, changes: Sequence[Change], request_ids: Sequence[str]) -> list[Entry]:
+        def write(connection: Connection) -> tuple[list[int], int]:
+            numbers = [_new_step(connection, StepKind.ACT, one) for one in request_ids]
+            return numbers, _add_entries(connection, list(zip(numbers, changes, strict=True)))
+
+        numbers, first = self._database.write(write)
+        return [
+            Entry(first + at, number, change) for at, (number, change) in enumerate(zip(numbers, changes, strict=True))
+        ]
+
     def finish(self, done: Sequence[Entry], dropped: Sequence[Entry], given_up: Iterable[int] = ()) -> None:
         undone = [(one.change.reverts,) for one in done if one.change.reverts] + [(number,) for number in given_up]
+
+        trashed: dict[bytes, Identity | None] = {}  # None: no longer; of a chain of changes the last word counts
+        for change in (one.change for one in done):
+            if int(change.after) & _TRASHED and change.identity is not None:
+                trashed[change.path] = change.identity
+            elif int(change.before) & _TRASHED:
+                trashed[change.path] = None
 
         def write(connection: Connection) -> None:
             connection.executemany("UPDATE entries SET status = 1 WHERE id = ?", [(one.number,) for one in done])
             if undone:
                 connection.executemany("UPDATE entries SET status = 2 WHERE id = ?", undone)
-            for one in done:
-                change = one.change
-                if int(change.after) & _TRASHED and change.identity is not None:
-                    _remember(connection, [(change.path, change.identity)])
-                elif int(change.before) & _TRASHED:
-                    connection.execute("DELETE FROM identities WHERE path = ?", (change.path,))
+            _remember(connection, [(path, identity) for path, identity in trashed.items() if identity])
+            forgotten = [(path,) for path, identity in trashed.items() if identity is None]
+            connection.executemany("DELETE FROM identities WHERE path = ?", forgotten)
             if dropped:
                 _drop(connection, dropped)
 
@@ -269,6 +266,30 @@ def _last_numbers(connection: Connection) -> tuple[int, int]:
     entries = connection.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()
     deletions = connection.execute("SELECT coalesce(max(id), 0) FROM deletions").fetchone()
     return entries[0], deletions[0]
+
+
+def _new_step(connection: Connection, kind: StepKind, asked_by: str) -> int:
+    number = connection.execute(
+        "INSERT INTO steps (kind, request_id, at_us) VALUES (?, ?, ?)", (kind, asked_by, _now_us())
+    ).lastrowid
+    assert number is not None
+    if number % _CLEAR_EVERY == 0:
+        _clear(connection)
+    return number
+
+
+def _add_entries(connection: Connection, intents: Sequence[tuple[int, Change]]) -> int:
+    """Write the intents of these steps; the number of the first, the others follow it."""
+    connection.executemany(
+        "INSERT INTO entries (step, root, path, before, after, device, inode, size, mtime_ns, reverts, status)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+        [
+            (step, one.root, one.path, int(one.before), int(one.after), *_facts(one.identity), one.reverts)
+            for step, one in intents
+        ],
+    )
+    # AUTOINCREMENT in one transaction of the one connection: consecutive.
+    return _last_row(connection) - len(intents) + 1
 
 
 def _drop(connection: Connection, entries: Sequence[Entry]) -> None:

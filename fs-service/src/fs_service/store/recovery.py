@@ -17,7 +17,7 @@ from fs_service.domain.errors import NotMedia, OutsideRoots, PathMissing, RootOf
 from fs_service.domain.items import State, moved
 from fs_service.domain.journal import Doomed, Entry, Journal
 from fs_service.domain.locks import PathLocks
-from fs_service.domain.marking import Target, target_of
+from fs_service.domain.marking import Finder, Target
 from fs_service.domain.ports import ItemIndex, Marks, Roots, RootState, Thumbnails
 
 logger = logging.getLogger(__name__)
@@ -63,6 +63,16 @@ class Recovery:
             logger.info("recovered what was cut off: %s", result)
         return result
 
+    def forget_actions(self) -> int:
+        """Drop the actions that were in flight when a backup was made: the disk has been given others since. How many.
+
+        Deletions stay: one is finished only where its file is gone.
+        """
+        entries = self.journal.unfinished()
+        if entries:
+            self.journal.finish([], entries)
+        return len(entries)
+
     def _act(self, entry: Entry, result: Recovered) -> None:
         target = self._target(entry.change.root, entry.change.path)
         if target is None:
@@ -85,12 +95,12 @@ class Recovery:
     def _finished(self, entry: Entry, target: Target) -> State | None:
         """The file's state, now as the action would have it; None: there is no such file any more."""
         try:
-            with self.disk.opened(target.place.root, target.folder) as folder:
+            with self.disk.opened(target.root, target.folder) as folder:
                 look = folder.look(target.name)
                 kept_apart = self.marks.get(target.path)
                 before = look.marks if kept_apart is None else kept_apart
                 state = moved(before, entry.change.before, entry.change.after)
-                if self.roots.state(target.place.root)[0] == RootState.READ_ONLY:
+                if self.roots.state(target.root)[0] == RootState.READ_ONLY:
                     self.marks.set_all([(target.path, state)])
                     return state
                 folder.put(target.name, look.marks, state)
@@ -124,7 +134,7 @@ class Recovery:
     def _survived(self, doomed: Doomed, target: Target) -> bool:
         """Whether the file is still there; if not, the companions of it are gone when this returns."""
         try:
-            with self.disk.opened(target.place.root, target.folder) as folder:
+            with self.disk.opened(target.root, target.folder) as folder:
                 try:
                     folder.look_bare(target.name)
                 except PathMissing:
@@ -141,8 +151,8 @@ class Recovery:
     def _target(self, root: bytes, path: bytes) -> Target | None:
         """The file's place in the root that it was written down for; None: that root cannot be worked on now."""
         try:
-            target = target_of(path, self.roots, self.disk, {})
+            target = Finder(self.roots, self.disk).target(path)
         except ServiceError:
             return None
-        state, _ = self.roots.state(target.place.root)
+        state, _ = self.roots.state(target.root)
         return None if state in (RootState.OFFLINE, RootState.SWAPPED) else target

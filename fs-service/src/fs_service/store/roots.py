@@ -6,6 +6,7 @@ in its `.thumbnails`. Identities are kept in `roots.json`, apart from the config
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from typing import Any, Final
 
 from media_common import beneath, thumbnail_file
 
-from fs_service.domain.errors import OutsideRoots, RootNotConfigured, RootOffline, StorageFailed
+from fs_service.domain.errors import OutsideRoots, PathMissing, RootNotConfigured, RootOffline, StorageFailed
 from fs_service.domain.paths import is_inside
 from fs_service.domain.ports import Place, RootState
 from fs_service.domain.views import Settings
@@ -34,6 +35,8 @@ MARKER: Final = b"root-id"
 _MARKER_FORM: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NOFOLLOW: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
+#: What is wrong with the path, and not with the machine.
+_NOT_TO_BE_HAD: Final = frozenset((errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
 _MISSING: Final = "The directory is not there."
 _SWAPPED: Final = "Another directory stands in its place; add the path again to accept it."
 _READ_ONLY: Final = "The directory cannot be written; marks are kept in the state directory."
@@ -80,7 +83,8 @@ class ConfiguredRoots:
                     self._config.add_path(path)
                     self._keep({**self._identities, path: _identity(root_fd)})
             except OSError as error:
-                raise StorageFailed(f"The directory cannot be opened: {error.strerror}.") from error
+                sentence = f"The directory cannot be opened: {error.strerror}."
+                raise (PathMissing if error.errno in _NOT_TO_BE_HAD else StorageFailed)(sentence) from error
 
     def remove(self, path: bytes) -> None:
         with self._mutex:

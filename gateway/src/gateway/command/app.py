@@ -6,48 +6,90 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 import grpc
 import typer
 from media_common.config import PublicSettings, SettingsError
-from media_proto import metadata_pb2 as pb
 
-from gateway.command.doctor import examined
-from gateway.command.stack import NotRunning, Stack, running
-from gateway.dialects.platform.keys import key_out, key_request
-from gateway.dialects.platform.resolve import Resolver, faces_out, plain
+from gateway.command.archive import HELD
+from gateway.command.backup import backed_up
+from gateway.command.doctor import all_well
+from gateway.command.exquisitor_parts import Addresses
+from gateway.command.importing import NO_VECTORS, bar_for, imported
+from gateway.command.operator import Operator, reached
+from gateway.command.purging import purged
+from gateway.command.restore import restored, verified
+from gateway.command.stack import Refused, Stack, running
+from gateway.command.untrashing import untrashed
+from gateway.config import CommandSettings
 from gateway.errors import Failure, failure_of
-from gateway.paths import dumps
+from gateway.paths import dumps, plain
 
 T = TypeVar("T")
+#: What a path begins with, and no id.
+_PATH: Final = ("/", "~", ".")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Ask and tell a running Framewell.")
 keys = typer.Typer(no_args_is_help=True, help="Keys of callers.")
 app.add_typer(keys, name="key")
+imports = typer.Typer(no_args_is_help=True, help="Collections of other systems.")
+app.add_typer(imports, name="import")
+
+
+@imports.callback()
+def _imports() -> None:
+    """The system is named, even while there is only one."""
 
 
 def asked(question: Callable[[Stack], Awaitable[T]]) -> T:
-    """The answer of the running stack; whatever it refuses ends the program with a sentence."""
+    """The answer of the stack that runs on the state directory; a refusal ends the program with a sentence."""
 
     async def ask() -> T:
+        _refuse_url()
         async with running(PublicSettings.load()) as stack:
             return await question(stack)
 
+    return ended(ask)
+
+
+def operated(question: Callable[[Operator], Awaitable[T]]) -> T:
+    """The answer of the stack that runs on the state directory, or of the Framewell at `FRAMEWELL_URL`."""
+
+    async def ask() -> T:
+        async with reached() as operator:
+            return await question(operator)
+
+    return ended(ask)
+
+
+def ended(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What it gives; whatever is refused ends the program with a sentence."""
     try:
-        return asyncio.run(ask())
+        return asyncio.run(work())
     except SettingsError as error:
         sentence, status = str(error), 2
-    except NotRunning as error:
+    except Refused as error:
         sentence, status = str(error), 1
     except (Failure, grpc.aio.AioRpcError) as error:
         sentence, status = failure_of(error).message, 1
     typer.echo(f"framewell: {sentence}", err=True)
     raise typer.Exit(status)
+
+
+def _refuse_url() -> None:
+    """
+    Raises:
+        Refused: what is asked for needs the state directory.
+    """
+    if CommandSettings.load().url:
+        raise Refused(
+            "This needs the state directory: run it on the machine where Framewell runs, without FRAMEWELL_URL."
+        )
 
 
 def show(value: Any, as_json: bool, lines: list[str]) -> None:
@@ -67,12 +109,8 @@ def create_key(
 ) -> None:
     """Make a key; it is shown this once."""
 
-    async def create(stack: Stack) -> dict[str, Any]:
-        fields = {"name": name, "scopes": scope, "collections": collection or None, "expiresInDays": expires_in_days}
-        key = await stack.catalogue.create_key(key_request(fields, time.time_ns() // 1000))
-        return {**key_out(key, await _slugs(stack)), "key": key.secret}
-
-    made = asked(create)
+    fields = {"name": name, "scopes": scope, "collections": collection or None, "expiresInDays": expires_in_days}
+    made = operated(lambda operator: operator.create_key(fields))
     show(made, as_json, [made["key"]])
 
 
@@ -80,12 +118,7 @@ def create_key(
 def list_keys(as_json: AsJson = False) -> None:
     """The keys that are not revoked, without their secrets."""
 
-    async def listed(stack: Stack) -> list[dict[str, Any]]:
-        found = (await stack.catalogue.keys()).keys
-        slugs = await _slugs(stack)
-        return [key_out(key, slugs) for key in found if not key.HasField("revoked_us")]
-
-    found = asked(listed)
+    found = operated(lambda operator: operator.keys())
     show({"keys": found}, as_json, [_key_line(key) for key in found])
 
 
@@ -97,7 +130,7 @@ def revoke_key(key_id: Annotated[str, typer.Argument(help="As `key list` shows i
     except ValueError:
         typer.echo("framewell: There is no such key.", err=True)
         raise typer.Exit(1) from None
-    asked(lambda stack: stack.catalogue.revoke_key(uuid.bytes))
+    operated(lambda operator: operator.revoke_key(uuid))
     show({"revoked": uuid.hex}, as_json, [f"revoked {uuid.hex}"])
 
 
@@ -108,15 +141,10 @@ def resolve(
     as_json: AsJson = False,
 ) -> None:
     """The other faces of an item, whichever is given."""
-    path = _here(face) if face.startswith(("/", "~", ".")) else None
-
-    async def found(stack: Stack) -> dict[str, Any]:
-        resolver = Resolver(stack.catalogue)
-        if path is not None:
-            return faces_out(await resolver.at_path(path))
-        return faces_out(await resolver.of_id(face, collection))
-
-    faces = asked(found)
+    if face.startswith(_PATH):
+        faces = operated(lambda operator: operator.faces_at(_here(face)))
+    else:
+        faces = operated(lambda operator: operator.faces_of(face, collection))
     told = {**faces, "collection": f"{faces['collection']['slug']} ({faces['collection']['id']})"}
     show(faces, as_json, [f"{name:<12}{value}" for name, value in told.items() if value is not None])
 
@@ -127,33 +155,138 @@ def reindex(
     as_json: AsJson = False,
 ) -> None:
     """Compare the catalogue with the disk again, in the background; every item keeps its ids."""
-    wanted = pb.ReindexRequest()
-    if root is not None:
-        wanted.root = _here(root)
-    told = asked(lambda stack: stack.catalogue.ask(stack.catalogue.stub.Reindex, wanted))
-    roots = [{"path": os.fsdecode(one.root), "items": one.items, "running": one.running} for one in told.roots]
-    lines = [f"{one['path']}: {one['items']} items{', running' if one['running'] else ''}" for one in roots]
-    show({"waiting": told.waiting, "running": told.running, "roots": roots}, as_json, ["reindexing", *lines])
+    path = None if root is None else _here(root)
+    told = operated(lambda operator: operator.reindex(path))
+    lines = [f"{one['path']}: {one['items']} items{', running' if one['running'] else ''}" for one in told["roots"]]
+    show(told, as_json, ["reindexing", *lines])
+
+
+@imports.command("exquisitor")
+def import_exquisitor(
+    file: Annotated[Path, typer.Argument(help="The collection's SQLite database.")],
+    collection: Annotated[str, typer.Option(help="What requests call it.")],
+    thumbnails: Annotated[str, typer.Option(metavar="URL", help="What comes before each thumbnail_uri.")],
+    originals: Annotated[str, typer.Option(metavar="URL", help="What comes before each uri.")],
+    vectors: Annotated[Path | None, typer.Option(metavar="FILE", help="Its vectors; not taken yet.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a collection of Exquisitor into the catalogue, with its ids: all of it or nothing."""
+    if vectors is not None:
+        typer.echo(f"framewell: {NO_VECTORS}", err=True)
+        raise typer.Exit(1)
+    addresses = Addresses(originals, thumbnails)
+    with bar_for(people=not as_json) as bar:
+        told = asked(lambda stack: imported(stack, file, collection, addresses, bar))
+    counts = ", ".join(f"{told[name]} {name}" for name in ("items", "groups", "tagsets", "tags"))
+    show(told, as_json, [f"imported {told['collection']['slug']}: {counts}"])
+
+
+@app.command()
+def untrash(
+    faces: Annotated[list[str], typer.Argument(metavar="ID...", help="Paths, or ids in any dialect.")],
+    collection: Annotated[str | None, typer.Option(help="Whose numbers an id speaks of.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring trashed files and uploads back. An upload that was deleted with all its versions comes with all of them, a
+    folder with what is below it."""
+    wanted = [_here(face) if face.startswith(_PATH) else face for face in faces]
+    told = asked(lambda stack: untrashed(stack, wanted, collection))
+    show(told, as_json, [f"brought back {told['uploads']} uploads; {told['files']} files have no trash mark"])
+
+
+@app.command()
+def purge(
+    collection: Annotated[str | None, typer.Option(help="Only this collection's uploads; without it, all.")] = None,
+    now: Annotated[bool, typer.Option("--now", help="Also what was trashed within the last day.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete trashed uploads for good and remove the bytes that no upload refers to, those of the last hour excepted.
+
+    What was trashed, or changed since, within the last day is kept: `untrash` brings it back.
+
+    Files of review paths are not touched: emptying the trash is what deletes those. Where the catalogue knows no upload
+    at all, as after it was lost, removing bytes is asked about in spite of --yes.
+    """
+
+    def confirm(question: str, in_person: bool) -> bool:
+        return (yes and not in_person) or typer.confirm(question, err=True)
+
+    told = asked(lambda stack: purged(stack, PublicSettings.load(), collection, confirm, now=now))
+    lines = [f"deleted {told['uploads']} uploads, removed {told['blobs']} files of {told['bytes']:,} bytes"]
+    if told["kept"]:
+        lines.append(f"kept {told['kept']} uploads trashed within the last day; --now deletes them too")
+    show(told, as_json, lines)
 
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Look whether services, roots and disks are well; exit status 1 when one is not."""
-    checks = asked(examined)
-    well = all(check.ok for check in checks)
+    """Look whether versions, services, roots and disks are well; exit status 1 when one is not."""
+    checks = operated(lambda operator: operator.checks())
+    well = all_well(checks)
     lines = [f"{'ok ' if check.ok else 'BAD'}  {check.name}: {check.told}" for check in checks]
     show({"ok": well, "checks": [check.out() for check in checks]}, as_json, lines)
     if not well:
         raise typer.Exit(1)
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The archive to write; gzipped when it ends in .gz or .tgz.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write everything that nothing can rebuild into one file, whether Framewell is running or not.
+
+    The media of review paths and the marks beside them are not in it. It holds keys: keep it to yourself.
+    """
+
+    async def make() -> dict[str, Any]:
+        _refuse_url()
+        return await backed_up(file, PublicSettings.load())
+
+    told = ended(make)
+    show(told, as_json, [f"backed up to {file}", *_archive_lines(told)])
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `backup` has written.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Only check the archive; nothing is put back.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Move a state directory that is not empty aside; nothing is deleted.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup back into the state directory. Framewell must not be running."""
+
+    async def put() -> dict[str, Any]:
+        if verify:
+            return verified(file)
+        _refuse_url()
+        return restored(file, PublicSettings.load().state_path, replace=replace)
+
+    told = ended(put)
+    lines = [f"{file} is whole" if verify else f"restored to {told['state']}", *_archive_lines(told)]
+    if told.get("previous"):
+        lines.append(f"what was there is now {told['previous']}")
+    if told.get("left"):
+        lines.append(f"left by a restore that was cut off: {', '.join(told['left'])}")
+    show(told, as_json, lines)
+
+
+def _archive_lines(told: dict[str, Any]) -> list[str]:
+    """What an archive holds, a line a member."""
+    lines = [f"made {told['createdAt']} by Framewell {told['version']}"]
+    lines += [f"{name:<14}{facts['bytes']:>14,} bytes" for name, facts in told["members"].items() if name in HELD]
+    lines.append(f"{told['blobs']['count']} uploads, {told['blobs']['bytes']:,} bytes")
+    if told["uploads"] == "s3":
+        lines.append("uploads are in S3, which this backup does not hold: keep the bucket")
+    return lines
+
+
 def _here(path: str) -> bytes:
     """The path as review paths are kept, from wherever the command is called."""
     return plain(os.fsencode(os.path.abspath(os.path.expanduser(path))))
-
-
-async def _slugs(stack: Stack) -> dict[int, str]:
-    return {one.id: one.slug for one in (await stack.catalogue.collections()).collections}
 
 
 def _key_line(key: dict[str, Any]) -> str:

@@ -1,53 +1,68 @@
-"""Whether everything that a library needs is there: services, roots, disk space."""
+"""Whether everything that a library needs is there: versions, services, roots, disk space. What was found out is judged
+here; who asks is the operator."""
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from gateway.command.stack import Stack
-from gateway.dialects.platform.render import plan_out
+from gateway.command.operator import Check
+from gateway.command.stack import PACKAGE
+from gateway.paths import text_of
 
 #: Below this a disk is nearly full.
 LOW_BYTES: Final = 1024**3
 #: Nothing of the kind is set up, or nobody can say: no fault of the stack's.
 _FINE: Final = frozenset(("up", "off", "unknown"))
-_PACKAGE: Final = "framewell-gateway"
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    ok: bool
-    told: str
-
-    def out(self) -> dict[str, Any]:
-        return {"check": self.name, "ok": self.ok, "told": self.told}
-
-
-async def examined(stack: Stack) -> list[Check]:
-    """Every check, in the order in which one would look."""
-    checks = [Check("version", True, metadata.version(_PACKAGE)), _space("state directory", stack.state)]
-    for name, part in (await stack.dependencies.readiness()).parts.items():
-        # Search only makes finding better; everything else works without it.
-        ok = part.state in _FINE or name == "search"
-        checks.append(Check(f"service {name}", ok, f"{part.state}: {part.reason}" if part.reason else part.state))
-    for root in plan_out(await stack.fs.trash_plan(None))["roots"]:
-        checks.append(Check(f"root {root['path']}", root["state"] == "online", root["state"]))
-        if root["state"] == "online":
-            checks.append(_space(f"disk of {root['path']}", Path(root["path"])))
-    return checks
+def version_check(running: str | None, *, same: bool) -> Check:
+    """
+    Args:
+        running: what the gateway says; None: it says nothing.
+        same: it runs from what is installed here, so another version is one that was not started again.
+    """
+    installed = metadata.version(PACKAGE)
+    told = f"Framewell {installed}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    if running is None or (same and running == installed):
+        return Check("version", True, told)
+    if same:
+        return Check("version", False, f"{told}, but {running} runs: start it again")
+    return Check("version", True, f"Framewell {running}; this command {installed}")
 
 
-def _space(name: str, folder: Path) -> Check:
+def part_check(name: str, state: str, reason: str) -> Check:
+    # Search only makes finding better; everything else works without it.
+    ok = state in _FINE or name == "search"
+    return Check(f"service {name}", ok, f"{state}: {reason}" if reason else state)
+
+
+def root_check(path: bytes, state: str, reason: str = "") -> Check:
+    """Reachable and writable, or why not."""
+    return Check(f"root {text_of(path)}", state == "online", f"{state}: {reason}" if reason else state)
+
+
+def space_check(name: str, folder: bytes | Path) -> Check:
     try:
         free = shutil.disk_usage(os.fsencode(folder)).free
     except OSError as error:
         return Check(name, False, error.strerror or "it cannot be read")
     return Check(name, free >= LOW_BYTES, f"{free / 1e9:.1f} GB free")
+
+
+def state_check(state: Path) -> Check:
+    """The state directory: writable, with room, for its owner alone."""
+    check = space_check("state directory", state)
+    if not os.access(state, os.W_OK | os.X_OK):
+        return Check(check.name, False, "it cannot be written")
+    return check
+
+
+def all_well(checks: Iterable[Check]) -> bool:
+    return all(check.ok for check in checks)

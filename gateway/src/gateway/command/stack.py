@@ -13,14 +13,20 @@ from media_common.config import PublicSettings
 
 from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
+from gateway.command.state_dir import is_held
 from gateway.config import GatewaySettings
 from gateway.dependencies import Dependencies
 
 RUN_FILE: Final = "run.json"
+PACKAGE: Final = "framewell-gateway"
 
 
-class NotRunning(Exception):
-    """There is no stack to talk to; the text is a sentence."""
+class Refused(Exception):
+    """It cannot be done as things are; the text is a sentence."""
+
+
+class NotRunning(Refused):
+    """There is no stack to talk to."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,8 @@ async def running(public: PublicSettings) -> AsyncIterator[Stack]:
 
 def _facts(state: Path) -> dict[str, Any]:
     try:
+        if not is_held(state):  # a file that is there all the same is what a killed stack left
+            raise FileNotFoundError
         facts: dict[str, Any] = json.loads((state / RUN_FILE).read_text(encoding="utf-8"))
         if facts["url"] and facts["sockets"].keys() >= {"fs", "metadata", "search"}:
             return facts

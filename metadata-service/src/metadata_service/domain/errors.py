@@ -29,12 +29,21 @@ class FolderNotFound(ServiceError):
 
 
 class ItemNotFound(ServiceError):
-    """No such media, group or frame; one that was emptied counts as none."""
+    """No such media or group; one that was emptied counts as none."""
 
     code = ErrorCode.ITEM_NOT_FOUND
 
     def __init__(self) -> None:
         super().__init__("Media not found")
+
+
+class FrameNotFound(ServiceError):
+    """The item is there; it has no such frame, or was not looked into yet."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+
+    def __init__(self) -> None:
+        super().__init__("Invalid frame: the item has no such frame.")
 
 
 class ObjectNotFound(ServiceError):
@@ -79,6 +88,22 @@ class NotMovable(ServiceError):
         super().__init__("Files of a review path stay where they are on the disk; this item cannot be moved.")
 
 
+class ItemIsLocked(ServiceError):
+    code = ErrorCode.ITEM_LOCKED
+
+    def __init__(self) -> None:
+        super().__init__("The item is locked.")
+
+
+class HasLocked(ServiceError):
+    """Something below the folder is locked."""
+
+    code = ErrorCode.ITEM_LOCKED
+
+    def __init__(self) -> None:
+        super().__init__("A locked item is in the folder; nothing was deleted.")
+
+
 class KeyNotFound(ServiceError):
     code = ErrorCode.KEY_NOT_FOUND
 
@@ -96,6 +121,12 @@ class Unreachable(ServiceError):
     """The file service or NATS does not answer; indexing goes on when it does."""
 
     code = ErrorCode.SERVICE_UNAVAILABLE
+
+
+class BadImport(ServiceError):
+    """A collection of another system that cannot be taken as it is."""
+
+    code = ErrorCode.INVALID_ARGUMENT
 
 
 class IdOutOfRange(ServiceError):

@@ -16,6 +16,9 @@ NAMESPACE: Final = uuid.UUID("b7c6c1c8-5c44-5c0b-9a63-6f1a2f0d9e57")
 BASE_STEP: Final = 2**40
 #: Ids less the collection's base stay below this: they are positions in 32-bit bitmaps.
 POSITIONS: Final = 2**32
+#: Numbers that an import may bring; those above are for what comes later (folders, frames, further tags).
+IMPORTED_ITEMS: Final = range(1, POSITIONS - 2**24)
+IMPORTED_TAGS: Final = range(1, BASE_STEP - 2**24)
 INT64: Final = range(-(2**63), 2**63)
 
 

@@ -102,6 +102,11 @@ class Collection:
     thumbnails_url: str
     created_us: int
 
+    @property
+    def imported(self) -> bool:
+        """It has numbers and tagsets of its own; the catalogue adds none."""
+        return self.id_base != 0
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -119,6 +124,7 @@ class Facts:
     orientation: int | None = None
     latitude: float | None = None
     longitude: float | None = None
+    taken_offset_min: int | None = None  # the camera's clock ahead of UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +153,15 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A row of another system's collection; its number is kept."""
+    """A row of another system's collection, an item or a group; its number and those of its tags are kept."""
 
     relative_id: int
-    uri: str
+    uri: str | None  # None: it has no file
     kind: Kind
     thumbnail_uri: str | None = None
     group_relative_id: int | None = None
+    tag_ids: tuple[int, ...] = ()
+    is_group: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,9 @@ class Family(IntEnum):
     CLUSTERED = 5  # media with an object in a cluster
     PRESENT = 6  # a collection's media that are neither gone nor emptied
     EMBEDDED = 7  # its media that have a vector
+    UNDESCRIBED = 8  # its files in place that nobody has looked into since they changed
+    UNHASHED = 9  # those that have no hash yet
+    FRESH = 10  # those that never had one: they may be known files that have moved
     LISTED = 16  # plus the kind's number: a collection's listed rows of that kind
 
 

@@ -112,7 +112,9 @@ def changed(txn: Transaction, uuid: UUID, change: Callable[[Collection, int], An
         ItemNotFound: there is none, or it was emptied.
     """
     row = txn.execute(
-        "SELECT id, collection_id FROM node WHERE uuid = ? AND parent_id IS NOT NULL AND marks & 16 = 0", uuid.bytes
+        "SELECT node.id, collection_id FROM node JOIN collection ON collection.id = collection_id "
+        "WHERE node.uuid = ? AND parent_id IS NOT NULL AND marks & 16 = 0 AND complete",
+        uuid.bytes,
     ).fetchone()
     if row is None:
         raise ItemNotFound

@@ -171,8 +171,9 @@ def ensure_folder(txn: Transaction, collection: Collection, relative_path: bytes
         if row is None:
             parent_id = _add_folder(txn, collection, parent_id, shown_name(part), part, done)
         else:
-            if row[1]:
-                _set_folder_marks(txn, collection, row[0], parent_id, Marks(row[1]), Marks.NONE)
+            marks = Marks(row[1])
+            if marks & ~Marks.TRASHED:
+                _set_folder_marks(txn, collection, row[0], parent_id, marks, marks & Marks.TRASHED)
             parent_id = row[0]
     txn.known[key] = parent_id
     return parent_id
@@ -205,7 +206,9 @@ def _add_folder(
     )  # fmt: skip
     source = Source.UPLOAD if disk_name is None else Source.IN_PLACE
     columns = {"name": name, "name_key": name_key(name), "disk_name": disk_name, "source": source}
-    insert_node(txn, collection, folder_id, uuid, parent_id, Kind.FOLDER, Marks.NONE, columns)
+    # A folder on a disk is listed when something listed is in it: `Transaction.finish`.
+    marks = Marks.NONE if disk_name is None else Marks.TRASHED
+    insert_node(txn, collection, folder_id, uuid, parent_id, Kind.FOLDER, marks, columns)
     return folder_id
 
 

@@ -69,7 +69,7 @@ def media(snapshot: Snapshot, ids: Sequence[int]) -> list[Media]:
                 kind=kind,
                 name=row[7],
                 path=(*labels, UUID(bytes=row[1])),
-                relative_path=row[16].encode() if row[16] is not None else _joined(relative, raw_name),
+                relative_path=_joined(relative, raw_name) if row[5] != Source.EXTERNAL else (row[16] or "").encode(),
                 source=Source(row[5]),
                 marks=Marks(row[6]),
                 facts=Facts(*row[20:]),
@@ -97,9 +97,12 @@ def one(snapshot: Snapshot, uuid: UUID) -> Media:
     """An item or folder by its public id, trashed ones and old versions too.
 
     Raises:
-        ItemNotFound: there is none, or it was emptied.
+        ItemNotFound: there is none, it was emptied, or its collection is still being imported.
     """
-    row = snapshot.connection.execute("SELECT id FROM node WHERE uuid = ?", (uuid.bytes,)).fetchone()
+    row = snapshot.connection.execute(
+        "SELECT node.id FROM node JOIN collection ON collection.id = collection_id WHERE node.uuid = ? AND complete",
+        (uuid.bytes,),
+    ).fetchone()
     found = [] if row is None else media(snapshot, [row[0]])
     if not found or found[0].marks & Marks.EMPTIED:
         raise ItemNotFound

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pyroaring import BitMap
 
-from metadata_service.domain.errors import ItemNotFound, ObjectNotFound
+from metadata_service.domain.errors import FrameNotFound, ItemNotFound, ObjectNotFound
 from metadata_service.domain.ids import child_uuid
 from metadata_service.domain.media import Collection, Marks
 from metadata_service.store.bits import Family
@@ -119,7 +119,7 @@ def add_objects(txn: Transaction, media_id: int, objects: Sequence[ObjectGiven])
     """Number and id of each new object.
 
     Raises:
-        ItemNotFound: the media has no such frame.
+        FrameNotFound: the media has no such frame.
     """
     added = []
     for given in objects:
@@ -127,7 +127,7 @@ def add_objects(txn: Transaction, media_id: int, objects: Sequence[ObjectGiven])
             "SELECT id, uuid FROM frame WHERE media_id = ? AND position = ?", media_id, given.frame
         ).fetchone()
         if row is None:
-            raise ItemNotFound
+            raise FrameNotFound
         number = txn.next_of("object")
         uuid = child_uuid(UUID(bytes=row[1]), "object", str(number))
         object_id = _add_object(txn, row[0], uuid, False, given.kind, given.label, given.model, given.shape)

@@ -11,7 +11,7 @@ from pyroaring import BitMap
 from metadata_service.domain.disk import Looked
 from metadata_service.domain.errors import CollectionNotFound
 from metadata_service.domain.media import Collection, FileSeen, Kind, Marks, Source, shown_name
-from metadata_service.store import collections, media
+from metadata_service.store import bursts, collections, media
 from metadata_service.store.bits import Family
 from metadata_service.store.nodes import marked
 from metadata_service.store.paths import folder_path
@@ -96,6 +96,7 @@ def apply(
         elif one.missing:
             changed += _gone(txn, collection, media.find_file(txn, collection, relative(root, one.path)), left)
     _prune(txn, collection, left)
+    bursts.settle(txn)
     return changed
 
 
@@ -105,7 +106,9 @@ def _follow(txn: Transaction, collection: Collection, node_id: int, path: bytes)
     folder, _, name = path.rpartition(b"/")
     parent_id = collections.ensure_folder(txn, collection, folder)
     if txn.one("SELECT id FROM node WHERE parent_id = ? AND disk_name = ?", parent_id, name) is None:
+        bursts.touch(txn, node_id)
         collections.relocate(txn, node_id, parent_id, name)
+        bursts.touch(txn, node_id)
         txn.reworded(node_id)
     return old_parent
 
@@ -116,6 +119,7 @@ def _gone(txn: Transaction, collection: Collection, node_id: int | None, left: s
         return False
     left.add(row[1])
     assert node_id is not None
+    bursts.touch(txn, node_id)
     return marked(txn, node_id, Marks(row[0]) | Marks.GONE)
 
 
@@ -185,7 +189,9 @@ def hide_root(txn: Transaction, root: bytes) -> None:
         if kind == Kind.FOLDER:
             collections.set_folder_gone(txn, node_id, True)
         else:
+            bursts.touch(txn, node_id)
             marked(txn, node_id, Marks(marks) | Marks.GONE)
+    bursts.settle(txn)
     set_reconciled(txn, root, False)
 
 

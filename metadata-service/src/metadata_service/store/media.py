@@ -7,11 +7,10 @@ import sqlite3
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
-from uuid import UUID
 
 from metadata_service.domain.errors import IdOutOfRange, ItemNotFound
-from metadata_service.domain.groups import GroupKind
-from metadata_service.domain.ids import POSITIONS, child_uuid, file_uuid, upload_uuid
+from metadata_service.domain.ids import POSITIONS, file_uuid, upload_uuid
+from metadata_service.domain.imports import place_of
 from metadata_service.domain.media import (
     REVIEW_MARKS,
     Collection,
@@ -26,6 +25,8 @@ from metadata_service.domain.media import (
     shown_name,
 )
 from metadata_service.domain.tags import STATUS, automatic
+from metadata_service.store import bursts
+from metadata_service.store.bits import Family
 from metadata_service.store.collections import ensure_folder
 from metadata_service.store.nodes import insert_node, marked
 from metadata_service.store.tagging import (
@@ -61,14 +62,22 @@ def upsert_file(txn: Transaction, collection: Collection, seen: FileSeen) -> tup
         return _insert_file(txn, collection, parent_id, disk_name, seen), Outcome.NEW
     node_id, old = int(row[0]), Marks(row[1])
     new = (old & Marks.SUPERSEDED) | seen.marks
-    facts = _known(seen.facts, Facts(*row[4:]))
-    same_facts = tuple(row[4:]) == _values(facts) and row[2] == seen.inode
+    facts = _known(seen.facts, Facts(*row[4:])) if row[2] == seen.inode else seen.facts
+    same_facts = tuple(row[4:]) == values_of(facts) and row[2] == seen.inode
     if same_facts and old == new:
         return node_id, Outcome.SAME
+    # Neither a lock nor the trash makes or ends a burst, and a long one is costly to look through.
+    is_other_shot = not same_facts or bool((old ^ new) & (Marks.GONE | Marks.EMPTIED))
+    if is_other_shot:
+        bursts.touch(txn, node_id)
     if not same_facts:
-        replaced = row[4] != facts.size_bytes or row[5] != facts.modified_us
-        _write_facts(txn, node_id, facts, seen.inode, forget_hash=replaced)
+        replaced = (row[4], row[5], row[2]) != (facts.size_bytes, facts.modified_us, seen.inode)
+        write_facts(txn, node_id, facts, seen.inode, forget_hash=replaced)
+        if replaced:
+            to_look_into(txn, collection, node_id)
     marked(txn, node_id, new)
+    if is_other_shot:
+        bursts.touch(txn, node_id)
     set_automatic(txn, collection, node_id, automatic(seen.kind, new, facts), parent_id)
     txn.reworded(node_id)
     return node_id, Outcome.CHANGED
@@ -78,18 +87,24 @@ def _known(new: Facts, old: Facts) -> Facts:
     """What is read from inside a file is kept while the file is the same and the news do not say it."""
     if (new.size_bytes, new.modified_us) != (old.size_bytes, old.modified_us):
         return new
-    return Facts(*(a if a is not None else b for a, b in zip(_values(new), _values(old), strict=True)))
+    return Facts(*(a if a is not None else b for a, b in zip(values_of(new), values_of(old), strict=True)))
 
 
-def _values(facts: Facts) -> tuple[Any, ...]:
+def values_of(facts: Facts) -> tuple[Any, ...]:
     return tuple(getattr(facts, name) for name in _FACTS)
 
 
-def _write_facts(txn: Transaction, node_id: int, facts: Facts, inode: int, forget_hash: bool) -> None:
+def to_look_into(txn: Transaction, collection: Collection, node_id: int) -> None:
+    """The file is new, or another than before: what is inside is not known."""
+    for family in (Family.UNDESCRIBED, Family.UNHASHED):
+        txn.bits.add(family, collection.id, node_id - collection.id_base)
+
+
+def write_facts(txn: Transaction, node_id: int, facts: Facts, inode: int, forget_hash: bool) -> None:
     settings = ", ".join(f"{name} = ?" for name in _FACTS)
     txn.execute(
         f"UPDATE node SET {settings}, inode = ?, updated_us = ? WHERE id = ?",  # noqa: S608 - our own names
-        *_values(facts), inode, txn.tick(), node_id,
+        *values_of(facts), inode, txn.tick(), node_id,
     )  # fmt: skip
     if forget_hash:
         txn.execute("UPDATE node SET sha256 = NULL WHERE id = ?", node_id)
@@ -108,12 +123,15 @@ def _insert_file(txn: Transaction, collection: Collection, parent_id: int, disk_
         "name_key": name_key(name),
         "disk_name": disk_name,
         "inode": seen.inode,
-        **dict(zip(_FACTS, _values(seen.facts), strict=True)),
+        **dict(zip(_FACTS, values_of(seen.facts), strict=True)),
     }
     node_id = txn.next_id(collection)
     insert_node(txn, collection, node_id, uuid, parent_id, seen.kind, seen.marks, columns)
     begin_automatic(txn, collection, node_id, automatic(seen.kind, seen.marks, seen.facts), parent_id)
     txn.reworded(node_id)
+    to_look_into(txn, collection, node_id)
+    txn.bits.add(Family.FRESH, collection.id, node_id - collection.id_base)
+    bursts.touch(txn, node_id)
     return node_id
 
 
@@ -153,16 +171,6 @@ def set_marks(txn: Transaction, node_id: int, marks: Marks, mask: Marks = REVIEW
     return True
 
 
-def set_sha256(txn: Transaction, node_id: int, sha256: bytes, size_bytes: int, modified_us: int) -> bool:
-    """Note the hash of a file that is still the one that was read; whether it is."""
-    return (
-        txn.execute(
-            "UPDATE node SET sha256 = ? WHERE id = ? AND size_bytes = ? AND modified_us = ?",
-            sha256, node_id, size_bytes, modified_us,
-        ).rowcount > 0
-    )  # fmt: skip
-
-
 def set_facts(txn: Transaction, node_id: int, facts: Facts) -> bool:
     """Note what was read from inside a file that is still of this size and time; whether it is."""
     row = txn.execute(
@@ -172,7 +180,7 @@ def set_facts(txn: Transaction, node_id: int, facts: Facts) -> bool:
     if row is None or (row[5], row[6]) != (facts.size_bytes, facts.modified_us):
         return False
     known = _known(facts, Facts(*row[5:]))
-    _write_facts(txn, node_id, known, row[4], forget_hash=False)
+    write_facts(txn, node_id, known, row[4], forget_hash=False)
     collection = txn.collection(row[0])
     set_automatic(txn, collection, node_id, automatic(Kind(row[3]), Marks(row[2]), known), row[1])
     txn.reworded(node_id)
@@ -197,7 +205,7 @@ def add_upload(txn: Transaction, collection: Collection, upload: Upload) -> int:
         "name_key": name_key(upload.name),
         "sha256": upload.sha256,
         "content_type": upload.content_type,
-        **dict(zip(_FACTS, _values(upload.facts), strict=True)),
+        **dict(zip(_FACTS, values_of(upload.facts), strict=True)),
     }
     if upload.version_of is not None:
         row = txn.execute(
@@ -278,7 +286,7 @@ def edit(txn: Transaction, node_id: int, name: str | None, metadata: Mapping[str
     touched(txn, node_id)
 
 
-def add_imported(txn: Transaction, collection: Collection, item: Imported, tag_ids: list[int]) -> int:
+def add_imported(txn: Transaction, collection: Collection, item: Imported) -> int:
     """An item of another system under its own number.
 
     Raises:
@@ -286,7 +294,7 @@ def add_imported(txn: Transaction, collection: Collection, item: Imported, tag_i
     """
     if not 0 < item.relative_id < POSITIONS:
         raise IdOutOfRange(f"The id {item.relative_id} is not between 1 and {POSITIONS - 1}.")
-    folder, _, name = item.uri.rpartition("/")
+    folder, name = place_of(item)
     parent_id = ensure_folder(txn, collection, folder.encode())
     node_id = collection.id_base + item.relative_id
     group_id = None if item.group_relative_id is None else collection.id_base + item.group_relative_id
@@ -298,49 +306,11 @@ def add_imported(txn: Transaction, collection: Collection, item: Imported, tag_i
         "thumbnail_uri": item.thumbnail_uri,
         "group_id": group_id,
     }
-    uuid = file_uuid(collection.uuid, b"%d\0%s" % (item.relative_id, item.uri.encode()))
+    uuid = file_uuid(collection.uuid, b"%d\0%s" % (item.relative_id, (item.uri or "").encode()))
     insert_node(txn, collection, node_id, uuid, parent_id, item.kind, Marks.NONE, columns)
-    for tag_id in tag_ids:
-        attach(txn, collection, node_id, tag_id)
+    for tag_id in item.tag_ids:
+        attach(txn, collection, node_id, collection.id_base + tag_id)
     if group_id is not None:
         follow_group(txn, collection, node_id, group_id, True)
     txn.reworded(node_id)
     return node_id
-
-
-def add_group(
-    txn: Transaction,
-    collection: Collection,
-    kind: GroupKind,
-    members: list[int],
-    *,
-    name: str = "",
-    relative_id: int | None = None,
-    uri: str = "",
-    thumbnail_uri: str | None = None,
-    source_kind: Kind = Kind.OTHER,
-) -> int:
-    """A new group of these items; those of them that were in another leave it."""
-    group_id = txn.next_id(collection) if relative_id is None else collection.id_base + relative_id
-    uuid: UUID = child_uuid(collection.uuid, "group", str(group_id))
-    txn.execute(
-        "INSERT INTO item_group VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        group_id, uuid.bytes, collection.id, kind, name, uri, thumbnail_uri, source_kind,
-    )  # fmt: skip
-    for member_id in members:
-        set_group(txn, collection, member_id, group_id)
-    return group_id
-
-
-def set_group(txn: Transaction, collection: Collection, item_id: int, group_id: int | None) -> None:
-    """Put an item into a group, or into none; a group left by its last member goes, unless it was imported."""
-    old = txn.one("SELECT group_id FROM node WHERE id = ?", item_id)
-    if old == group_id:
-        return
-    txn.execute("UPDATE node SET group_id = ? WHERE id = ?", group_id, item_id)
-    if old is not None:
-        follow_group(txn, collection, item_id, old, False)
-        if txn.one("SELECT 1 FROM node WHERE group_id = ? LIMIT 1", old) is None:
-            txn.execute("DELETE FROM item_group WHERE id = ? AND kind <> ?", old, GroupKind.IMPORTED)
-    if group_id is not None:
-        follow_group(txn, collection, item_id, group_id, True)

@@ -8,7 +8,12 @@ asked.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import Final
+
+from pyroaring import BitMap
+
+from metadata_service.store.bits import Changes, Family
 
 _FIRST: Final = """
 CREATE TABLE sequence (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -193,7 +198,45 @@ CREATE VIRTUAL TABLE words USING fts5 (
 );
 """
 
-STEPS: Final = (_FIRST,)
+_IMPORTS: Final = """
+-- 0: it is being imported. Nobody sees it, and what there is of it goes when the import ends in any other way.
+ALTER TABLE collection ADD COLUMN complete INTEGER NOT NULL DEFAULT 1;
+"""
+
+_UPLOADS: Final = """
+CREATE INDEX node_upload ON node (sha256) WHERE source = 2 AND kind <> 3;
+
+-- Jobs on their way to the queue.
+CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL, payload BLOB NOT NULL);
+"""
+
+#: The shots of a folder and a camera by time: what bursts are found by. What is not looked into yet is in `bits`.
+_INSIDES: Final = """
+ALTER TABLE node ADD COLUMN taken_offset_min INTEGER;
+DROP INDEX node_unhashed;
+CREATE INDEX node_by_shot ON node (parent_id, camera, taken_us)
+    WHERE camera IS NOT NULL AND taken_us IS NOT NULL AND kind = 4 AND source = 1 AND marks & 24 = 0;
+"""
+
+
+def _nothing_looked_into(connection: sqlite3.Connection) -> None:
+    """Every file in place is still to be described, and hashed where it has no hash."""
+    changes = Changes()
+    for collection_id, base in connection.execute("SELECT id, id_base FROM collection").fetchall():
+        files = "SELECT id - ? FROM node WHERE collection_id = ? AND inode IS NOT NULL"
+        for family, condition in ((Family.UNDESCRIBED, ""), (Family.UNHASHED, " AND sha256 IS NULL")):
+            rows = connection.execute(files + condition, (base, collection_id))
+            changes.add_all(family, collection_id, BitMap(row[0] for row in rows))
+    changes.write(connection)
+
+
+STEPS: Final[tuple[str | Callable[[sqlite3.Connection], None], ...]] = (
+    _FIRST,
+    _IMPORTS,
+    _UPLOADS,
+    _INSIDES,
+    _nothing_looked_into,
+)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -206,4 +249,10 @@ def migrate(connection: sqlite3.Connection) -> None:
     if version > len(STEPS):
         raise RuntimeError(f"The catalogue's database is of version {version}; this program knows {len(STEPS)}.")
     for number, step in enumerate(STEPS[version:], version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;\n{step}\nPRAGMA user_version = {number};\nCOMMIT;")
+        if isinstance(step, str):
+            connection.executescript(f"BEGIN IMMEDIATE;\n{step}\nPRAGMA user_version = {number};\nCOMMIT;")
+            continue
+        connection.execute("BEGIN IMMEDIATE")
+        step(connection)
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")

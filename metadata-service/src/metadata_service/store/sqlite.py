@@ -6,10 +6,12 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, Self, TypeVar
+
+from media_common.kept import CATALOGUE, KeptFile, parts
 
 from metadata_service.store.migrations import migrate
 from metadata_service.store.orders import DEFAULTS, Limits, Orders, StaleSnapshot
@@ -54,13 +56,16 @@ class Database:
         self._writer = connect(file, cache_mib=64)
         self._writer.execute("PRAGMA page_size = 8192")
         self._writer.execute("PRAGMA journal_mode = WAL")
+        # What was answered outlasts a power cut: an upload whose row was lost would be bytes that nothing refers to,
+        # and a revoked key would be good again. What can be rebuilt comes in batches: one flush for hundreds.
+        self._writer.execute("PRAGMA synchronous = FULL")
         migrate(self._writer)
         self._local = threading.local()
         self._lock = threading.Lock()
         self._readers: list[sqlite3.Connection] = []
 
     def write(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `work` in a transaction of its own: all of it is kept, or nothing."""
+        """Run `work` in a transaction of its own: all of it is kept, durable on return, or nothing."""
         with self._writing:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -86,13 +91,9 @@ class Database:
             finally:
                 connection.execute("ROLLBACK")
 
-    def backup(self, file: Path) -> None:
-        """A consistent copy while the database is in use."""
-        copy = sqlite3.connect(file)
-        try:
-            self._reader().backup(copy, pages=2048)
-        finally:
-            copy.close()
+    def kept(self) -> Generator[KeptFile | bytes, None, None]:
+        """The file of one moment, for a backup, while the database is in use."""
+        return parts(self._file.parent, CATALOGUE)
 
     def close(self) -> None:
         with self._writing, self._lock:
@@ -120,6 +121,7 @@ class Catalogue:
         self._database = database
         self._writer = ThreadPoolExecutor(1, "catalogue-write")
         self._readers = ThreadPoolExecutor(READERS, "catalogue-read")
+        self._copier = ThreadPoolExecutor(1, "catalogue-copy")
 
     async def read(self, work: Callable[Concatenate[Snapshot, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(
@@ -131,8 +133,14 @@ class Catalogue:
             self._writer, lambda: self._database.write(work, *args, **kwargs)
         )
 
-    async def backup(self, file: Path) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._readers, self._database.backup, file)
+    async def kept(self) -> AsyncGenerator[KeptFile | bytes, None]:
+        loop, parts = asyncio.get_running_loop(), self._database.kept()
+        try:
+            while (part := await loop.run_in_executor(self._copier, next, parts, None)) is not None:
+                yield part
+        finally:
+            # On the one thread that runs it, so behind the step in hand.
+            await loop.run_in_executor(self._copier, parts.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,4 +151,5 @@ class Catalogue:
     def _stop(self) -> None:
         self._writer.shutdown()
         self._readers.shutdown()
+        self._copier.shutdown()
         self._database.close()

@@ -108,6 +108,8 @@ def begin_automatic(
     txn: Transaction, collection: Collection, item_id: int, wanted: Mapping[str, Value], folder_id: int
 ) -> None:
     """`set_automatic` of an item that has no tags yet."""
+    if collection.imported:
+        return
     tag_ids = [_automatic_tag(txn, collection, name, value) for name, value in wanted.items()]
     tag_ids.append(folder_tag(txn, collection, folder_id))
     txn.connection.executemany("INSERT INTO tagging VALUES (?, ?)", [(item_id, tag_id) for tag_id in tag_ids])
@@ -120,7 +122,9 @@ def begin_automatic(
 def set_automatic(
     txn: Transaction, collection: Collection, item_id: int, wanted: Mapping[str, Value], folder_id: int
 ) -> None:
-    """Make the automatic tags of an item these, and the tag of its folder."""
+    """Make the automatic tags of an item these, and the tag of its folder; an imported collection has none."""
+    if collection.imported:
+        return
     tag_ids = {_automatic_tag(txn, collection, name, value) for name, value in wanted.items()}
     tag_ids.add(folder_tag(txn, collection, folder_id))
     current = {
@@ -139,7 +143,9 @@ def set_automatic(
 
 
 def set_one_automatic(txn: Transaction, collection: Collection, item_id: int, name: str, value: Value) -> None:
-    """Make the automatic tag of one set this one, as `Status` after a deed."""
+    """Make the automatic tag of one set this one, as `Status` after a deed; an imported collection has none."""
+    if collection.imported:
+        return
     tagset_id, _ = tagset(txn, collection, name, AUTOMATIC[name])
     wanted = tag(txn, collection, tagset_id, value)
     for tag_id in _of_item(txn, item_id, tagset_id):
@@ -174,6 +180,8 @@ def rename_folder_tags(txn: Transaction, collection: Collection, folder_id: int)
 
 def follow_folder(txn: Transaction, collection: Collection, item_id: int, old_id: int, new_id: int) -> None:
     """An item has another folder."""
+    if collection.imported:
+        return
     detach(txn, collection, item_id, folder_tag(txn, collection, old_id))
     attach(txn, collection, item_id, folder_tag(txn, collection, new_id))
 
@@ -201,7 +209,7 @@ def remove(txn: Transaction, collection: Collection, item_id: int, label: str, v
     Raises:
         TagNotFound: it does not carry it.
     """
-    _refuse_automatic(label)
+    _refuse_automatic(collection, label)
     row = txn.execute(
         "SELECT id, tagtype FROM tagset WHERE collection_id = ? AND name = ?", collection.id, label
     ).fetchone()
@@ -222,7 +230,7 @@ def relabel(txn: Transaction, collection: Collection, item_id: int, old: str, ne
     Raises:
         TagNotFound: it has none in the old set.
     """
-    _refuse_automatic(old)
+    _refuse_automatic(collection, old)
     row = txn.execute("SELECT id FROM tagset WHERE collection_id = ? AND name = ?", collection.id, old).fetchone()
     carried = [] if row is None else _of_item(txn, item_id, row[0])
     if not carried:
@@ -240,7 +248,7 @@ def replace(txn: Transaction, collection: Collection, item_id: int, wanted: Mapp
     """Make a person's tags on the item these; the automatic ones stay as they are, whatever is given for them."""
     tag_ids = set()
     for label, values in wanted.items():
-        if label in AUTOMATIC:
+        if _is_automatic(collection, label):
             continue
         for value in values:
             tagset_id, parsed_value = _writable(txn, collection, label, value)
@@ -251,7 +259,7 @@ def replace(txn: Transaction, collection: Collection, item_id: int, wanted: Mapp
         item_id,
     ).fetchall()
     for tag_id, name in rows:
-        if name not in AUTOMATIC and tag_id not in tag_ids:
+        if not _is_automatic(collection, name) and tag_id not in tag_ids:
             detach(txn, collection, item_id, tag_id)
     for tag_id in tag_ids:
         attach(txn, collection, item_id, tag_id)
@@ -259,7 +267,7 @@ def replace(txn: Transaction, collection: Collection, item_id: int, wanted: Mapp
 
 
 def _writable(txn: Transaction, collection: Collection, label: str, value: str) -> tuple[int, Value]:
-    _refuse_automatic(label)
+    _refuse_automatic(collection, label)
     tagset_id, tagtype = tagset(txn, collection, label, TagType.ALPHANUMERICAL)
     parsed_value = parsed(tagtype, value)
     if parsed_value is None:
@@ -267,8 +275,13 @@ def _writable(txn: Transaction, collection: Collection, label: str, value: str) 
     return tagset_id, parsed_value
 
 
-def _refuse_automatic(label: str) -> None:
-    if label in AUTOMATIC:
+def _is_automatic(collection: Collection, label: str) -> bool:
+    """Whether the tagset is the catalogue's own. In an imported collection even one of the same name is not."""
+    return label in AUTOMATIC and not collection.imported
+
+
+def _refuse_automatic(collection: Collection, label: str) -> None:
+    if _is_automatic(collection, label):
         raise TagInvalid(f"The tag group {label} follows the file; it cannot be written.")
 
 

@@ -14,7 +14,7 @@ from pyroaring import BitMap
 
 from metadata_service.domain.errors import CollectionNotFound, IdOutOfRange
 from metadata_service.domain.ids import POSITIONS
-from metadata_service.domain.media import COUNTED, Collection, Kind, Marks
+from metadata_service.domain.media import COUNTED, Collection, Kind, Marks, Source
 from metadata_service.store.bits import Changes, Family, listed_family
 from metadata_service.store.orders import Orders
 from metadata_service.store.paths import ids_of
@@ -39,10 +39,14 @@ class Transaction:
         self._paths: dict[int, bytes] = {}
         self._reordered: dict[int, BitMap] = {}
         self._items_below: Counter[int] = Counter()
+        #: Folders in which something came, went or changed.
+        self._looked_into: set[int] = set()
         self._tag_uses: Counter[int] = Counter()
         self._reworded: set[int] = set()
         #: What this transaction has looked up or made, by a name and its key: tagsets, tags, folders of paths.
         self.known: dict[tuple[Any, ...], int] = {}
+        #: Folder, camera and time of shots that came, went or changed: `bursts.settle` looks at those round them.
+        self.shots: set[tuple[int, int, str, int]] = set()
 
     def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
         return self.connection.execute(statement, values)
@@ -106,7 +110,9 @@ class Transaction:
         """Put a node into the sets of the folders above it, or take it out."""
         position = node_id - collection.id_base
         self.bits.put(Family.CHILDREN, parent_id, position, added)
-        for folder_id in ids_of(self.path(parent_id)):
+        above = ids_of(self.path(parent_id))
+        self._looked_into.update(above)
+        for folder_id in above:
             self.bits.put(Family.BELOW, folder_id, position, added)
 
     def relist(
@@ -118,6 +124,7 @@ class Transaction:
         if was != shall:
             self.bits.put(listed_family(kind), collection.id, position, shall)
             self.reordered(collection, node_id)
+            self._looked_into.update(ids_of(self.path(parent_id)))
             if kind in COUNTED:
                 self.count_above(ids_of(self.path(parent_id)), 1 if shall else -1)
         if kind is not Kind.FOLDER:
@@ -147,6 +154,7 @@ class Transaction:
 
     def finish(self) -> None:
         """Write what was gathered. After it, only the commit."""
+        self._show_folders()
         self.bits.write(self.connection)
         self.connection.executemany(
             "UPDATE folder SET items_below = items_below + ? WHERE id = ?",
@@ -166,6 +174,37 @@ class Transaction:
             version = self.one("SELECT version FROM collection WHERE id = ?", collection_id)
             self._orders.changed(collection_id, version, positions)
 
+    def _show_folders(self) -> None:
+        """A folder on a disk is as trashed as what is in it: it is listed while something listed is below it."""
+        for folder_id in sorted(self._looked_into | self._items_below.keys()):
+            collection_id, parent_id, marks, source, items_below = self.execute(
+                "SELECT node.collection_id, parent_id, marks, source, items_below "
+                "FROM node JOIN folder ON folder.id = node.id WHERE node.id = ?",
+                folder_id,
+            ).fetchone()
+            if parent_id is None or source != Source.IN_PLACE:
+                continue
+            collection, old = self.collection(collection_id), Marks(marks)
+            is_shown = items_below + self._items_below[folder_id] > 0 or self._holds_others(collection, folder_id)
+            new = old & ~Marks.TRASHED if is_shown else old | Marks.TRASHED
+            if new != old:
+                self.execute("UPDATE node SET marks = ?, listed = ? WHERE id = ?", int(new), int(new.listed), folder_id)
+                self.relist(collection, folder_id, Kind.FOLDER, parent_id, old, new)
+
+    def _holds_others(self, collection: Collection, folder_id: int) -> bool:
+        """Whether something listed that no counter counts is below: a document, a folder that somebody made here."""
+        below = self.bits.load(self.connection, Family.BELOW, folder_id)
+        for kind in set(Kind) - COUNTED:
+            listed = below & self.bits.load(self.connection, listed_family(kind), collection.id)
+            if kind is not Kind.FOLDER:
+                if listed:
+                    return True
+                continue
+            for position in listed:
+                if self.one("SELECT source FROM node WHERE id = ?", collection.id_base + position) != Source.IN_PLACE:
+                    return True
+        return False
+
 
 def collection_of(connection: sqlite3.Connection, collection_id: int) -> Collection:
     """
@@ -179,13 +218,13 @@ def collection_by(connection: sqlite3.Connection, column: str, value: object) ->
     """The collection by `uuid`, `slug` or `root_path`.
 
     Raises:
-        CollectionNotFound: there is none.
+        CollectionNotFound: there is none, or it is still being imported.
     """
-    return _collection(connection.execute(f"{_COLLECTION} WHERE {column} = ?", (value,)).fetchone())
+    return _collection(connection.execute(f"{_COLLECTION} WHERE {column} = ? AND complete", (value,)).fetchone())
 
 
 def all_collections(connection: sqlite3.Connection) -> list[Collection]:
-    return [_collection(row) for row in connection.execute(_COLLECTION + "ORDER BY id")]
+    return [_collection(row) for row in connection.execute(_COLLECTION + "WHERE complete ORDER BY id")]
 
 
 def _collection(row: Any) -> Collection:

@@ -11,6 +11,7 @@ from media_common.formats import VIDEOS, extension_of
 from media_common.subjects import MAX_DELIVERIES
 
 SIZE_MAX_PX: Final = 1024
+_SHA256_BYTES: Final = 32
 #: Seconds before a failed job is tried again: doubled each time, so that a broken mount has about a minute to return.
 _FIRST_PAUSE_S: Final = 2.0
 _LONGEST_PAUSE_S: Final = 60.0
@@ -22,32 +23,45 @@ class BadJob(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thumbnail wanted: a file below a root, in one size."""
+    """One thumbnail wanted: a file below a root, in one size; or a blob, which has a root while it is at hand."""
 
     root: bytes  # absolute
     relative: bytes  # clean: no empty, `.` or `..` part
     size_px: int
     state_cache: bytes = b""  # absolute; stands in for a root that cannot be written; empty: there is none
+    sha256: bytes = b""  # of a blob: what is kept of it is the blob store's
+    told_extension: bytes = b""  # of a blob, whose file's name says nothing
 
     def __post_init__(self) -> None:
+        if self.sha256:
+            if len(self.sha256) != _SHA256_BYTES:
+                raise BadJob("A SHA-256 has 32 bytes.")
+            if not self.root:
+                return self._check_size()
         if not self.root.startswith(b"/") or b"\0" in self.root:
             raise BadJob("The root is not an absolute path.")
         if (self.state_cache and not self.state_cache.startswith(b"/")) or b"\0" in self.state_cache:
             raise BadJob("The state cache is not an absolute path.")
-        if not 1 <= self.size_px <= SIZE_MAX_PX:
-            raise BadJob(f"The size is not between 1 and {SIZE_MAX_PX}.")
+        self._check_size()
         try:
             beneath.split(self.relative)
         except ValueError as error:
             raise BadJob("The file's path is not a clean relative one.") from error
 
+    def _check_size(self) -> None:
+        if not 1 <= self.size_px <= SIZE_MAX_PX:
+            raise BadJob(f"The size is not between 1 and {SIZE_MAX_PX}.")
+
     @property
     def path(self) -> bytes:
+        """What it is known by, whichever worker it is at."""
+        if self.sha256:
+            return b"blob:" + self.sha256.hex().encode()
         return self.root.rstrip(b"/") + b"/" + self.relative
 
     @property
     def extension(self) -> bytes:
-        return extension_of(self.relative.rpartition(b"/")[2])
+        return self.told_extension if self.sha256 else extension_of(self.relative.rpartition(b"/")[2])
 
     @property
     def is_video(self) -> bool:

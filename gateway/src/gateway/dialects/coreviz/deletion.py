@@ -43,13 +43,28 @@ class Deletion:
         return await self._trash(await self._versions(media), LOCKED)
 
     async def folder(self, folder: pb.Media) -> int:
-        """Every file below a folder; how many went.
+        """A folder with all that is in it, or of a folder on a disk all that is in it; how many files went.
 
         Raises:
-            Failure: 409, one of them is locked; 503 for a folder that is on no disk.
+            Failure: 409, one of them is locked.
         """
         if folder.source != pb.MEDIA_SOURCE_IN_PLACE:
-            raise Failure(503, ErrorCode.NOT_BUILT, "Folders that are on no disk cannot be deleted yet.")
+            return await self._library.trash_folder(folder.uuid)
+        found = await self._below(folder, _FILES)
+        several = [one for one in found if one.total_versions > 1]
+        single = [one for one in found if one.total_versions <= 1]
+        for one in several:
+            single += await self._versions(one)
+        count = await self._trash(single, LOCKED_BELOW)
+        # Folders that a person made in it are empty now; those of the disk are the disk's.
+        made = [
+            one for one in await self._below(folder, (pb.MEDIA_KIND_FOLDER,)) if one.source != pb.MEDIA_SOURCE_IN_PLACE
+        ]
+        if made:
+            await self._library.set_trashed([one.uuid for one in made])
+        return count
+
+    async def _below(self, folder: pb.Media, kinds: Sequence[pb.MediaKind.ValueType]) -> list[pb.Media]:
         found: list[pb.Media] = []
         while True:
             page = await self._library.page(
@@ -57,7 +72,7 @@ class Deletion:
                     collection=folder.path[0].hex(),
                     path=folder.path,
                     recursive=True,
-                    kinds=_FILES,
+                    kinds=kinds,
                     sort=pb.SORT_BY_CREATED,
                     ascending=True,
                     offset=len(found),
@@ -66,19 +81,14 @@ class Deletion:
             )
             found += page.media
             if len(page.media) < _LOOK:
-                break
-        several = [one for one in found if one.total_versions > 1]
-        single = [one for one in found if one.total_versions <= 1]
-        for one in several:
-            single += await self._versions(one)
-        return await self._trash(single, LOCKED_BELOW)
+                return found
 
     async def version(self, media: pb.Media, version: pb.Media) -> bytes | None:
         """One version; the id of the one that became the active one for it."""
+        if version.uuid not in {one.uuid for one in await self._versions(media)}:
+            raise ids.not_found("Media")  # first: whether a stranger's item is locked is not told
         if version.locked:
             raise Failure(409, ErrorCode.ITEM_LOCKED, LOCKED)
-        if version.uuid not in {one.uuid for one in await self._versions(media)}:
-            raise ids.not_found("Media")
         if version.source == pb.MEDIA_SOURCE_IN_PLACE:
             await self._trash([version], LOCKED)
         return await self._library.delete_version(media.uuid, version.uuid)
@@ -95,14 +105,20 @@ class Deletion:
         collections = await self._library.by_id({one.collection_id for one in wanted})
         in_place = [one for one in wanted if one.source == pb.MEDIA_SOURCE_IN_PLACE]
         went = await self._trash_files([path_on_disk(collections[one.collection_id], one) for one in in_place], locked)
-        for one in wanted:
-            if one.source != pb.MEDIA_SOURCE_IN_PLACE:
-                await self._library.delete_version(one.uuid, one.uuid)
-                went += 1
-        return went
+        elsewhere = [one.uuid for one in wanted if one.source != pb.MEDIA_SOURCE_IN_PLACE]
+        if not elsewhere:
+            return len(went)
+        try:
+            return len(went) + await self._library.set_trashed(elsewhere)
+        except (grpc.aio.AioRpcError, Failure) as error:
+            await self._untrash_files(went)
+            if isinstance(error, grpc.aio.AioRpcError) and error_code_of(error) is ErrorCode.ITEM_LOCKED:
+                raise Failure(409, ErrorCode.ITEM_LOCKED, locked) from error  # since it was looked at
+            raise
 
-    async def _trash_files(self, paths: Sequence[bytes], locked: str) -> int:
-        """Mark the files; one that turns out to be locked, or cannot be marked, has the others unmarked again.
+    async def _trash_files(self, paths: Sequence[bytes], locked: str) -> list[bytes]:
+        """Mark the files; those that were there. One that turns out to be locked, or cannot be marked, has the others
+        unmarked again.
 
         Raises:
             Failure: 409 for a locked one, else what the file service says.
@@ -114,16 +130,19 @@ class Deletion:
                 if error_code_of(error) is ErrorCode.PATH_MISSING:
                     raise ids.not_found("Media") from error
                 raise
-            return 1
+            return [paths[0]]
         done: list[bytes] = []
         for start in range(0, len(paths), _BATCH):
             answer = await self._fs.act_batch(paths[start : start + _BATCH], "trash")
             done += [outcome.path for outcome in answer.outcomes if not outcome.error]
             refused = [one for one in answer.outcomes if one.error and one.error_code != ErrorCode.PATH_MISSING]
             if refused:
-                for back in range(0, len(done), _BATCH):
-                    await self._fs.act_batch(done[back : back + _BATCH], "untrash")
+                await self._untrash_files(done)
                 if refused[0].error_code == ErrorCode.ITEM_LOCKED:
                     raise Failure(409, ErrorCode.ITEM_LOCKED, locked)
                 raise Failure(409, "not_deleted", f"Nothing was deleted: {refused[0].error}")
-        return len(done)
+        return done
+
+    async def _untrash_files(self, paths: Sequence[bytes]) -> None:
+        for start in range(0, len(paths), _BATCH):
+            await self._fs.act_batch(paths[start : start + _BATCH], "untrash")

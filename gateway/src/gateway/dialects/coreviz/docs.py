@@ -209,6 +209,26 @@ ADD_OBJECTS: Final = _doc(
     body=[{"frame": 0, "type": "object", "label": "shoe", "model": "objects", "bbox": [10, 20, 300, 200]}],
     errors={**_CHANGE, 503: "An object came with a vector, and semantic search is not available."},
 )
+UPLOAD: Final = _doc(
+    "Upload a file; the parts may come in any order",
+    {"mediaId": _ID, "url": _BLOB, "message": "File uploaded successfully", "success": True},
+    form={
+        "datasetId": {"type": "string", "description": "The collection."},
+        "path": {"type": "string", "description": "Ids joined by points; without it, the root."},
+        "file": {"type": "string", "format": "binary", "description": "The type is told by its bytes, then its name."},
+        "name": {"type": "string", "description": "Its name here; without it, the file's own."},
+        "sourceMediaId": {"type": "string", "description": "The item that it is a new version of, active at once."},
+    },
+    form_required=("datasetId", "file"),
+    errors={
+        **_CHANGE,
+        408: "The upload stopped coming.",
+        413: "The file is too large.",
+        415: "Not a kind of file that is kept.",
+        503: "As many files as may be are being uploaded; `Retry-After` says when to ask again.",
+        507: "There is no room for it.",
+    },
+)
 CREATE_FOLDER: Final = _doc(
     "Make a folder",
     {"folder": _FOLDER},
@@ -218,11 +238,10 @@ CREATE_FOLDER: Final = _doc(
 FOLDER: Final = _doc("A folder", {"folder": _FOLDER}, errors=_LOOK)
 CHANGE_FOLDER: Final = _doc("Rename a folder", {"folder": _FOLDER}, body={"name": "day1"}, errors=_CHANGE)
 DELETE_FOLDER: Final = _doc(
-    "Move all files of a folder to the trash",
+    "Move a folder with all that is in it to the trash; of a folder on a disk, its files",
     {"folder": _FOLDER, "id": _FOLDER_ID, "deletedCount": 12},
     errors={
         **_LOOK,
-        409: "A file in the folder is locked; nothing was changed.",
-        503: "The folder is on no disk; deleting those is not built yet.",
+        409: "Something in the folder is locked; nothing was changed.",
     },
 )

@@ -9,7 +9,7 @@ from gateway.openapi import Doc, Parameter
 from gateway.shapes import Loose
 
 TAG: Final = "Exquisitor"
-_doc: Final = partial(Doc, loose=Loose(nullable="thumbnail_url original_url", maps="tags related"))
+_doc: Final = partial(Doc, loose=Loose(nullable="uri thumbnail_url original_url", maps="tags related"))
 
 SESSION: Final = {"session": "abc123", "collection": "my_collection", "modelId": "model_1"}
 _ITEM: Final[dict[str, Any]] = {

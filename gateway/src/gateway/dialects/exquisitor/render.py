@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
-from urllib.parse import quote_from_bytes
 
 from media_proto import metadata_pb2 as pb
 
+from gateway import external
 from gateway.paths import text_of
 
 _MEDIA_TYPES: Final = {
@@ -27,9 +26,6 @@ TAGTYPES: Final = {
     pb.TAG_TYPE_NUMERICAL_DEC: "numerical_dec",
     pb.TAG_TYPE_JSON: "json",
 }
-_ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
-#: What a part of an address may hold as it is (RFC 3986, pchar), and the slashes between the parts.
-_AS_IS: Final = "/!$&'()*+,;=:@~"
 
 
 class Blobs(Protocol):
@@ -45,31 +41,19 @@ class Addresses:
 
     def __init__(self, blobs: Blobs, collection: pb.Collection) -> None:
         self._blobs = blobs
-        self._originals = collection.originals_url
-        self._thumbnails = collection.thumbnails_url
+        self._collection = collection
 
     def original(self, item: pb.Item) -> str | None:
-        """None: a group of our own has no file, and an imported collection may have come without addresses."""
+        """None: a group of our own has no file, nor has an imported row without a `uri`."""
         if item.source == pb.MEDIA_SOURCE_EXTERNAL:
-            return joined(self._originals, item.uri)
+            return external.original(self._collection, item.uri)
         return None if item.is_group else self._blobs.file(item.media_id)
 
     def thumbnail(self, item: pb.Item) -> str | None:
-        """An imported item without a thumbnail shows itself."""
+        """As `original`."""
         if item.source == pb.MEDIA_SOURCE_EXTERNAL:
-            if not item.thumbnail_uri:
-                return joined(self._originals, item.uri)
-            return joined(self._thumbnails, item.thumbnail_uri.encode())
+            return external.thumbnail(self._collection, item.uri, item.thumbnail_uri)
         return None if item.is_group else self._blobs.thumbnail(item.media_id)
-
-
-def joined(base_url: str, uri: bytes) -> str | None:
-    """One absolute address, with one slash between its halves; None when there is no base to join to."""
-    if _ABSOLUTE.match(uri):
-        return text_of(uri)
-    if not base_url:
-        return None
-    return f"{base_url.rstrip('/')}/{quote_from_bytes(uri.lstrip(b'/'), safe=_AS_IS)}"
 
 
 def value_out(value: pb.Value) -> int | float | str:
@@ -89,7 +73,7 @@ def values_out(values: pb.Values) -> list[int | float | str]:
 def item_out(item: pb.Item, addresses: Addresses) -> dict[str, Any]:
     return {
         "id": item.relative_id,
-        "uri": text_of(item.uri),
+        "uri": text_of(item.uri) if item.HasField("uri") else None,
         "thumbnail_url": addresses.thumbnail(item),
         "original_url": addresses.original(item),
     }

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from gateway.bodies import read_body, value_of
+from gateway.bodies import WRONG_TYPE, read_body, value_of
 from gateway.errors import Failure, invalid
 
 MAX_IDS: Final = 1000
@@ -43,7 +43,7 @@ async def read_json(request: Request) -> Any:
     try:
         return value_of(body, request.headers.get("content-type", ""))
     except Failure as error:
-        raise unfit("Expected a JSON body.", "body") from error
+        raise unfit(error.message if error.message == WRONG_TYPE else "Expected a JSON body.", "body") from error
 
 
 async def read_fields(request: Request) -> dict[str, Any]:

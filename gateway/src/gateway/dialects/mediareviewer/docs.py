@@ -171,6 +171,7 @@ MEDIA_FILE: Final = _doc(
     "A media file's bytes, whole or a range",
     media_type="*/*",
     parameters=(path_parameter("Absolute path of a media file.", _CLIP),),
+    also={206: "The range that was asked for.", 304: "The caller has it."},
     errors={400: _MALFORMED, 403: _NOT_UNDER, 416: "The range is not in the file."},
 )
 MEDIA_THUMBNAIL: Final = _doc(
@@ -180,6 +181,7 @@ MEDIA_THUMBNAIL: Final = _doc(
         path_parameter("Absolute path of a media file.", _CLIP),
         integer("size", "Width and height.", 256, 1, 1024),
     ),
+    also={304: "The caller has it."},
     errors={400: _MALFORMED, 403: _NOT_UNDER, 503: "No worker answers and the thumbnail is not cached yet."},
 )
 SETTINGS: Final = _doc("The settings that the page may change", {"videoPreloadMb": 50})

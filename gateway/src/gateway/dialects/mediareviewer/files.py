@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Final
 from urllib.parse import quote
@@ -19,12 +19,11 @@ from gateway.gone import until_gone
 from gateway.metrics import Metrics
 from gateway.ndjson import StreamedAnswer
 from gateway.paths import name_of
-from gateway.query import Query
 from gateway.ranges import Range, Unsatisfiable, etags, http_date, not_modified, parse_range, range_applies
 
 MAX_THUMBNAIL_PX: Final = 1024
 #: What a browser may play or draw by itself. SVG and HTML carry scripts and never leave under their own name.
-_SHOWABLE: Final = re.compile(r"(?:image|video)/(?!svg)[A-Za-z0-9.+-]+")
+_SHOWABLE: Final = re.compile(r"(?:image|video|audio)/(?!svg)[A-Za-z0-9.+-]+")
 _OPAQUE: Final = "application/octet-stream"
 #: Seconds; after that a revalidation costs a look at the file's time.
 _THUMBNAIL_CACHE: Final = "private, max-age=60"
@@ -32,7 +31,7 @@ _THUMBNAIL_CACHE: Final = "private, max-age=60"
 _WATCH_AFTER_S: Final = 0.05
 _NOT_IN_QUOTES: Final = re.compile(r"[^ !#-\[\]-~]")
 #: Another site's page may neither show nor probe for somebody's files.
-_OWN_PAGES: Final = {"Cross-Origin-Resource-Policy": "same-site"}
+OWN_PAGES: Final = {"Cross-Origin-Resource-Policy": "same-site"}
 
 
 def disposition(path: bytes) -> str:
@@ -45,11 +44,6 @@ def content_type(told: str) -> str:
     return told if _SHOWABLE.fullmatch(told) else _OPAQUE
 
 
-async def file_answer(request: Request, fs: FsClient) -> Response:
-    """The file at `path`."""
-    return await send_file(request, fs, Query(request.scope["query_string"]).path(), _OWN_PAGES)
-
-
 async def send_file(request: Request, fs: FsClient, path: bytes, policy: Mapping[str, str]) -> Response:
     """The file or the part of it that was asked for. A read that fails midway ends the connection short.
 
@@ -57,6 +51,20 @@ async def send_file(request: Request, fs: FsClient, path: bytes, policy: Mapping
         policy: headers that say which pages may use it.
     """
     facts = await fs.file_facts(path)
+    return await send_part(request, facts, lambda part: _chunks(fs, facts, part), policy)
+
+
+async def send_part(
+    request: Request,
+    facts: fs_pb2.FileFacts,
+    read: Callable[[Range], AsyncGenerator[bytes, None]],
+    policy: Mapping[str, str],
+) -> Response:
+    """What conditions and range leave of a file of these facts.
+
+    Args:
+        read: exactly the bytes of a part.
+    """
     headers = {
         "ETag": f'"{facts.etag}"',
         "Accept-Ranges": "bytes",
@@ -69,7 +77,8 @@ async def send_file(request: Request, fs: FsClient, path: bytes, policy: Mapping
     if not_modified(request.headers, facts.etag, facts.modified_us):
         return Response(status_code=304, headers=headers)
     wanted: Range | None = None
-    if range_applies(request.headers, facts.etag, facts.modified_us):
+    # A range is defined for GET alone (RFC 9110, 14.2); HEAD tells of the whole file.
+    if request.method == "GET" and range_applies(request.headers, facts.etag, facts.modified_us):
         try:
             wanted = parse_range(request.headers.get("range"), facts.size_bytes)
         except Unsatisfiable:
@@ -88,7 +97,7 @@ async def send_file(request: Request, fs: FsClient, path: bytes, policy: Mapping
     kind = content_type(facts.content_type)
     if request.method == "HEAD" or part.length == 0:
         return Response(b"", status, {**headers, "Content-Type": kind})
-    return StreamedAnswer(_chunks(fs, facts, part), kind, status, headers)
+    return StreamedAnswer(read(part), kind, status, headers)
 
 
 async def _chunks(fs: FsClient, facts: fs_pb2.FileFacts, part: Range) -> AsyncGenerator[bytes, None]:
@@ -107,14 +116,6 @@ async def _chunks(fs: FsClient, facts: fs_pb2.FileFacts, part: Range) -> AsyncGe
                 yield chunk.data
     if left:
         raise Failure(500, ErrorCode.INTERNAL, "The file could not be read to its end.")
-
-
-async def thumbnail_answer(request: Request, fs: FsClient, metrics: Metrics) -> Response:
-    """A PNG, cached for a minute and then by its tag; a placeholder is never kept."""
-    query = Query(request.scope["query_string"])
-    size_px = query.integer("size", 256, 1, MAX_THUMBNAIL_PX)
-    path = query.path()
-    return await send_thumbnail(request, (fs, metrics), path, size_px, _OWN_PAGES)
 
 
 async def send_thumbnail(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -165,6 +165,17 @@ def trash_event_out(event: fs_pb2.TrashEvent) -> dict[str, Any]:
             raise Failure(500, "internal", INTERNAL)
 
 
+def _trash_chunk(event: fs_pb2.TrashEvent) -> bytes:
+    """The line of an event, or the lines of a run."""
+    if event.WhichOneof("event") != "run":
+        return line(trash_event_out(event))
+    lines = []
+    for path in event.run.paths:
+        shown = dumps(text_of(path))
+        lines.append(b'{"type":"deleting","path":%s}\n{"type":"deleted","path":%s}\n' % (shown, shown))
+    return b"".join(lines)
+
+
 async def trash_lines(messages: AsyncGenerator[fs_pb2.TrashEvent, None]) -> AsyncGenerator[bytes, None]:
     """A line an event, the last one `done`; a message may bring several events.
 
@@ -174,7 +185,7 @@ async def trash_lines(messages: AsyncGenerator[fs_pb2.TrashEvent, None]) -> Asyn
     async with aclosing(messages):
         async for message in messages:
             events = (message, *message.more)
-            yield b"".join([line(trash_event_out(event)) for event in events])
+            yield b"".join([_trash_chunk(event) for event in events])
             if events[-1].HasField("done"):
                 return
     raise Failure(500, "internal", INTERNAL)
@@ -205,11 +216,15 @@ def texts(paths: Iterable[bytes]) -> list[str]:
     return [text_of(path) for path in paths]
 
 
-def review_paths_out(roots: fs_pb2.ListRootsResponse, settings: fs_pb2.Settings) -> dict[str, Any]:
+def review_paths_out(
+    roots: fs_pb2.ListRootsResponse, settings: fs_pb2.Settings, visible: Sequence[bytes] | None
+) -> dict[str, Any]:
+    """`visible`: the only roots that the caller may see, which are then where its picker starts."""
+    known = [root.path for root in roots.roots if visible is None or root.path in visible]
     return {
-        "knownPaths": [text_of(root.path) for root in roots.roots],
+        "knownPaths": texts(known),
         "hiddenPickerPaths": texts(settings.hidden_picker_paths),
-        "availablePaths": texts(settings.available_paths),
+        "availablePaths": texts(settings.available_paths if visible is None else known),
     }
 
 

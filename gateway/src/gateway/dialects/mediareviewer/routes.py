@@ -14,7 +14,16 @@ from starlette.responses import Response
 
 from gateway.access import access_of
 from gateway.answers import json_answer, json_bytes
-from gateway.bodies import BATCH_BYTES, object_of, read_body, read_object, text_field
+from gateway.bodies import (
+    BATCH_BYTES,
+    EXPECTED_OBJECT,
+    INVALID_BODY,
+    SMALL_BYTES,
+    object_of,
+    read_body,
+    read_object,
+    text_field,
+)
 from gateway.clients import ACTIONS, STATUS_FILTERS, FsClient
 from gateway.dialects.mediareviewer import docs, files, render
 from gateway.errors import Failure, invalid
@@ -22,24 +31,27 @@ from gateway.logtail import tail
 from gateway.metrics import Metrics
 from gateway.ndjson import ndjson
 from gateway.openapi import Doc, Endpoint, add_route
-from gateway.paths import MALFORMED, bytes_of, text_of
+from gateway.paths import bytes_of, text_of
 from gateway.query import Query
 from gateway.ranges import etags
 from gateway.rights import act_scope
+from gateway.visible import VisibleRoots
 
 MAX_BATCH: Final = 500
 MAX_PRELOAD_MB: Final = 10_000
 MAX_LOG_LINES: Final = 2000
 _EMPTY_TRASH_BODY: Final = 'Expected no body, or a JSON object {"path": <review path>}; nothing was deleted.'
+NAME_A_ROOT: Final = "The key is limited to collections: name the review path to empty; nothing was deleted."
 
 
 class MediaReviewer:
     """Every endpoint of the seed and of the note."""
 
-    def __init__(self, fs: FsClient, metrics: Metrics, log_file: Path) -> None:
+    def __init__(self, fs: FsClient, metrics: Metrics, log_file: Path, visible: VisibleRoots) -> None:
         self._fs = fs
         self._metrics = metrics
         self._log_file = log_file
+        self._visible = visible
 
     def add_to(self, app: FastAPI) -> None:
         # The order is that of the traffic: routes are tried one after the other.
@@ -67,30 +79,42 @@ class MediaReviewer:
     async def health(self, request: Request) -> Response:
         return json_answer(render.health_out(await self._fs.settings()))
 
+    async def _seen(self, request: Request, path: bytes) -> bytes:
+        """The path, when the caller may see it.
+
+        Raises:
+            Failure: 403, its key is limited to other collections.
+        """
+        access = access_of(request)
+        return path if access.collections is None else await self._visible.checked(access, path)
+
     # --- review paths and folders ---
     async def review_paths(self, request: Request) -> Response:
+        visible = await self._visible.of(access_of(request))
         roots, settings = await asyncio.gather(self._fs.roots(), self._fs.settings())
-        return json_answer(render.review_paths_out(roots, settings))
+        return json_answer(render.review_paths_out(roots, settings, visible))
 
     async def add_path(self, request: Request) -> Response:
-        path = bytes_of(text_field(await read_object(request), "path"))
+        path = bytes_of(text_field(await _object(request), "path"))
         added = await self._fs.add_root(path)
         body = {"addedPath": text_of(added.path), "knownPaths": render.texts(added.known_paths)}
         return json_answer(body, 201)
 
     async def remove_path(self, request: Request) -> Response:
-        path = bytes_of(text_field(await read_object(request), "path"))
+        path = bytes_of(text_field(await _object(request), "path"))
         removed = await self._fs.remove_root(path)
         return json_answer({"removedPath": text_of(removed.path), "knownPaths": render.texts(removed.known_paths)})
 
     async def folders(self, request: Request) -> Response:
-        return json_answer(render.folders_out(await self._fs.folders(_query(request).path())))
+        return json_answer(
+            render.folders_out(await self._fs.folders(await self._seen(request, _query(request).path())))
+        )
 
     async def folder_files(self, request: Request) -> Response:
         query = _query(request)
         offset = query.integer("offset", 0, 0)
         limit = query.integer("limit", 100, 1, 1000)
-        page = await self._fs.folder_page(query.path(), offset, limit)
+        page = await self._fs.folder_page(await self._seen(request, query.path()), offset, limit)
         return json_bytes(render.folder_page_out(page, offset, limit))
 
     # --- items ---
@@ -101,22 +125,28 @@ class MediaReviewer:
         status = query.choice("statusFilter", "all", tuple(STATUS_FILTERS))
         after = query.optional_path("after")
         wanted = fs_pb2.StreamItemsRequest(
-            path=query.path(), offset=offset, limit=limit, status=STATUS_FILTERS[status], after=after
+            path=await self._seen(request, query.path()),
+            offset=offset,
+            limit=limit,
+            status=STATUS_FILTERS[status],
+            after=after,
         )
         return ndjson(render.item_lines(self._fs.items(wanted)))
 
     async def summary(self, request: Request) -> Response:
-        return json_answer(render.summary_out(await self._fs.summary(_query(request).path())))
+        return json_answer(
+            render.summary_out(await self._fs.summary(await self._seen(request, _query(request).path())))
+        )
 
     async def act(self, request: Request) -> Response:
-        body = await read_object(request)
+        body = await _object(request)
         action = _action(body)
         access_of(request).require(act_scope(action))
-        path = bytes_of(text_field(body, "path"))
+        path = await self._seen(request, bytes_of(text_field(body, "path")))
         return json_answer(render.action_out(await self._fs.act(path, action), action))
 
     async def batch(self, request: Request) -> Response:
-        body = await read_object(request, BATCH_BYTES)
+        body = await _object(request, BATCH_BYTES)
         action = _action(body)
         access_of(request).require(act_scope(action))
         paths = _batch_paths(body)
@@ -125,9 +155,11 @@ class MediaReviewer:
         for text in paths:
             result: dict[str, Any] = {"path": text, "status": None, "error": None}
             try:
-                sent.append(bytes_of(text))
-            except Failure:
-                result["error"] = MALFORMED
+                sent.append(await self._seen(request, bytes_of(text)))
+            except Failure as error:
+                if error.status not in (400, 403):
+                    raise
+                result["error"] = error.message
             results.append(result)
         if sent:
             answer = await self._fs.act_batch(sent, action)
@@ -139,21 +171,29 @@ class MediaReviewer:
     async def empty_trash(self, request: Request) -> Response:
         if_match = _plan_hash(request.headers.get("if-match"))
         path = _trash_path(await read_body(request), request.headers.get("content-type", ""))
+        if path is not None:
+            path = await self._visible.checked_whole(access_of(request), path)
+        elif access_of(request).collections is not None:
+            raise Failure(403, "forbidden", NAME_A_ROOT)
         return ndjson(render.trash_lines(self._fs.empty_trash(path, if_match)))
 
     # --- files ---
     async def media_file(self, request: Request) -> Response:
-        return await files.file_answer(request, self._fs)
+        path = await self._seen(request, _query(request).path())
+        return await files.send_file(request, self._fs, path, files.OWN_PAGES)
 
     async def media_thumbnail(self, request: Request) -> Response:
-        return await files.thumbnail_answer(request, self._fs, self._metrics)
+        query = _query(request)
+        size_px = query.integer("size", render.THUMBNAIL_PX, 1, files.MAX_THUMBNAIL_PX)
+        path = await self._seen(request, query.path())
+        return await files.send_thumbnail(request, (self._fs, self._metrics), path, size_px, files.OWN_PAGES)
 
     # --- settings and logs ---
     async def settings(self, request: Request) -> Response:
         return json_answer(render.settings_out(await self._fs.settings()))
 
     async def change_settings(self, request: Request) -> Response:
-        body = await read_object(request)
+        body = await _object(request)
         if not body:
             raise Failure(400, ErrorCode.INVALID_ARGUMENT, "Expected at least one setting.")
         if "videoPreloadMb" not in body:
@@ -175,6 +215,20 @@ class MediaReviewer:
 
 def _query(request: Request) -> Query:
     return Query(request.scope["query_string"])
+
+
+async def _object(request: Request, limit_bytes: int = SMALL_BYTES) -> dict[str, Any]:
+    """The body as a JSON object; the contract has one sentence for all that is none.
+
+    Raises:
+        Failure: 400, 413.
+    """
+    try:
+        return await read_object(request, limit_bytes)
+    except Failure as error:
+        if error.code != INVALID_BODY:
+            raise
+        raise Failure(400, INVALID_BODY, EXPECTED_OBJECT) from error
 
 
 def _action(body: dict[str, Any]) -> str:

@@ -12,7 +12,8 @@ from media_proto import metadata_pb2 as pb
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.blobs import BlobSigner
+from gateway import external
+from gateway.blobs import BlobSigner, Face
 from gateway.clients import FsClient
 from gateway.dialects.mediareviewer.files import MAX_THUMBNAIL_PX, send_file, send_thumbnail
 from gateway.dialects.platform import docs
@@ -20,6 +21,7 @@ from gateway.errors import Failure
 from gateway.library import Library
 from gateway.metrics import Metrics
 from gateway.openapi import add_route
+from gateway.stored import Stored
 
 #: Whoever has the address may show it: that is what it is for.
 _ANY_PAGE: Final = {"Cross-Origin-Resource-Policy": "cross-origin"}
@@ -30,8 +32,9 @@ _NO_FILE: Final = frozenset((ErrorCode.PATH_MISSING, ErrorCode.OUTSIDE_ROOTS, Er
 class BlobBytes:
     """One endpoint: the token says which item and which face of it."""
 
-    def __init__(self, fs: FsClient, library: Library, signer: BlobSigner, metrics: Metrics) -> None:
+    def __init__(self, fs: FsClient, library: Library, signer: BlobSigner, metrics: Metrics, stored: Stored) -> None:
         self._fs = fs
+        self._stored = stored
         self._library = library
         self._signer = signer
         self._metrics = metrics
@@ -43,11 +46,12 @@ class BlobBytes:
         wanted = self._signer.read(request.path_params["token"])
         found = await self._library.by_item_id(wanted.item_id)
         if found.media.source == pb.MEDIA_SOURCE_EXTERNAL:
-            return Response(status_code=302, headers={"Location": _outside(found), **_ANY_PAGE})
-        if found.media.source != pb.MEDIA_SOURCE_IN_PLACE:
-            raise Failure(503, ErrorCode.NOT_BUILT, "Uploaded files are not built yet.")
-        path = path_on_disk(found.collection, found.media)
+            return Response(status_code=302, headers={"Location": _outside(found, wanted.face), **_ANY_PAGE})
         try:
+            if found.media.source == pb.MEDIA_SOURCE_UPLOAD:
+                answer = self._stored.thumbnail if wanted.face == "thumb" else self._stored.file
+                return await answer(request, found.media, _ANY_PAGE)
+            path = path_on_disk(found.collection, found.media)
             if wanted.face == "thumb":
                 return await send_thumbnail(request, (self._fs, self._metrics), path, MAX_THUMBNAIL_PX, _ANY_PAGE)
             return await send_file(request, self._fs, path, _ANY_PAGE)
@@ -68,12 +72,20 @@ def path_on_disk(collection: pb.Collection, media: pb.Media) -> bytes:
     return collection.root_path.rstrip(b"/") + b"/" + media.relative_path
 
 
-def _outside(found: pb.Resolution) -> str:
-    """Where an imported collection's own server has the file."""
-    base = found.collection.originals_url
-    if not base.startswith(("http://", "https://")):
+def _outside(found: pb.Resolution, face: Face) -> str:
+    """Where an imported collection's own server has the file.
+
+    Raises:
+        Failure: 404, it has none.
+    """
+    collection, media = found.collection, found.media
+    if face == "thumb":
+        address = external.thumbnail(collection, media.relative_path, media.thumbnail_uri)
+    else:
+        address = external.original(collection, media.relative_path)
+    if address is None:
         raise _gone()
-    return base.rstrip("/") + "/" + found.media.relative_path.decode("utf-8", "replace").lstrip("/")
+    return address
 
 
 def _gone() -> Failure:

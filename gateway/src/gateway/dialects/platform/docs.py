@@ -58,6 +58,8 @@ EVENTS: Final = _doc(
     'id: 41\nevent: state\ndata: {"path": "/home/example/trailcam/a.jpg", '
     '"status": {"locked": false, "trashed": false, "seen": true}}\n\n',
     media_type=EVENT_STREAM,
+    # Of each event, as OpenAPI 3.2 reads it.
+    text={"properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}}},
     parameters=(
         Parameter("Last-Event-ID", "Resume behind this event.", {"type": "integer", "minimum": 0}, where="header"),
     ),
@@ -94,17 +96,18 @@ PLAN: Final = _doc(
 BLOB: Final = _doc(
     "Media bytes or a thumbnail by a signed address, as the lists give it; needs no key",
     b"",
-    media_type="application/octet-stream",
+    media_type="*/*",
+    also={
+        206: "The range that was asked for.",
+        302: "The file is on another server, which an imported collection names.",
+        304: "The caller has it.",
+    },
     errors={
         403: "The address is forged or has expired.",
         404: "The item or its file is gone.",
         416: "The range is not in the file.",
     },
 )
-
-
-def unbuilt(summary: str = "Not built yet") -> Doc:
-    return _doc(summary, errors={503: "Not built yet."}, head=False, built=False)
 
 
 TAGS: Final[list[dict[str, Any]]] = [

@@ -9,6 +9,7 @@ from media_proto import fs_pb2
 from gateway.dependencies import Dependency, Readiness
 from gateway.dialects.mediareviewer.render import outcome_out
 from gateway.errors import service_down
+from gateway.jobs import Told
 from gateway.paths import text_of
 
 _ROOT_STATES: Final = {
@@ -33,12 +34,13 @@ def _queue_out(queue: fs_pb2.Queue) -> dict[str, int]:
     return {"pending": queue.pending, "running": queue.running, "done": queue.done, "dead": queue.dead}
 
 
-def queues_out(queues: fs_pb2.Queues) -> dict[str, Any]:
-    """Idle is only what is known to be: with NATS down nobody knows what waits there."""
+def queues_out(told: Told) -> dict[str, Any]:
+    """Idle is only what is known to be: with NATS or the catalogue down nobody knows what waits there."""
+    queues = told.queues
     parts = {"index": queues.index, "thumbnail": queues.thumbnail, "embed": queues.embed}
     waiting = any(queue.pending or queue.running for queue in parts.values())
     return {
-        "idle": queues.nats_up and not waiting,
+        "idle": queues.nats_up and told.complete and not waiting,
         "queues": {name: _queue_out(queue) for name, queue in parts.items()},
     }
 
@@ -51,18 +53,22 @@ def encoder_out(setting: str, search: Dependency) -> dict[str, Any]:
     return {**encoder, "state": "unavailable", "reason": search.reason or "The search service has no encoder yet."}
 
 
-def jobs_out(queues: fs_pb2.Queues, encoder: dict[str, Any]) -> dict[str, Any]:
+def jobs_out(told: Told, encoder: dict[str, Any]) -> dict[str, Any]:
     """The figures, each queue with its parked jobs (the first hundred of all), and the encoder."""
-    body = queues_out(queues)
+    body = queues_out(told)
     for name, queue in body["queues"].items():
         queue["deadJobs"] = [
-            {"path": text_of(job.path), "reason": job.reason} for job in queues.dead_jobs if job.queue == name
+            {"path": text_of(job.path), "reason": job.reason} for job in told.queues.dead_jobs if job.queue == name
         ]
     return {**body, "encoder": encoder}
 
 
 def undo_out(undone: fs_pb2.UndoResponse) -> dict[str, Any]:
     return {"results": [outcome_out(outcome) for outcome in undone.outcomes]}
+
+
+def root_state_out(state: fs_pb2.RootState.ValueType) -> str:
+    return _ROOT_STATES.get(state, "offline")
 
 
 def plan_out(plan: fs_pb2.TrashPlan) -> dict[str, Any]:
@@ -75,7 +81,7 @@ def plan_out(plan: fs_pb2.TrashPlan) -> dict[str, Any]:
         "roots": [
             {
                 "path": text_of(root.path),
-                "state": _ROOT_STATES.get(root.state, "offline"),
+                "state": root_state_out(root.state),
                 "count": root.count,
                 "bytes": root.bytes,
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import re
 from typing import Any, Final
 from uuid import UUID
@@ -21,7 +20,7 @@ from gateway.catalogue import CatalogueClient
 from gateway.dialects.platform import catalogue_docs, docs
 from gateway.errors import Failure, invalid
 from gateway.openapi import add_route
-from gateway.paths import text_of
+from gateway.paths import is_below, plain, text_of
 from gateway.query import Query
 
 _PREFIXES: Final = {
@@ -109,23 +108,6 @@ class Resolver:
             if error_code_of(error) in _NOT_FOUND:
                 return None
             raise
-
-
-def plain(path: bytes) -> bytes:
-    """The path as review paths are kept: absolute, without `.`, `..` and doubled slashes.
-
-    Raises:
-        Failure: 400, it is not absolute or no path at all.
-    """
-    if path.startswith(b"~"):
-        path = os.path.expanduser(path)
-    if not path.startswith(b"/") or b"\0" in path:
-        raise Failure(400, ErrorCode.PATH_MALFORMED, "Query parameter 'path' must be an absolute path.")
-    return b"/" + os.path.normpath(path).lstrip(b"/")
-
-
-def is_below(path: bytes, root: bytes) -> bool:
-    return path == root or path.startswith(root.rstrip(b"/") + b"/")
 
 
 def faces_out(found: pb.Resolution) -> dict[str, Any]:

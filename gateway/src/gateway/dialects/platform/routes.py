@@ -9,17 +9,21 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.access import access_of
 from gateway.answers import json_answer
 from gateway.bodies import read_object
+from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
 from gateway.dependencies import Dependencies
 from gateway.dialects.platform import docs, render
-from gateway.errors import invalid
+from gateway.errors import Failure, invalid
 from gateway.events import EVENT_STREAM, QueueWatch, event_stream
+from gateway.jobs import Jobs
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.ndjson import StreamedAnswer
 from gateway.openapi import Doc, Endpoint, add_route
 from gateway.query import Query, strict_integer
+from gateway.visible import VisibleRoots
 
 MAX_UNDO_STEPS: Final = 1000
 
@@ -30,18 +34,22 @@ class Platform:
     def __init__(
         self,
         fs: FsClient,
+        catalogue: CatalogueClient,
         dependencies: Dependencies,
         metrics: Metrics,
         encoder: str,
         stopping: asyncio.Event,
+        visible: VisibleRoots,
     ) -> None:
         """`encoder` is the setting; `stopping` is set when the server ends, so that listeners are let go."""
         self._fs = fs
+        self._jobs = Jobs(fs, catalogue)
         self._dependencies = dependencies
         self._metrics = metrics
         self._encoder = encoder
         self._stopping = stopping
-        self._watch = QueueWatch(fs, render.queues_out)
+        self._visible = visible
+        self._watch = QueueWatch(self._jobs, render.queues_out)
 
     def add_to(self, app: FastAPI) -> None:
         routes: tuple[tuple[str, str, Endpoint, Doc], ...] = (
@@ -68,8 +76,8 @@ class Platform:
         return Response(await self._metrics.scrape(self._fs), headers={"Content-Type": CONTENT_TYPE})
 
     async def jobs(self, request: Request) -> Response:
-        queues, search = await asyncio.gather(self._fs.queues(), self._dependencies.search())
-        return json_answer(render.jobs_out(queues, render.encoder_out(self._encoder, search)))
+        told, search = await asyncio.gather(self._jobs.queues(), self._dependencies.search())
+        return json_answer(render.jobs_out(told, render.encoder_out(self._encoder, search)))
 
     async def retry(self, request: Request) -> Response:
         return json_answer({"retried": (await self._fs.retry_dead_jobs()).retried})
@@ -84,6 +92,11 @@ class Platform:
 
     async def plan(self, request: Request) -> Response:
         path = Query(request.scope["query_string"]).optional_path()
+        access = access_of(request)
+        if path is not None:
+            path = await self._visible.checked_whole(access, path)
+        elif access.collections is not None:
+            raise Failure(403, "forbidden", "The key is limited to collections: name a review path of theirs.")
         return json_answer(render.plan_out(await self._fs.trash_plan(path)))
 
 

@@ -117,4 +117,6 @@ def _modality_out(media: pb.Media) -> dict[str, Any]:
     found = _known(media.facts, *_PROBED)
     if media.facts.HasField("taken_us"):
         found["taken_at"] = time_out(media.facts.taken_us)
+    if media.facts.HasField("taken_offset_min"):
+        found["utc_offset_minutes"] = media.facts.taken_offset_min
     return {NAMES[media.kind]: found} if found else {}

@@ -1,0 +1,290 @@
+"""One contract, two stores: a folder, and an S3 server over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from media_common.blobs import BlobMissing, BlobStore, StoreFailed, StoreUnreachable, open_store
+from media_common.blobs.folder import INCOMING, FolderStore
+from media_common.blobs.removal import Removed, sweep, unreferenced
+from media_common.blobs.s3 import S3Store
+from media_common.config import PublicSettings, SettingsError
+from media_common.testing import free_port, s3_server
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with s3_server(tmp_path_factory.mktemp("s3")) as url:
+        yield url
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
+    if request.param == "folder":
+        yield FolderStore(tmp_path / "blobs")
+    else:
+        with closing(s3_store(request.getfixturevalue("s3_url"))) as found:
+            yield found
+
+
+def s3_store(url: str) -> S3Store:
+    return S3Store(url, "key", "secret", f"test-{secrets.token_hex(8)}", "us-east-1")
+
+
+def put(store: BlobStore, data: bytes, step: int = MIB) -> bytes:
+    writer = store.writer()
+    for start in range(0, len(data), step):
+        writer.write(data[start : start + step])
+    return writer.commit().sha256
+
+
+def read(store: BlobStore, sha256: bytes) -> bytes:
+    return b"".join(store.read(sha256, 0, store.size(sha256)))
+
+
+def names(store: BlobStore) -> list[bytes]:
+    return [one.sha256 for one in store.listed()]
+
+
+def swept(store: BlobStore, *kept: bytes, young_s: float = 0) -> Removed:
+    """As if a minute had passed."""
+
+    def referenced(asked: Sequence[bytes]) -> set[bytes]:
+        return set(kept) & set(asked)
+
+    found = unreferenced(store, referenced, young_s=young_s, clock=lambda: time.time() + 60)
+    return sweep(store, found, referenced)
+
+
+def unfinished(store: BlobStore) -> int:
+    """What is on its way in."""
+    if isinstance(store, FolderStore):
+        folder = store.folder / INCOMING
+        return len(list(folder.iterdir())) if folder.is_dir() else 0
+    assert isinstance(store, S3Store)
+    return store.incoming()
+
+
+def test_a_disk_keeps_room_for_what_else_is_on_it(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "blobs", spare_bytes=2**60)
+    writer = store.writer()
+    with pytest.raises(StoreFailed, match="no room"):
+        writer.write(b"x")
+    writer.discard()
+    assert unfinished(store) == 0
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 * MIB + 1, 20 * MIB])
+def test_a_blob_is_read_back_as_it_was_written_under_the_hash_of_its_bytes(store: BlobStore, size: int) -> None:
+    data = secrets.token_bytes(size)
+    writer = store.writer()
+    for start in range(0, size, 700_001):
+        writer.write(data[start : start + 700_001])
+    stored = writer.commit()
+    assert stored.sha256 == hashlib.sha256(data).digest()
+    assert (stored.size_bytes, stored.is_new) == (size, True)
+    assert store.size(stored.sha256) == size
+    assert read(store, stored.sha256) == data
+    assert unfinished(store) == 0
+
+
+@pytest.mark.parametrize(("offset", "length"), [(0, 1), (1, 0), (5, 4 * MIB), (5 * MIB - 1, 1), (0, 5 * MIB)])
+def test_any_part_of_a_blob_can_be_read(store: BlobStore, offset: int, length: int) -> None:
+    data = secrets.token_bytes(5 * MIB)
+    assert b"".join(store.read(put(store, data), offset, length)) == data[offset : offset + length]
+
+
+def test_the_same_bytes_are_stored_once(store: BlobStore) -> None:
+    data = secrets.token_bytes(MIB)
+    first = put(store, data)
+    writer = store.writer()
+    writer.write(data)
+    again = writer.commit()
+    assert (again.sha256, again.is_new) == (first, False)
+    assert names(store) == [first]
+    assert unfinished(store) == 0
+
+
+@pytest.mark.parametrize("size", [0, 1, 20 * MIB])
+def test_an_upload_that_is_broken_off_leaves_nothing(store: BlobStore, size: int) -> None:
+    writer = store.writer()
+    writer.write(bytes(size))
+    writer.discard()
+    writer.discard()
+    assert names(store) == []
+    assert unfinished(store) == 0
+
+
+def test_nothing_is_in_the_store_before_the_end_of_an_upload(store: BlobStore) -> None:
+    writer = store.writer()
+    writer.write(b"half")
+    assert names(store) == []
+    writer.commit()
+    assert len(names(store)) == 1
+
+
+def test_what_is_not_there_is_said_to_be_missing(store: BlobStore) -> None:
+    put(store, b"something else")
+    nothing = bytes(32)
+    with pytest.raises(BlobMissing):
+        store.size(nothing)
+    for length in (0, 1):
+        with pytest.raises(BlobMissing):
+            list(store.read(nothing, 0, length))
+    with pytest.raises(BlobMissing), store.local(nothing):
+        pass
+    with pytest.raises(BlobMissing):
+        list(store.read(put(store, b"short"), 3, 10))
+    assert store.thumbnail(nothing, 256) is None
+
+
+def test_an_empty_store_lists_nothing_and_has_nothing_to_drop(store: BlobStore) -> None:
+    assert names(store) == []
+    assert store.thumbnail(bytes(32), 1) is None
+    assert store.drop_abandoned() == 0
+
+
+def test_a_blob_can_be_had_as_a_file_of_this_machine(store: BlobStore) -> None:
+    data = secrets.token_bytes(2 * MIB)
+    with store.local(put(store, data)) as path:
+        assert path.read_bytes() == data
+
+
+def test_a_thumbnail_is_kept_by_blob_and_size(store: BlobStore) -> None:
+    sha256 = put(store, b"a picture")
+    store.keep_thumbnail(sha256, 256, b"small")
+    store.keep_thumbnail(sha256, 512, b"larger")
+    store.keep_thumbnail(sha256, 256, b"small again")
+    assert store.thumbnail(sha256, 256) == b"small again"
+    assert store.thumbnail(sha256, 512) == b"larger"
+    assert store.thumbnail(sha256, 128) is None
+    assert names(store) == [sha256]
+
+
+def test_a_sweep_removes_what_no_item_refers_to_with_its_thumbnails(store: BlobStore) -> None:
+    kept, other = put(store, b"kept"), put(store, b"not wanted")
+    for sha256 in (kept, other):
+        store.keep_thumbnail(sha256, 256, b"png")
+    removed = swept(store, kept)
+    assert (removed.count, removed.size_bytes) == (1, len(b"not wanted"))
+    assert names(store) == [kept]
+    assert read(store, kept) == b"kept"
+    assert store.thumbnail(kept, 256) == b"png"
+    assert store.thumbnail(other, 256) is None
+
+
+def test_a_sweep_spares_what_has_just_been_uploaded(store: BlobStore) -> None:
+    sha256 = put(store, b"young")
+    assert swept(store, young_s=3600).count == 0
+    assert names(store) == [sha256]
+
+
+def test_a_blob_is_young_when_its_upload_ends_however_long_it_took(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    writer = store.writer()
+    writer.write(b"slow")
+    (incoming,) = (tmp_path / INCOMING).iterdir()
+    os.utime(incoming, (0, 0))  # the last byte came long ago
+    sha256 = writer.commit().sha256
+    assert swept(store, young_s=3600).count == 0
+    assert names(store) == [sha256]
+
+
+def test_a_sweep_spares_what_is_uploaded_again_while_it_looks(store: BlobStore) -> None:
+    sha256 = put(store, b"wanted again")
+    (listed,) = store.listed()
+    # S3 tells an object's age in whole seconds.
+    while time.time() < listed.written_s + 2.1:
+        os.sched_yield()
+    put(store, b"wanted again")
+    assert sweep(store, [listed], lambda asked: set()).count == 0
+    assert read(store, sha256) == b"wanted again"
+
+
+def test_a_sweep_spares_what_an_item_refers_to_meanwhile(store: BlobStore) -> None:
+    sha256 = put(store, b"wanted after all")
+    assert sweep(store, list(store.listed()), set).count == 0
+    assert names(store) == [sha256]
+
+
+def test_what_a_process_left_when_it_died_is_dropped_and_an_upload_under_way_is_not(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    under_way = store.writer()
+    under_way.write(b"still ")
+    left = tmp_path / INCOMING / "0123"
+    left.write_bytes(b"nobody holds it")
+    assert store.drop_abandoned() == 1
+    assert not left.exists()
+    under_way.write(b"here")
+    assert read(store, under_way.commit().sha256) == b"still here"
+
+
+def test_uploading_the_bytes_again_heals_a_damaged_file(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    sha256 = put(store, b"whole")
+    store.place(sha256).write_bytes(b"dam")
+    put(store, b"whole")
+    assert read(store, sha256) == b"whole"
+
+
+def test_blobs_are_for_the_owner_of_the_state_directory_only(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "blobs")
+    place = store.place(put(store, b"private"))
+    assert place.stat().st_mode & 0o777 == 0o600
+    assert all(folder.stat().st_mode & 0o777 == 0o700 for folder in (place.parent, place.parent.parent))
+
+
+def test_a_folder_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "blobs").write_text("a file stands where the folder would be")
+    with pytest.raises(StoreFailed):
+        FolderStore(tmp_path / "blobs").writer()
+
+
+def test_a_server_that_is_not_there_is_told_as_such() -> None:
+    with closing(s3_store(f"http://127.0.0.1:{free_port()}")) as store:
+        for call in (store.writer, lambda: store.size(bytes(32)), lambda: list(store.listed())):
+            with pytest.raises(StoreUnreachable):
+                call()
+
+
+def test_a_server_that_dies_under_an_upload_is_told_to_who_writes(tmp_path: Path) -> None:
+    with s3_server(tmp_path) as url:
+        store = s3_store(url)
+        writer = store.writer()
+        writer.write(b"begun")
+
+    def go_on() -> None:
+        for _ in range(64):
+            writer.write(bytes(MIB))
+        writer.commit()
+
+    with closing(store):
+        with pytest.raises(StoreUnreachable):
+            go_on()
+        writer.discard()
+
+
+def test_the_settings_choose_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWELL_STATE_DIR", str(tmp_path))
+    assert isinstance(open_store(PublicSettings.load()), FolderStore)
+    monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9000")
+    with pytest.raises(SettingsError, match="S3_ACCESS_KEY"):
+        PublicSettings.load()
+    monkeypatch.setenv("S3_ACCESS_KEY", "key")
+    monkeypatch.setenv("S3_SECRET_KEY", "secret")
+    public = PublicSettings.load()
+    assert "secret" not in repr(public).replace("s3_secret_key", "")
+    with closing(open_store(public)) as store:
+        assert isinstance(store, S3Store)
+    monkeypatch.setenv("S3_ENDPOINT", "127.0.0.1:9000")
+    with pytest.raises(SettingsError, match="S3_ENDPOINT"):
+        PublicSettings.load()
