@@ -82,7 +82,7 @@ async def test_what_is_not_listed_or_of_another_collection_is_never_found(store:
         await searching(store).nearest(Scope(1), axis(1), 10),
         await searching(store).judged(Scope(1), Judged(query="cat"), 10),
         (
-            await searching(store, {2: 9.0, 3: 9.0}).matching(Scope(1), "cat", at_least=0, offset=0, limit=9, cap=9)
+            await searching(store, {2: 9.0, 3: 9.0}).paged(Scope(1), "cat", None, at_least=0, offset=0, limit=9, cap=9)
         ).scored,
     ):
         assert [scored.item_id for scored in found] == [1]
@@ -120,21 +120,21 @@ async def test_like_an_item_is_everything_but_itself(store: MemoryStore) -> None
 
 async def test_words_add_to_likeness_and_bring_in_what_no_vector_would(store: MemoryStore) -> None:
     await store.upsert("now", [point(key, axis(1, key)) for key in range(1, 30)] + [point(40, axis(0, 0, 1))])
-    page = await searching(store, {40: 3.0, 2: 1.0, 999: 8.0}).matching(
-        Scope(1), "cat", at_least=0.05, offset=0, limit=5, cap=10
+    page = await searching(store, {40: 3.0, 2: 1.0, 999: 8.0}).paged(
+        Scope(1), "cat", None, at_least=0.05, offset=0, limit=5, cap=10
     )
     scores = {scored.item_id: scored.score for scored in page.scored}
     assert scores[1] == pytest.approx(2**-0.5, abs=1e-5)
     assert scores[2] == pytest.approx(1 / np.hypot(1, 2) + squashed(1.0), abs=1e-5)
     assert 999 not in scores  # it has words, but may not be found here
     assert page.total == 10
-    narrow = await searching(store, {40: 3.0}).matching(Scope(1), "cat", at_least=0.05, offset=0, limit=99, cap=99)
+    narrow = await searching(store, {40: 3.0}).paged(Scope(1), "cat", None, at_least=0.05, offset=0, limit=99, cap=99)
     assert {scored.item_id: scored.score for scored in narrow.scored}[40] == pytest.approx(squashed(3.0))
 
 
 async def test_words_and_likeness_together_are_the_mean(store: MemoryStore) -> None:
     await store.upsert("now", [point(1, axis(0, 1)), point(2, axis(1)), point(3, axis(1, 1)), point(4, axis(0, 0, 1))])
-    page = await searching(store).matching_and_like(Scope(1), "cat", 1, at_least=0.05, offset=0, limit=9, cap=9)
+    page = await searching(store).paged(Scope(1), "cat", 1, at_least=0.05, offset=0, limit=9, cap=9)
     assert [(scored.item_id, pytest.approx(scored.score, abs=1e-5)) for scored in page.scored] == [
         (3, 2**-0.5),
         (2, 0.5),

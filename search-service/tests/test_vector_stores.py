@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from media_common.errors import InvalidArgument
 from search_service.domain.errors import NoSuchVectors, StoreUnavailable, WrongDimensions
-from search_service.domain.filters import EVERYTHING, NOTHING, All, Any, Between, Has, Ids, Not, matches
+from search_service.domain.filters import EVERYTHING, NOTHING, All, Any, Between, Filter, Has, Ids, Not, matches
 from search_service.domain.vectors import Point, VectorStore, unit
 from search_service.testing import DIMENSIONS, INDEXES, points, tree
 from search_service.vectors.edge import EdgeStore
@@ -143,6 +143,15 @@ async def test_two_thousand_random_filters_say_what_they_mean(store: VectorStore
         assert await store.ids("many", wanted) == passing, wanted
         sizes.add(len(passing))
     assert len(sizes) > 50  # the trees are not all trivial
+
+
+async def test_a_filter_as_deep_as_any_dialect_lets_it_be_is_understood(store: VectorStore) -> None:
+    await small(store)
+    made: Filter = Ids(frozenset({1}))
+    for level in range(32):
+        made = Not((All if level % 2 else Any)((made, Has("tags", frozenset({100 + level})))))
+    expected = [key for key in (1, 2, 2**41) if matches(made, key, (await store.payloads("animals", [key]))[key])]
+    assert await store.ids("animals", made) == expected
 
 
 async def test_a_filtered_search_finds_as_many_as_pass_in_the_order_of_an_exact_one(store: VectorStore) -> None:

@@ -13,7 +13,7 @@ Scalar: TypeAlias = int | float | str
 Payload: TypeAlias = Mapping[str, Scalar | Sequence[Scalar]]
 
 #: Deeper trees are refused: engines walk them recursively.
-MAX_DEPTH: Final = 40
+MAX_DEPTH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,39 @@ def depth(tree: Filter) -> int:
             case _:
                 pass
     return deepest
+
+
+def simplified(tree: Filter, negated: bool = False) -> Filter:
+    """The same meaning with `Not` on leaves only, no group inside one of its kind, and nothing that decides nothing.
+
+    So a tree is half as deep in an engine's words, whose readers have limits.
+    """
+    match tree:
+        case Not(part):
+            return simplified(part, not negated)
+        case All(parts):
+            return _joined([simplified(part, negated) for part in parts], All if not negated else Any)
+        case Any(parts):
+            return _joined([simplified(part, negated) for part in parts], Any if not negated else All)
+        case Has(_, values) if not values:
+            return EVERYTHING if negated else NOTHING
+        case Ids(ids) if not ids:
+            return EVERYTHING if negated else NOTHING
+        case _:
+            return Not(tree) if negated else tree
+
+
+def _joined(parts: Sequence[Filter], kind: type[All] | type[Any]) -> Filter:
+    neutral, deciding = (EVERYTHING, NOTHING) if kind is All else (NOTHING, EVERYTHING)
+    if deciding in parts:
+        return deciding
+    flat: list[Filter] = []
+    for part in parts:
+        if isinstance(part, kind):
+            flat += part.parts
+        elif part != neutral:
+            flat.append(part)
+    return flat[0] if len(flat) == 1 else kind(tuple(flat))
 
 
 def both(*parts: Filter | None) -> Filter:

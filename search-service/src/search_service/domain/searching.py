@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
+from media_common.errors import InvalidArgument
 
 from search_service.domain import feedback, fusion, points, temporal
 from search_service.domain.errors import UnknownItem
@@ -89,28 +90,30 @@ class Searching:
         narrowed = both(await self._filter(scope), points.without_items([item_id]))
         return await self._nearest(narrowed, target, limit)
 
-    async def matching(self, scope: Scope, text: str, *, at_least: float, offset: int, limit: int, cap: int) -> Page:
-        """CoreViz' score: cosine plus words. `total` counts at most `cap`."""
-        return self._page(await self._matching(scope, text, cap), at_least, offset, limit, cap)
-
-    async def matching_and_like(
-        self, scope: Scope, text: str, point_id: int, *, at_least: float, offset: int, limit: int, cap: int
+    async def paged(
+        self, scope: Scope, text: str, point_id: int | None, *, at_least: float, offset: int, limit: int, cap: int
     ) -> Page:
-        """Both at once: the mean of what each alone gives. Candidates are those of either.
+        """CoreViz' score, a page of it: cosine plus words, likeness to a point, or the mean of both. Counted to `cap`.
 
         Raises:
             UnknownItem: the point has no vector.
+            InvalidArgument: neither text nor point is given.
         """
-        target, item_id = await self._point(point_id)
-        narrowed = both(await self._filter(scope), points.without_items([item_id]))
-        by_text = await self._matching(scope, text, cap)
-        by_text.pop(item_id, None)
-        near = {scored.item_id: scored.score for scored in await self._nearest(narrowed, target, cap)}
-        missing_near = by_text.keys() - near.keys()
-        near |= await self._exact(narrowed, target, missing_near)
-        [words] = await self._words.texts([text])
-        by_text |= await self._exact(narrowed, words, near.keys() - by_text.keys())
-        return self._page(fusion.averaged(by_text, near), at_least, offset, limit, cap)
+        if point_id is None and not text:
+            raise InvalidArgument("Neither words nor an item to be like are given.")
+        if point_id is None:
+            scores = await self._matching(scope, await self._filter(scope), text, cap)
+        else:
+            target, item_id = await self._point(point_id)
+            narrowed = both(await self._filter(scope), points.without_items([item_id]))
+            scores = {scored.item_id: scored.score for scored in await self._nearest(narrowed, target, cap)}
+            if text:
+                scores = await self._averaged(scope, narrowed, text, target, scores, cap)
+        return Page(*fusion.page(fusion.ranked(scores, at_least), offset, limit, cap))
+
+    async def count(self, scope: Scope) -> int:
+        """Points that may be found."""
+        return await self._store.count(self._vectors, await self._filter(scope))
 
     async def judged(self, scope: Scope, judged: Judged, limit: int) -> list[Scored]:
         """Relevance feedback: what lies deepest on the right side. What was judged does not come back."""
@@ -191,15 +194,29 @@ class Searching:
         # Deleted between the two questions: the point's own id is as good as any, and hydrating finds nothing.
         return [_whole(payloads.get(hit.point_id, {}).get(points.ITEM), hit.point_id) for hit in hits]
 
-    async def _matching(self, scope: Scope, text: str, cap: int) -> dict[int, float]:
-        filter = await self._filter(scope)
+    async def _matching(self, scope: Scope, filter: Filter, text: str, cap: int) -> dict[int, float]:
+        """Cosine plus words, of the nearest and of those that the catalogue finds by words."""
         [target] = await self._words.texts([text])
-        finding = self._catalogue.find(scope.collection_id, text, _TEXT_CANDIDATES) if self._catalogue else _no_words()
-        near, words = await asyncio.gather(self._nearest(filter, target, cap), finding)
+        near, words = await asyncio.gather(self._nearest(filter, target, cap), self._found_by_words(scope, text))
         cosines = {scored.item_id: scored.score for scored in near}
-        # Only what passes the filter: the catalogue knows nothing of it.
+        # Only what passes the filter has a cosine here: the catalogue knows nothing of filters.
         cosines |= await self._exact(filter, target, words.keys() - cosines.keys())
         return fusion.fused(cosines, {item_id: score for item_id, score in words.items() if item_id in cosines})
+
+    async def _averaged(
+        self, scope: Scope, filter: Filter, text: str, target: Vector, near: dict[int, float], cap: int
+    ) -> dict[int, float]:
+        """The mean of both scores for candidates of either, none of them guessed."""
+        matching = await self._matching(scope, filter, text, cap)
+        [words] = await self._words.texts([text])
+        near = near | await self._exact(filter, target, matching.keys() - near.keys())
+        matching |= fusion.fused(await self._exact(filter, words, near.keys() - matching.keys()), {})
+        return fusion.averaged(matching, near)
+
+    async def _found_by_words(self, scope: Scope, text: str) -> Mapping[int, float]:
+        if self._catalogue is None:
+            return {}
+        return await self._catalogue.find(scope.collection_id, text, _TEXT_CANDIDATES)
 
     async def _exact(self, filter: Filter, target: Vector, item_ids: set[int]) -> dict[int, float]:
         """The cosine of the items that pass, each by its best frame."""
@@ -248,14 +265,6 @@ class Searching:
     @staticmethod
     def _rows(vectors: Sequence[Vector], like: Vector) -> Vector:
         return np.stack(vectors) if vectors else np.zeros((0, like.shape[1]), np.float32)
-
-    @staticmethod
-    def _page(scores: Mapping[int, float], at_least: float, offset: int, limit: int, cap: int) -> Page:
-        return Page(*fusion.page(fusion.ranked(scores, at_least), offset, limit, cap))
-
-
-async def _no_words() -> Mapping[int, float]:
-    return {}
 
 
 def _whole(value: object, otherwise: int) -> int:

@@ -22,7 +22,7 @@ import numpy as np
 import qdrant_edge as engine
 
 from search_service.domain.errors import NoSuchVectors, StoreUnavailable, WrongDimensions
-from search_service.domain.filters import EVERYTHING, All, Any, Between, Filter, Has, Ids, Not, Payload
+from search_service.domain.filters import EVERYTHING, All, Any, Between, Filter, Has, Ids, Not, Payload, simplified
 from search_service.domain.vectors import DEFAULT_EF, FieldKind, Hit, Point, Vector, by_payload, checked, checked_name
 
 logger = logging.getLogger(__name__)
@@ -273,28 +273,26 @@ class EdgeStore:
 
 
 def _filter(tree: Filter) -> engine.Filter | None:
-    return None if tree == EVERYTHING else engine.Filter(must=[_condition(tree)])
+    plain = simplified(tree)
+    return None if plain == EVERYTHING else engine.Filter(must=[_condition(plain)])
 
 
 def _condition(tree: Filter) -> engine.ConditionType:
-    """The same tree in the engine's words. An empty list of conditions is refused or true: "no id" says nothing."""
+    """The same tree in the engine's words. "Nothing" is "no id" there: an empty list of conditions would be true."""
     match tree:
         case All(parts):
-            return (
-                engine.Filter(must=[_condition(part) for part in parts]) if parts else engine.Filter(must_not=[_none()])
-            )
+            return engine.Filter(must=[_condition(part) for part in parts])
         case Any(parts):
             return engine.Filter(should=[_condition(part) for part in parts]) if parts else _none()
         case Not(part):
             return engine.Filter(must_not=[_condition(part)])
         case Has(field, values):
-            return engine.FieldCondition(key=field, match=_any(values)) if values else _none()
+            return engine.FieldCondition(key=field, match=_any(values))
         case Between(field, lower, upper):
             # Without a bound any number will do, and nothing that is no number.
             gte = -_LARGEST if lower is None else float(lower)
-            return engine.FieldCondition(
-                key=field, range=engine.RangeFloat(gte=gte, lte=None if upper is None else float(upper))
-            )
+            lte = None if upper is None else float(upper)
+            return engine.FieldCondition(key=field, range=engine.RangeFloat(gte=gte, lte=lte))
         case Ids(ids):
             return engine.HasIdCondition({key for key in ids if key >= 0})
 

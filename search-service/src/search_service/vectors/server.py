@@ -16,7 +16,7 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from search_service.domain.errors import NoSuchVectors, StoreUnavailable, WrongDimensions
-from search_service.domain.filters import EVERYTHING, All, Any, Between, Filter, Has, Ids, Not, Payload
+from search_service.domain.filters import EVERYTHING, All, Any, Between, Filter, Has, Ids, Not, Payload, simplified
 from search_service.domain.vectors import DEFAULT_EF, FieldKind, Hit, Point, Vector, by_payload, checked, checked_name
 
 _KINDS: Final = {
@@ -255,28 +255,26 @@ def _grpc_status(error: Exception) -> str | None:
 
 
 def _filter(tree: Filter) -> models.Filter | None:
-    return None if tree == EVERYTHING else models.Filter(must=[_condition(tree)])
+    plain = simplified(tree)
+    return None if plain == EVERYTHING else models.Filter(must=[_condition(plain)])
 
 
 def _condition(tree: Filter) -> models.Condition:
-    """The same tree in the server's words. An empty list of conditions is refused or true: "no id" says nothing."""
+    """The same tree in the engine's words. "Nothing" is "no id" there: an empty list of conditions would be true."""
     match tree:
         case All(parts):
-            return (
-                models.Filter(must=[_condition(part) for part in parts]) if parts else models.Filter(must_not=[_none()])
-            )
+            return models.Filter(must=[_condition(part) for part in parts])
         case Any(parts):
             return models.Filter(should=[_condition(part) for part in parts]) if parts else _none()
         case Not(part):
             return models.Filter(must_not=[_condition(part)])
         case Has(field, values):
-            return models.FieldCondition(key=field, match=models.MatchAny(any=sorted(values))) if values else _none()
+            return models.FieldCondition(key=field, match=models.MatchAny(any=sorted(values)))
         case Between(field, lower, upper):
             # Without a bound any number will do, and nothing that is no number.
             gte = -_LARGEST if lower is None else float(lower)
-            return models.FieldCondition(
-                key=field, range=models.Range(gte=gte, lte=None if upper is None else float(upper))
-            )
+            lte = None if upper is None else float(upper)
+            return models.FieldCondition(key=field, range=models.Range(gte=gte, lte=lte))
         case Ids(ids):
             return models.HasIdCondition(has_id=sorted(key for key in ids if key >= 0))
 
