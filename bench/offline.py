@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Final
 
 from PIL import Image
-from search_service.encoders import offline
+from search_service.encoders.port import Encoder
 
 from bench.table import Row, at_least, only_said
 
@@ -75,7 +75,7 @@ def photographs() -> dict[str, Image.Image]:
     return {file.stem: Image.open(file).convert("RGB") for file in files}
 
 
-def places(encoder: offline.OfflineEncoder, pictures: Mapping[str, Image.Image]) -> dict[str, int]:
+def places(encoder: Encoder, pictures: Mapping[str, Image.Image]) -> dict[str, int]:
     """The place of the best right photograph, 0 being the first, for each query."""
     names = list(pictures)
     scores = encoder.texts(list(QUERIES)) @ encoder.images(list(pictures.values())).T
@@ -92,6 +92,8 @@ def share(found: Mapping[str, int], first: int) -> float:
 
 
 def measure(work: Path) -> list[Row]:
+    from search_service.encoders import offline  # the models may not be installed
+
     began = perf_counter()
     encoder = offline.load()
     took_s = perf_counter() - began
@@ -106,6 +108,8 @@ def measure(work: Path) -> list[Row]:
 
 
 def main() -> None:
+    from search_service.encoders import offline
+
     encoder, pictures = offline.load(), photographs()
     found = places(encoder, pictures)
     for query, place in found.items():
