@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from media_common.errors import ErrorCode, InvalidArgument, ServiceError
 from media_common.grpc_client import error_code_of, open_channel
-from media_common.grpc_server import REQUEST_ID, serving
+from media_common.grpc_server import MAX_MESSAGE_BYTES, REQUEST_ID, serving
 from media_common.logs import request_id
 from media_common.wire import WIRE
 from media_proto import fs_pb2, fs_pb2_grpc, metadata_pb2, metadata_pb2_grpc
@@ -35,6 +35,8 @@ class Failing(fs_pb2_grpc.FsServiceServicer):
             raise self.error
         if request.path == b"slow":
             await asyncio.Event().wait()
+        if request.path == b"huge":
+            return fs_pb2.Summary(path=bytes(MAX_MESSAGE_BYTES))
         return fs_pb2.Summary(path=request_id.get().encode())
 
     async def Replay(self, request: fs_pb2.ReplayRequest, context: Any) -> AsyncIterator[fs_pb2.ItemBatch]:
@@ -69,6 +71,14 @@ async def test_an_error_reaches_the_caller_by_name(tmp_path: Path, code: ErrorCo
     assert caught.value.code() is WIRE[code].grpc
     assert caught.value.details() == f"A sentence about {code}."
     assert error_code_of(caught.value) is code
+
+
+async def test_an_answer_that_no_message_holds_is_refused_by_name(tmp_path: Path) -> None:
+    async with served(tmp_path, Failing()) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await fs_pb2_grpc.FsServiceStub(channel).GetSummary(fs_pb2.GetSummaryRequest(path=b"huge"), timeout=5)
+    assert error_code_of(caught.value) is ErrorCode.ANSWER_TOO_LARGE
+    assert "ask for fewer" in str(caught.value.details())
 
 
 async def test_an_unexpected_error_is_a_traceback_inside_and_two_words_outside(

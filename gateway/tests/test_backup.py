@@ -42,6 +42,8 @@ def database(file: Path, version: int = 1, rows: int = 50) -> None:
         connection.execute("CREATE TABLE things (number INTEGER PRIMARY KEY, text TEXT)")
         connection.execute("CREATE INDEX things_by_text ON things (text)")
         connection.executemany("INSERT INTO things (text) VALUES (?)", [(os.urandom(40).hex(),) for _ in range(rows)])
+        for name in next(one.tables for one in (kept.JOURNAL, kept.CATALOGUE) if one.name == file.name):
+            connection.execute(f'CREATE TABLE "{name}" (number INTEGER PRIMARY KEY)')
         connection.execute(f"PRAGMA user_version = {version}")
         connection.commit()
 
@@ -363,6 +365,71 @@ def test_a_database_that_is_damaged_inside_is_refused_though_its_hash_is_right(t
     written(tmp_path / "d.tar", parts)
     with pytest.raises(Refused, match=r"journal\.db is missing"):
         verified(tmp_path / "d.tar")
+
+
+@pytest.mark.parametrize("one", [kept.JOURNAL, kept.CATALOGUE], ids=lambda one: one.name)
+def test_a_database_without_a_table_it_must_have_is_refused(tmp_path: Path, one: kept.KeptDatabase) -> None:
+    parts = members(tmp_path / "parts")
+    table = max(one.tables)
+    with closing(sqlite3.connect(tmp_path / "parts" / one.name)) as connection:
+        connection.execute(f'DROP TABLE "{table}"')
+        connection.execute("PRAGMA journal_mode = DELETE")
+    written(tmp_path / "a.tar", {**parts, one.name: (tmp_path / "parts" / one.name).read_bytes()})
+    with pytest.raises(Refused, match=rf"{one.name} in the archive is damaged: it has no table {table}\."):
+        restored(tmp_path / "a.tar", tmp_path / "state", replace=False)
+    assert not (tmp_path / "state").exists()
+
+
+UNUSABLE = [
+    ("config.yaml", b"known_paths: [/photos"),
+    ("config.yaml", b"- a list"),
+    ("config.yaml", b"[" * 20_000),
+    ("config.yaml", b"a: \xff"),
+    ("roots.json", b""),
+    ("roots.json", b"[]"),
+    ("roots.json", b"[" * 200_000),
+    ("admin.key", b" \n"),
+    ("admin.key", "clé".encode()),
+    ("blob.key", b""),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), UNUSABLE, ids=lambda value: str(value[:12]))
+def test_a_file_that_nobody_could_read_is_neither_backed_up_nor_restored(
+    state: Path, tmp_path: Path, name: str, content: bytes
+) -> None:
+    written(tmp_path / "a.tar", {name: content, **members(tmp_path / "parts")})
+    for work in (verified, lambda file: restored(file, tmp_path / "new", replace=False)):
+        with pytest.raises(Refused, match=rf"^{name} cannot be used: it is .*\.$"):
+            work(tmp_path / "a.tar")
+    assert not (tmp_path / "new").exists()
+
+    (state / name).write_bytes(content)
+    with pytest.raises(Refused, match=rf"^{name} cannot be used: .* Mend it or remove it first"):
+        make(state, tmp_path / "b.tar")
+    assert sorted(os.listdir(tmp_path)) == ["a.tar", "parts", "state"]
+
+
+def test_an_empty_config_is_one(state: Path, tmp_path: Path) -> None:
+    (state / "config.yaml").write_bytes(b"# nothing yet\n")
+    make(state, tmp_path / "a.tar")
+    assert verified(tmp_path / "a.tar")["members"]["config.yaml"]["bytes"] == 14
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\x1b[2J", "a\nb", "x" * 101, 5])
+@pytest.mark.parametrize("name", ["version", "createdAt", "uploads"])
+def test_what_cannot_be_printed_is_told_by_no_backup(tmp_path: Path, name: str, text: object) -> None:
+    written(tmp_path / "a.tar", members(tmp_path / "parts"), {**ABOUT, name: text})
+    with pytest.raises(Refused, match="no backup of Framewell"):
+        restored(tmp_path / "a.tar", tmp_path / "state", replace=False)
+    assert not (tmp_path / "state").exists()
+
+
+def test_what_an_archive_tells_beside_that_is_not_taken_for_our_own_words(tmp_path: Path) -> None:
+    written(tmp_path / "a.tar", members(tmp_path / "parts"), {**ABOUT, "file": 5, "left": 5, "previous": "\ud800"})
+    told = verified(tmp_path / "a.tar")
+    assert told["file"] == str(tmp_path / "a.tar")
+    assert told.keys() == {"file", "form", *ABOUT, "members", "blobs"}
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,21 @@ def test_after_each_batch_every_run_is_one_group_and_every_group_one_run(first: 
         database.close()
 
 
+def test_what_is_no_shot_any_more_leaves_its_burst(database: Database, collection: Collection) -> None:
+    def blank(txn: Transaction) -> None:
+        facts = Facts(size_bytes=2)
+        media.upsert_file(txn, collection, FileSeen(b"0/2.jpg", Kind.IMAGE, Marks.NONE, facts, 8))
+        bursts.settle(txn)
+
+    def grouped(txn: Transaction) -> list[str]:
+        return [name for (name,) in txn.execute("SELECT name FROM node WHERE group_id IS NOT NULL ORDER BY name")]
+
+    database.write(put, collection, {0: 0, 2: 1, 4: 2})
+    assert database.write(grouped) == ["0.jpg", "2.jpg", "4.jpg"]
+    database.write(blank)
+    assert database.write(grouped) == ["0.jpg", "4.jpg"]
+
+
 def test_a_long_burst_is_not_looked_through_for_each_batch_of_it(database: Database, collection: Collection) -> None:
     def work(batch: Batch) -> int:
         """Steps of the database's machine, in hundreds."""
@@ -70,9 +85,7 @@ def test_a_long_burst_is_not_looked_through_for_each_batch_of_it(database: Datab
 
         def write(txn: Transaction) -> None:
             for number, step in batch.items():
-                txn.shots.clear()
                 put_alone(txn, number, step)
-            txn.shots |= {(collection.id, folder_of(txn), "X", (step or 0) * STEP_US) for step in batch.values()}
             txn.connection.set_progress_handler(counted, 100)
             bursts.settle(txn)
             txn.connection.set_progress_handler(None, 0)
@@ -83,9 +96,6 @@ def test_a_long_burst_is_not_looked_through_for_each_batch_of_it(database: Datab
     def put_alone(txn: Transaction, number: int, step: int | None) -> None:
         facts = Facts(size_bytes=1, camera="X", taken_us=(step or 0) * STEP_US)
         media.upsert_file(txn, collection, FileSeen(b"a/%d.jpg" % number, Kind.IMAGE, Marks.NONE, facts, 7))
-
-    def folder_of(txn: Transaction) -> int:
-        return collections.ensure_folder(txn, collection, b"a")
 
     # From both ends to the middle: each batch goes on with two long runs.
     spent = [work({n: n for at in (start, 3950 - start) for n in range(at, at + 50)}) for start in range(0, 2000, 50)]

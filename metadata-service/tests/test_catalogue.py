@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -464,6 +465,13 @@ def test_a_catalogue_from_before_files_were_looked_into_has_all_of_them_to_read(
 
 def test_the_newest_version_is_the_one_that_a_restore_knows() -> None:
     assert len(migrations.STEPS) == kept.CATALOGUE.schema
+
+
+def test_a_restore_asks_for_the_tables_of_the_first_version(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "first.db")) as connection:
+        connection.executescript(str(migrations.STEPS[0]))
+        made = {name for (name,) in connection.execute("SELECT name FROM pragma_table_list WHERE type <> 'shadow'")}
+    assert {name for name in made if not name.startswith("sqlite_")} == kept.CATALOGUE.tables
 
 
 def test_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from media_common import subjects
 from media_common.testing import NatsServer, nats_server
 from media_proto import thumbnail_pb2
-from metadata_service.blob_jobs import BlobJobs, job_of
+from metadata_service.blob_jobs import BlobJobs, facts_of, job_of
 from metadata_service.domain.errors import FolderNotFound, HasLocked, ItemIsLocked, ItemNotFound, NotMovable
 from metadata_service.domain.filters import ListQuery
 from metadata_service.domain.media import FILES, Collection, Facts, FileSeen, Kind, Marks, Media, Upload
@@ -60,8 +60,24 @@ def test_an_upload_comes_with_the_job_of_looking_into_it(database: Database, col
     assert database.read(outbox.oldest, 10) == []
 
 
-def test_what_has_no_picture_brings_no_job(database: Database, collection: Collection) -> None:
-    add(database, collection, upload("a.pdf", kind=Kind.DOCUMENT, content_type="application/pdf"))
+@pytest.mark.parametrize(
+    ("kind", "content_type", "extension"),
+    [(Kind.DOCUMENT, "application/pdf", b"pdf"), (Kind.AUDIO, "audio/mpeg", b"mp3")],
+)
+def test_what_has_no_picture_is_looked_into_too(
+    database: Database, collection: Collection, kind: Kind, content_type: str, extension: bytes
+) -> None:
+    item = add(database, collection, upload("a", kind=kind, content_type=content_type))
+    (letter,) = database.read(outbox.oldest, 10)
+    assert thumbnail_pb2.RenderRequest.FromString(letter.payload).extension == extension
+    told = thumbnail_pb2.BlobDescription(sha256=BLOB, page_count=12, duration_s=3.5)
+    database.write(uploads.describe, BLOB, facts_of(told))
+    facts = again(database, item).facts
+    assert (facts.page_count, facts.duration_s, facts.size_bytes) == (12, 3.5, 10)
+
+
+def test_a_model_brings_no_job(database: Database, collection: Collection) -> None:
+    add(database, collection, upload("a.glb", kind=Kind.MODEL, content_type="model/gltf-binary"))
     assert database.read(outbox.oldest, 10) == []
 
 

@@ -72,6 +72,16 @@ def test_resolve_tells_every_face(command: Command, stack: Stack, photo: Path) -
     assert os.fsencode(photo) in command.run("resolve", faces["mediaId"]).stdout
 
 
+def test_a_path_from_here_needs_no_dot(command: Command, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photo.parent.parent)
+
+    below = os.fsencode(photo.relative_to(photo.parent.parent))
+    assert command.json("resolve", below)["path"] == str(photo)
+
+    gone = command.run("resolve", "nowhere/at/all.jpg")
+    assert (gone.returncode, gone.stderr) == (1, b"framewell: There is nothing by that name.\n")
+
+
 def test_a_trashed_file_comes_back_by_its_path_or_any_id(stack: Stack, root: Path) -> None:
     command = Command(FRAMEWELL_STATE_DIR=str(stack.state_dir))
     path = root / os.fsdecode(b"t\xff.jpg")

@@ -19,6 +19,7 @@ import pytest
 from api import Api, eventually, query
 from media import picture
 from PIL import Image
+from pypdf import PdfWriter
 from stack import Stack, wait_until
 
 UPLOAD = "/api/upload/multipart"
@@ -306,6 +307,21 @@ def framewell(stack: Stack, *arguments: str, answer: str = "") -> subprocess.Com
     )
 
 
+def test_a_documents_pages_are_counted(up: Uploader) -> None:
+    pages = PdfWriter()
+    for _ in range(7):
+        pages.add_blank_page(100, 100)
+    written = io.BytesIO()
+    pages.write(written)
+    wickson_id = up.ok("GET", f"/api/resolve?id={up.upload(written.getvalue(), 'a.pdf')}")["wicksonId"]
+
+    def counted() -> bool:
+        newest = up.ok("GET", "/v1/media?page_size=20")["data"]["items"]
+        return [one["file_info"].get("page_count") for one in newest if one["id"] == wickson_id] == [7]
+
+    wait_until(counted, 20, "the pages are counted")
+
+
 def test_what_was_trashed_comes_back_by_any_of_its_ids(up: Uploader) -> None:
     one, two = up.upload(photo(), "one.jpg"), up.upload(photo(), "two.jpg")
     faces = up.ok("GET", f"/api/resolve?id={two}")
@@ -342,7 +358,7 @@ def test_a_purge_deletes_what_is_trashed_and_removes_its_bytes(up: Uploader) -> 
     assert up.blob(lonely).exists()  # it is young
     for content in (shared, lonely):
         os.utime(up.blob(content), (0, 0))
-    told = json.loads(framewell(up.stack, "purge", "--yes", "--json").stdout)
+    told = json.loads(framewell(up.stack, "purge", "--collection", slug, "--yes", "--json").stdout)
     assert told == {"uploads": 0, "kept": 0, "blobs": 1, "bytes": len(lonely)}
     assert not up.blob(lonely).exists()
     assert plain(up.media(kept)["blob"]).content == shared

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from api import Api
 from make_media import make_library
 from PIL import Image
-from stack import REPOSITORY, Stack
+from stack import REPOSITORY, Stack, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -19,9 +20,9 @@ ADDRESS = "API=http://127.0.0.1:8080\n"
 PLACE = "LIBRARY=$PWD/demo/library\n"
 
 
-def tour() -> str:
+def block(name: str) -> str:
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"<!-- tour:[^\n]*-->\n```sh\n(.*?)```", text, re.DOTALL)
+    found = re.search(rf"<!-- {name}:[^\n]*-->\n```sh\n(.*?)```", text, re.DOTALL)
     assert found is not None
     return found.group(1)
 
@@ -32,7 +33,7 @@ def test_the_readmes_tour_does_what_it_says(own_stack: Stack, tmp_path: Path) ->
     place.mkdir()
     api = Api(own_stack.url)
     api.add_root(library)
-    script = tour()
+    script = block("tour")
     assert ADDRESS in script
     assert PLACE in script
     script = script.replace(ADDRESS, f"API={own_stack.url}\n").replace(PLACE, f'LIBRARY="{library}"\n')
@@ -57,3 +58,41 @@ def test_the_readmes_tour_does_what_it_says(own_stack: Stack, tmp_path: Path) ->
     assert (trail / "TRL_0007.JPG.lock").exists()
     done = next(line for line in said.splitlines() if '"deleted":' in line.replace(" ", "") and '"done"' in line)
     assert json.loads(done)["deleted"] == 1
+
+
+def test_the_readmes_lines_of_the_other_dialects_are_answered(own_stack: Stack, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    make_library(library)
+    api = Api(own_stack.url)
+    api.add_root(library)
+    photo = library / "Formats" / "hills.heic"
+    wait_until(lambda: api.get("/api/resolve", path=str(photo)).status_code == 200, 60, "it is in the catalogue")
+    api.close()
+    script = block("dialects")
+    for ours, here in (
+        (ADDRESS, f"API={own_stack.url}\n"),
+        ("$PWD/demo/state", str(own_stack.state_dir)),
+        ("demo/library", str(library)),
+        (".venv/bin/framewell", f"{sys.executable} -m gateway.command"),
+    ):
+        assert ours in script
+        script = script.replace(ours, here)
+
+    ended = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    exquisitor, items, listed, uploaded, wickson = (
+        json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")
+    )
+    assert exquisitor["collections"] == ["library"]
+    assert [item["uri"] for item in items["items"]] == ["Formats/hills.heic"]
+    assert len(listed["media"]) == 2
+    assert uploaded["success"]
+    assert wickson["data"]["items"][0]["file_info"]["filename"] == "hills.heic"

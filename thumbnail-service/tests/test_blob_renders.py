@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import wave
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from media_proto import thumbnail_pb2
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from PIL import Image
+from pypdf import PdfWriter
 from thumbnail_service.blob_renders import BlobRenders, description_of
-from thumbnail_service.domain.jobs import BadJob, Job, Result
+from thumbnail_service.domain.jobs import Ack, BadJob, Job, Result, verdict
 from thumbnail_service.render_process import RenderProcess
 from thumbnail_service.renders import Renders
 from thumbnail_service.testing import opened, save_photo, save_video
@@ -101,6 +103,54 @@ async def test_a_video_has_a_duration(
     assert (await blobs.looked_into(job(sha256, b"mp4"), client)).result is Result.MADE
     assert (told[0].width_px, told[0].height_px) == (160, 120)
     assert told[0].duration_s == pytest.approx(3, abs=0.2)
+
+
+async def test_audio_has_a_duration_and_no_thumbnail(
+    blobs: BlobRenders, store: FolderStore, tmp_path: Path, client: Client, told: list[thumbnail_pb2.BlobDescription]
+) -> None:
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 8000 * 5))
+    sha256 = put(store, tmp_path / "a.wav")
+    outcome = await blobs.looked_into(job(sha256, b"wav"), client)
+    assert (outcome.result, verdict(outcome, 1)) == (Result.PICTURELESS, Ack())
+    assert told == [thumbnail_pb2.BlobDescription(sha256=sha256, duration_s=5)]
+    assert store.thumbnail(sha256, 128) is None
+
+
+async def test_a_document_has_pages_and_no_thumbnail(
+    blobs: BlobRenders, store: FolderStore, tmp_path: Path, client: Client, told: list[thumbnail_pb2.BlobDescription]
+) -> None:
+    writer = PdfWriter()
+    for _ in range(23):
+        writer.add_blank_page(100, 100)
+    writer.write(tmp_path / "a.pdf")
+    sha256 = put(store, tmp_path / "a.pdf")
+    assert (await blobs.looked_into(job(sha256, b"pdf"), client)).result is Result.PICTURELESS
+    assert told == [thumbnail_pb2.BlobDescription(sha256=sha256, page_count=23)]
+    assert store.thumbnail(sha256, 128) is None
+
+
+_LOOP = b"1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[2 0 R 2 0 R]/Count 2>>endobj "
+
+
+@pytest.mark.parametrize(
+    ("extension", "content"),
+    [
+        (b"pdf", b"%PDF-1.7 broken"),
+        (b"pdf", b"%PDF-1.7 " + _LOOP + b"trailer<</Root 1 0 R>>startxref 0 %%EOF"),
+        (b"mp3", b"ID3 broken"),
+        (b"wav", b"#EXTM3U\nfile:///etc/passwd\n"),
+    ],
+)
+async def test_of_a_hostile_file_nothing_is_told_and_the_job_ends(
+    blobs: BlobRenders, store: FolderStore, tmp_path: Path, client: Client, told: list[thumbnail_pb2.BlobDescription],
+    extension: bytes, content: bytes,
+) -> None:  # fmt: skip
+    (tmp_path / "hostile").write_bytes(content)
+    sha256 = put(store, tmp_path / "hostile")
+    assert (await blobs.looked_into(job(sha256, extension), client)).result is Result.PICTURELESS
+    assert told == [thumbnail_pb2.BlobDescription(sha256=sha256)]
 
 
 async def test_a_job_is_not_done_before_the_catalogue_has_it(

@@ -40,6 +40,7 @@ class ErrorCode(StrEnum):
     KEY_NOT_FOUND = "key_not_found"
     ALREADY_EXISTS = "already_exists"
     NOT_MOVABLE = "not_movable"
+    ANSWER_TOO_LARGE = "answer_too_large"
     INTERNAL = "internal"
 
 
@@ -57,3 +58,12 @@ class InvalidArgument(ServiceError):
     """A request field is out of its bounds."""
 
     code = ErrorCode.INVALID_ARGUMENT
+
+
+class AnswerTooLarge(ServiceError):
+    """What was asked for is there, but is more than one message holds."""
+
+    code = ErrorCode.ANSWER_TOO_LARGE
+
+    def __init__(self) -> None:
+        super().__init__("The answer would be larger than 32 MiB; ask for fewer items at a time.")

@@ -1,4 +1,4 @@
-"""Which file name extensions are pictures, camera raws and videos. Pure; lower case, without the dot."""
+"""Which file name extensions are pictures, camera raws, videos, audio, documents. Pure; lower case, without the dot."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ RAWS: Final = frozenset(
 )
 IMAGES: Final = frozenset(b"bmp gif jpeg jpg png tif tiff webp heic heif avif".split()) | RAWS
 VIDEOS: Final = frozenset(b"avi m4v mov mp4 mpeg mpg mts m2ts wmv mkv webm 3gp".split())
+#: Without a picture; only uploads are of these.
+AUDIOS: Final = frozenset(b"mp3 m4a aac flac ogg wav".split())
+DOCUMENTS: Final = frozenset({b"pdf"})
 
 
 def extension_of(name: bytes) -> bytes:

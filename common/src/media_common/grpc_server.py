@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from media_common.errors import ErrorCode, ServiceError
+from media_common.errors import AnswerTooLarge, ErrorCode, ServiceError
 from media_common.logs import request_id
 from media_common.wire import ERROR_TRAILER, WIRE
 
@@ -62,7 +62,11 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             async def call(request: Any, context: Any) -> Any:
                 request_id.set(_request_id_of(context))
                 async with translated(context, method):
-                    return await unary(request, context)
+                    answer = await unary(request, context)
+                    # gRPC would end the call by itself, with a trace back in the log and no name for the caller.
+                    if answer.ByteSize() > MAX_MESSAGE_BYTES:
+                        raise AnswerTooLarge
+                    return answer
 
             return grpc.unary_unary_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
         stream = handler.unary_stream or handler.stream_stream

@@ -29,10 +29,22 @@ class KeptDatabase:
 
     name: str
     schema: int  # the newest `user_version` that this program knows; its owner's tests compare
+    tables: frozenset[str]  # those that every version has; its owner's tests compare
 
 
-JOURNAL: Final = KeptDatabase("journal.db", 1)
-CATALOGUE: Final = KeptDatabase("catalogue.db", 5)
+JOURNAL: Final = KeptDatabase(
+    "journal.db",
+    schema=1,
+    tables=frozenset({"steps", "entries", "identities", "receipts", "receipt_paths", "deletions", "marks"}),
+)
+CATALOGUE: Final = KeptDatabase(
+    "catalogue.db",
+    schema=5,
+    tables=frozenset(
+        {"sequence", "collection", "node", "folder", "bits", "item_group", "tagset", "tag", "tagging"}
+        | {"frame", "object", "cluster", "cluster_object", "access_key", "words"}
+    ),
+)
 #: The review roots: what people edit, and which directories they are.
 CONFIG_FILES: Final = ("config.yaml", "roots.json")
 

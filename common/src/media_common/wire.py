@@ -52,5 +52,6 @@ WIRE: Final[dict[ErrorCode, Wire]] = {
     ErrorCode.KEY_NOT_FOUND: Wire(StatusCode.NOT_FOUND, 404),
     ErrorCode.ALREADY_EXISTS: Wire(StatusCode.ALREADY_EXISTS, 409),
     ErrorCode.NOT_MOVABLE: Wire(StatusCode.FAILED_PRECONDITION, 409),
+    ErrorCode.ANSWER_TOO_LARGE: Wire(StatusCode.OUT_OF_RANGE, 400),
     ErrorCode.INTERNAL: Wire(StatusCode.INTERNAL, 500),
 }

@@ -162,6 +162,10 @@ def test_durable_writes_are_flushed_and_the_others_follow(database: JournalDatab
 def test_the_newest_version_is_the_one_that_a_restore_knows(tmp_path: Path) -> None:
     database = JournalDatabase(tmp_path / "journal.db")
     assert database.read(lambda connection: connection.execute("PRAGMA user_version").fetchone()) == (JOURNAL.schema,)
+    tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    assert {
+        name for (name,) in database.read(lambda connection: connection.execute(tables).fetchall())
+    } == JOURNAL.tables
     database.close()
 
 

@@ -18,7 +18,9 @@ from fs_service.domain.errors import (
     UnknownRoot,
 )
 from fs_service.domain.items import State, StatusFilter
+from fs_service.domain.library import Library
 from fs_service.domain.ports import Place, RootState
+from fs_service.store.picker import DiskPicker
 from looking_world import World, put
 from media_common.errors import InvalidArgument, ServiceError
 
@@ -64,7 +66,18 @@ def test_what_the_product_keeps_for_itself_is_no_root(world: World) -> None:
     for place in (world.state_dir, world.state_dir / "below"):
         with pytest.raises(HiddenPath):
             world.library.add_root(os.fsencode(place))
+    with pytest.raises(HiddenPath, match="state directory"):
+        world.library.add_root(os.fsencode(world.state_dir.parent))
     assert world.library.roots() == []
+
+
+def test_a_root_may_hold_a_hidden_state_directory(world: World) -> None:
+    """As a home directory holds the default one: what is hidden is never walked."""
+    home = world.base / "home"
+    state = home / ".mediareviewer" / "state"
+    state.mkdir(parents=True)
+    library = Library(world.roots, world.shelves, DiskPicker(), world.roots, world.events, os.fsencode(state))
+    assert library.add_root(os.fsencode(home))[0] == os.fsencode(home)
 
 
 def test_a_link_to_a_hidden_place_or_a_file_is_no_root(world: World) -> None:

@@ -54,6 +54,7 @@ class TestAChange:
             ({"name": "a\0b"}, "name"),
             ({"name": 1}, "name"),
             ({"metadata": []}, "metadata"),
+            ({"metadata": {"x": "\u00e9" * 8192}}, "metadata"),
             ({"metadata": {"tags": []}}, "metadata.tags"),
             ({"metadata": {"tags": {"a": "b"}}}, "metadata.tags"),
             ({"metadata": {"tags": {"a": [1]}}}, "metadata.tags"),

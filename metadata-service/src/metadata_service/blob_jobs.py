@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: What the dialects show of an upload.
 THUMBNAIL_PX: Final = 1024
-_VISIBLE: Final = (Kind.IMAGE, Kind.VIDEO)
+#: What has an inside that is shown: size, duration, pages.
+_READ: Final = (Kind.IMAGE, Kind.VIDEO, Kind.AUDIO, Kind.DOCUMENT)
 _BATCH: Final = 200
 _RETRY_S: Final = 1.0
 _SAID_AT: Final = 5
@@ -37,8 +38,8 @@ _TROUBLE: Final = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutErro
 
 
 def job_of(upload: Upload) -> tuple[str, bytes] | None:
-    """Subject and payload; None for what has no picture."""
-    if upload.kind not in _VISIBLE:
+    """Subject and payload; None for what has nothing to be read."""
+    if upload.kind not in _READ:
         return None
     request = thumbnail_pb2.RenderRequest(
         sha256=upload.sha256, extension=extension_of_type(upload.content_type), size_px=THUMBNAIL_PX
@@ -145,6 +146,7 @@ def facts_of(told: thumbnail_pb2.BlobDescription) -> Facts:
         width_px=given.get("width_px"),
         height_px=given.get("height_px"),
         duration_s=given.get("duration_s"),
+        page_count=given.get("page_count"),
         taken_us=given.get("taken_us"),
         taken_offset_min=given.get("taken_offset_min"),
         camera=camera(given.get("make"), given.get("model")),

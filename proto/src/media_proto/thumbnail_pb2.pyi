@@ -125,6 +125,7 @@ class BlobDescription(_message.Message):
     LATITUDE_FIELD_NUMBER: _builtins.int
     LONGITUDE_FIELD_NUMBER: _builtins.int
     TAKEN_OFFSET_MIN_FIELD_NUMBER: _builtins.int
+    PAGE_COUNT_FIELD_NUMBER: _builtins.int
     sha256: _builtins.bytes
     width_px: _builtins.int
     """as a viewer shows it"""
@@ -140,6 +141,7 @@ class BlobDescription(_message.Message):
     longitude: _builtins.float
     taken_offset_min: _builtins.int
     """that clock's minutes ahead of UTC"""
+    page_count: _builtins.int
     def __init__(
         self,
         *,
@@ -155,10 +157,11 @@ class BlobDescription(_message.Message):
         latitude: _builtins.float | None = ...,
         longitude: _builtins.float | None = ...,
         taken_offset_min: _builtins.int | None = ...,
+        page_count: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_make", b"_make", "_model", b"_model", "_orientation", b"_orientation", "_taken_offset_min", b"_taken_offset_min", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "make", b"make", "model", b"model", "orientation", b"orientation", "taken_offset_min", b"taken_offset_min", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_make", b"_make", "_model", b"_model", "_orientation", b"_orientation", "_page_count", b"_page_count", "_taken_offset_min", b"_taken_offset_min", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "make", b"make", "model", b"model", "orientation", b"orientation", "page_count", b"page_count", "taken_offset_min", b"taken_offset_min", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_make", b"_make", "_model", b"_model", "_orientation", b"_orientation", "_taken_offset_min", b"_taken_offset_min", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "make", b"make", "model", b"model", "orientation", b"orientation", "sha256", b"sha256", "taken_offset_min", b"taken_offset_min", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "_height_px", b"_height_px", "_latitude", b"_latitude", "_lens", b"_lens", "_longitude", b"_longitude", "_make", b"_make", "_model", b"_model", "_orientation", b"_orientation", "_page_count", b"_page_count", "_taken_offset_min", b"_taken_offset_min", "_taken_us", b"_taken_us", "_width_px", b"_width_px", "duration_s", b"duration_s", "height_px", b"height_px", "latitude", b"latitude", "lens", b"lens", "longitude", b"longitude", "make", b"make", "model", b"model", "orientation", b"orientation", "page_count", b"page_count", "sha256", b"sha256", "taken_offset_min", b"taken_offset_min", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
     _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
@@ -176,6 +179,8 @@ class BlobDescription(_message.Message):
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
     _WhichOneofReturnType__orientation: _TypeAlias = _typing.Literal["orientation"]  # noqa: Y015
     _WhichOneofArgType__orientation: _TypeAlias = _typing.Literal["_orientation", b"_orientation"]  # noqa: Y015
+    _WhichOneofReturnType__page_count: _TypeAlias = _typing.Literal["page_count"]  # noqa: Y015
+    _WhichOneofArgType__page_count: _TypeAlias = _typing.Literal["_page_count", b"_page_count"]  # noqa: Y015
     _WhichOneofReturnType__taken_offset_min: _TypeAlias = _typing.Literal["taken_offset_min"]  # noqa: Y015
     _WhichOneofArgType__taken_offset_min: _TypeAlias = _typing.Literal["_taken_offset_min", b"_taken_offset_min"]  # noqa: Y015
     _WhichOneofReturnType__taken_us: _TypeAlias = _typing.Literal["taken_us"]  # noqa: Y015
@@ -198,6 +203,8 @@ class BlobDescription(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__orientation) -> _WhichOneofReturnType__orientation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__page_count) -> _WhichOneofReturnType__page_count | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__taken_offset_min) -> _WhichOneofReturnType__taken_offset_min | None: ...
     @_typing.overload

@@ -51,9 +51,9 @@ class BlobRenders:
     async def looked_into(self, job: Job, client: Client) -> Outcome:
         """Render when nobody waits for anything else, and tell the catalogue what is inside. Done when both are."""
         try:
-            kept = await self._kept(job)
+            known = await self._kept(job) if job.has_picture else Outcome(Result.PICTURELESS)
             async with self._at_hand(job) as local:
-                outcome = kept or await self._keep(job, await self._renders.in_background(local))
+                outcome = known or await self._keep(job, await self._renders.in_background(local))
                 told = await self._renders.described(local)
         except (BlobMissing, StoreUnreachable, StoreFailed) as error:
             return _failed(error)

@@ -58,7 +58,7 @@ def _made(job: Job, opened: files.Opened, limits: Limits) -> Outcome | None:
 
 
 def describe(job: Job) -> bytes:
-    """What can be read from inside the file, as JSON by the fields of `Size` and `Camera`; empty for nothing."""
+    """What can be read from inside the file, as JSON by the fields of `Size`, `Camera` and pages; empty for nothing."""
     from media_common.insides import read
     from media_common.insides.description import form_of
 
@@ -67,7 +67,7 @@ def describe(job: Job) -> bytes:
             found = read.described(file, form_of(b"." + job.extension))
     except Exception:  # noqa: BLE001 - the libraries raise anything at all on hostile bytes; this process is the fence
         return b"{}"
-    return json.dumps({**found.size._asdict(), **asdict(found.camera)}).encode()
+    return json.dumps({**found.size._asdict(), **asdict(found.camera), "page_count": found.page_count}).encode()
 
 
 def stand_in(job: Job) -> bytes:

@@ -51,7 +51,7 @@ class Figures:
                 self.placeholders += 1
             case Result.FAILED:
                 self.failed += 1
-            case Result.GONE | Result.UNREACHABLE:
+            case Result.GONE | Result.UNREACHABLE | Result.PICTURELESS:
                 pass
 
 

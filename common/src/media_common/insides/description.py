@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
-from media_common.formats import RAWS, VIDEOS, extension_of
+from media_common.formats import AUDIOS, DOCUMENTS, RAWS, VIDEOS, extension_of
 
 
 class Form(Enum):
@@ -15,6 +15,8 @@ class Form(Enum):
     PICTURE = auto()  # of any format: its content says which
     RAW = auto()
     VIDEO = auto()
+    AUDIO = auto()
+    DOCUMENT = auto()
 
 
 def form_of(name: bytes) -> Form:
@@ -22,6 +24,10 @@ def form_of(name: bytes) -> Form:
     extension = extension_of(name)
     if extension in VIDEOS:
         return Form.VIDEO
+    if extension in AUDIOS:
+        return Form.AUDIO
+    if extension in DOCUMENTS:
+        return Form.DOCUMENT
     return Form.RAW if extension in RAWS else Form.PICTURE
 
 
@@ -53,3 +59,4 @@ class Description:
 
     size: Size
     camera: Camera
+    page_count: int | None = None  # of a document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO
 
-from media_common.insides.description import Description, Form, Size
+from media_common.insides.description import Camera, Description, Form, Size
 
 
 def sized(file: IO[bytes], form: Form) -> Size:
@@ -18,6 +18,12 @@ def sized(file: IO[bytes], form: Form) -> Size:
             from media_common.insides import videos  # its library is loaded when the first one comes
 
             return videos.sized(file)
+        case Form.AUDIO:
+            from media_common.insides import videos
+
+            return videos.audio_sized(file)
+        case Form.DOCUMENT:
+            return Size()
         case Form.RAW:
             from media_common.insides import stills
 
@@ -35,6 +41,14 @@ def described(file: IO[bytes], form: Form) -> Description:
             from media_common.insides import videos
 
             return videos.described(file)
+        case Form.AUDIO:
+            from media_common.insides import videos
+
+            return Description(videos.audio_sized(file), Camera())
+        case Form.DOCUMENT:
+            from media_common.insides import documents
+
+            return Description(Size(), Camera(), documents.page_count(file))
         case Form.RAW:
             from media_common.insides import stills
 

@@ -1,4 +1,4 @@
-"""The headers of a video. No frame is decoded."""
+"""The headers of a video, and of audio. No frame is decoded."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from media_common.insides.description import Description, Size
 
 #: What ffmpeg may take a video for; above all no playlist, which would open other files and addresses.
 _CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,asf,m4v,h264,hevc"
+_AUDIO_CONTAINERS: Final = "mp3,mov,mp4,m4a,3gp,3g2,mj2,aac,flac,ogg,wav"
 _LONGEST_S: Final = 1e9
 
 
@@ -34,11 +35,19 @@ def described(file: IO[bytes]) -> Description:
         return Description(_size(container, turned), camera.of_container(tags))
 
 
+def audio_sized(file: IO[bytes]) -> Size:
+    """Its duration; a cover is no picture of it."""
+    with _opened(file, _AUDIO_CONTAINERS) as container:
+        return (
+            Size(duration_s=_duration_s(container, container.streams.audio[0])) if container.streams.audio else Size()
+        )
+
+
 @contextmanager
-def _opened(file: IO[bytes]) -> Iterator[Any]:
+def _opened(file: IO[bytes], containers: str = _CONTAINERS) -> Iterator[Any]:
     av.logging.set_level(None)
     file.seek(0)
-    options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
+    options = {"format_whitelist": containers, "protocol_whitelist": "none"}
     with av.open(file, mode="r", options=options, metadata_errors="replace") as container:
         yield container
 
@@ -49,16 +58,19 @@ def _size(container: Any, turned: bool) -> Size:
         return Size()
     stream = streams[0]
     width, height = stream.codec_context.width, stream.codec_context.height
+    duration_s = _duration_s(container, stream)
+    if not (0 < width < 2**31 and 0 < height < 2**31):
+        return Size(duration_s=duration_s)
+    return Size(height, width, duration_s) if turned else Size(width, height, duration_s)
+
+
+def _duration_s(container: Any, stream: Any) -> float | None:
     duration_s: float | None = None
     if container.duration is not None:
         duration_s = container.duration / 1_000_000
     elif stream.duration is not None and stream.time_base is not None:
         duration_s = float(stream.duration * stream.time_base)
-    if duration_s is not None:
-        duration_s = round(duration_s, 3) if 0 < duration_s < _LONGEST_S else None
-    if not (0 < width < 2**31 and 0 < height < 2**31):
-        return Size(duration_s=duration_s)
-    return Size(height, width, duration_s) if turned else Size(width, height, duration_s)
+    return round(duration_s, 3) if duration_s is not None and 0 < duration_s < _LONGEST_S else None
 
 
 def _is_cover(stream: Any) -> bool:

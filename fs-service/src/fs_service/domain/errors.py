@@ -43,8 +43,8 @@ class HiddenPath(ServiceError):
 
     code = ErrorCode.HIDDEN_PATH
 
-    def __init__(self) -> None:
-        super().__init__("Path is hidden by the picker policy.")
+    def __init__(self, message: str = "Path is hidden by the picker policy.") -> None:
+        super().__init__(message)
 
 
 class PathMissing(ServiceError):

@@ -22,6 +22,7 @@ from fs_service.domain.errors import (
     UnknownRoot,
 )
 from fs_service.domain.items import Item, StatusFilter
+from fs_service.domain.media import is_hidden
 from fs_service.domain.paths import HIDDEN_PICKER_PATHS, holds_hidden_place, is_hidden_place, is_inside, normalised
 from fs_service.domain.ports import EventLog, Picker, Place, RootBook, RootState, SettingsBook, Shelves
 from fs_service.domain.views import FolderInfo, FolderPage, Settings, Summary
@@ -61,7 +62,8 @@ class Library:
         self._settings = settings
         self._events = events
         # What the product keeps for itself is no library, and no root may bring its files in.
-        self._never_roots = (*HIDDEN_PICKER_PATHS, picker.real(state_dir))
+        self._state_dir = picker.real(state_dir)
+        self._never_roots = (*HIDDEN_PICKER_PATHS, self._state_dir)
 
     # Roots and settings
 
@@ -83,6 +85,8 @@ class Library:
         real = self._picker.real(clean)
         if any(is_hidden_place(one, self._never_roots) or holds_hidden_place(one) for one in (clean, real)):
             raise HiddenPath
+        if any(_would_walk(one, self._state_dir) for one in (clean, real)):
+            raise HiddenPath("Path holds the state directory of this server; take a folder beside it.")
         if not self._picker.is_folder(clean):
             raise PathMissing("Path does not exist or is not a directory.")
         self._roots.add(clean)
@@ -231,3 +235,10 @@ def _cursor(root: bytes, after: bytes | None) -> bytes | None:
     if clean == root or not is_inside(clean, root):
         raise InvalidArgument("after must be a path inside the review path.")
     return clean[len(root.rstrip(b"/")) + 1 :]
+
+
+def _would_walk(root: bytes, folder: bytes) -> bool:
+    """Whether the folder is below the root with no hidden one on the way."""
+    if not is_inside(folder, root):
+        return False
+    return not any(is_hidden(name) for name in folder[len(root.rstrip(b"/")) :].split(b"/"))

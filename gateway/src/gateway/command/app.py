@@ -31,7 +31,7 @@ from gateway.paths import dumps, plain
 
 T = TypeVar("T")
 #: What a path begins with, and no id.
-_PATH: Final = ("/", "~", ".")
+_PATH_BEGINS: Final = ("/", "~", ".")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Ask and tell a running Framewell.")
@@ -141,7 +141,7 @@ def resolve(
     as_json: AsJson = False,
 ) -> None:
     """The other faces of an item, whichever is given."""
-    if face.startswith(_PATH):
+    if _is_path(face):
         faces = operated(lambda operator: operator.faces_at(_here(face)))
     else:
         faces = operated(lambda operator: operator.faces_of(face, collection))
@@ -189,7 +189,7 @@ def untrash(
 ) -> None:
     """Bring trashed files and uploads back. An upload that was deleted with all its versions comes with all of them, a
     folder with what is below it."""
-    wanted = [_here(face) if face.startswith(_PATH) else face for face in faces]
+    wanted = [_here(face) if _is_path(face) else face for face in faces]
     told = asked(lambda stack: untrashed(stack, wanted, collection))
     show(told, as_json, [f"brought back {told['uploads']} uploads; {told['files']} files have no trash mark"])
 
@@ -282,6 +282,11 @@ def _archive_lines(told: dict[str, Any]) -> list[str]:
     if told["uploads"] == "s3":
         lines.append("uploads are in S3, which this backup does not hold: keep the bucket")
     return lines
+
+
+def _is_path(face: str) -> bool:
+    """Whether it is meant as a path: an id may hold "/", but then it names nothing that is there."""
+    return face.startswith(_PATH_BEGINS) or ("/" in face and os.path.lexists(face))
 
 
 def _here(path: str) -> bytes:

@@ -37,6 +37,7 @@ KEY_FILES: Final = (KEY_FILE, SIGNING_KEY_FILE)
 DATABASES: Final = (kept.JOURNAL, kept.CATALOGUE)
 BLOBS: Final = "blobs"
 
+_TELLING_CHARS: Final = 100
 _SMALL: Final = 16 * 1024 * 1024
 #: The most bytes of a member; None: what the disk has room for.
 MEMBERS: Final[dict[str, int | None]] = {
@@ -251,7 +252,7 @@ def _exactly(source: BinaryIO | gzip.GzipFile, count: int, name: str) -> bytes:
 def _about(content: bytes) -> dict[str, Any]:
     about = _object(content, ABOUT)
     form = about.get("form")
-    if type(form) is not int or form < 1 or not all(isinstance(about.get(name), str) for name in TOLD):
+    if type(form) is not int or form < 1 or not all(_is_telling(about.get(name)) for name in TOLD):
         raise Damaged("This is no backup of Framewell.")
     if form > FORM:
         made_by = about.get("version")
@@ -259,7 +260,12 @@ def _about(content: bytes) -> dict[str, Any]:
             f"The archive has form {form}, made by Framewell {made_by}; this Framewell reads forms up to {FORM}. "
             "Restore it with the program that made it, or a newer one."
         )
-    return about
+    return {"form": form, **{name: about[name] for name in TOLD}}
+
+
+def _is_telling(value: object) -> bool:
+    """Whether it can be printed on any terminal: no control characters, no lone surrogates."""
+    return isinstance(value, str) and len(value) <= _TELLING_CHARS and value.isprintable()
 
 
 def _compare(contents: Contents, manifest: bytes) -> None:

@@ -20,6 +20,7 @@ from media_common.kept import KeptFile
 
 from gateway.command import state_dir
 from gateway.command.archive import BLOBS, KEY_FILES, Contents, Damaged, Writer, compressing
+from gateway.command.soundness import CHECKED, Unsound, check_file
 from gateway.command.stack import PACKAGE, Refused, Stack, running
 from gateway.dialects.mediareviewer.render import iso_time
 
@@ -47,16 +48,22 @@ async def backed_up(file: Path, public: PublicSettings, clock: Callable[[], floa
         try:
             with _new_file(file) as out, compressing(file.name, out) as sink:
                 writer = Writer(sink, about, now_s)
+                small = _Small()
                 for part in _keys(state):
                     writer.add(part)
+                    small.note(part)
                 folder = FolderStore(state / blobs.FOLDER)
                 # An upload that the catalogue has is not swept away before it is copied.
                 with shared(folder.folder) if folder.folder.is_dir() else nullcontext():
                     async for part in _of_services(public) if stack_runs else _of_files(state):
                         writer.add(part)
+                        small.note(part)
                     for part in _uploads(folder):
                         writer.add(part)
+                small.check()
                 contents = writer.finish()
+        except Unsound as error:
+            raise Refused(f"{error} Mend it or remove it first: a restore would refuse the backup.") from error
         except Damaged as error:
             raise Refused(f"{error} Try again.") from error
         except ServiceError as error:
@@ -108,6 +115,29 @@ def _uploads(store: FolderStore) -> Iterator[KeptFile | bytes]:
         place = store.place(blob.sha256)
         yield KeptFile(f"{BLOBS}/{place.relative_to(store.folder).as_posix()}", blob.size_bytes)
         yield from store.read(blob.sha256, 0, blob.size_bytes)
+
+
+class _Small:
+    """The contents of the small files, to be looked at as a restore will."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}
+        self._name = ""
+
+    def note(self, part: KeptFile | bytes) -> None:
+        if isinstance(part, KeptFile):
+            self._name = part.name
+            self._contents.setdefault(part.name, b"")
+        elif self._name in CHECKED:
+            self._contents[self._name] += part
+
+    def check(self) -> None:
+        """
+        Raises:
+            Unsound
+        """
+        for name in sorted(CHECKED & self._contents.keys()):
+            check_file(name, self._contents[name])
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from media_proto import metadata_pb2 as pb
 from gateway.command.stack import Refused
 
 #: One text; what is longer is no name, path or value of a tag.
-MAX_TEXT_BYTES: Final = 1024 * 1024
+MAX_TEXT_BYTES: Final = 64 * 1024
 #: By the name in `tag_types`; the table of values is called after it. `categorical` is the documented variant's.
 TAG_TYPES: Final = {
     "alphanumerical": pb.TAG_TYPE_ALPHANUMERICAL,

@@ -8,22 +8,21 @@ from __future__ import annotations
 import glob
 import os
 import shutil
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from media_common import kept
 from media_common.blobs.folder import SPARE_BYTES
-from media_common.kept import KeptDatabase
 
 from gateway.command import state_dir
-from gateway.command.archive import DATABASES, Contents, Damaged, Sink, opened, read
+from gateway.command.archive import DATABASES, HELD, Contents, Damaged, Sink, opened, read
 from gateway.command.backup import told
+from gateway.command.soundness import CHECKED, check_database, check_file
 from gateway.command.stack import Refused
 
 #: Of the head of a SQLite file (https://www.sqlite.org/fileformat.html).
@@ -34,13 +33,13 @@ _SPOKEN: Final = {kept.JOURNAL.name: "journal", kept.CATALOGUE.name: "catalogue"
 
 
 def verified(file: Path) -> dict[str, Any]:
-    """What is in the archive, after all of it was checked; the databases are unpacked to a temporary folder for it.
+    """What is in the archive, after all of it was checked; all but uploads is unpacked to a temporary folder for it.
 
     Raises:
         Refused: it cannot be restored.
     """
     with _translated(), tempfile.TemporaryDirectory(prefix="framewell-verify-") as folder:
-        return told(file, _unpacked(file, Path(folder), lambda name: name in _SPOKEN))
+        return told(file, _unpacked(file, Path(folder), lambda name: name in HELD))
 
 
 def restored(file: Path, state: Path, *, replace: bool, clock: Callable[[], float] = time.time) -> dict[str, Any]:
@@ -114,7 +113,7 @@ def _removed_unless_placed(new: Path) -> Iterator[None]:
 
 
 def _unpacked(file: Path, into: Path, wanted: Callable[[str], bool]) -> Contents:
-    """The archive's members as files in an empty folder, on the disk, the databases sound.
+    """The archive's members as files in an empty folder, on the disk, each of them sound.
 
     Raises:
         Damaged, Refused
@@ -143,7 +142,9 @@ def _unpacked(file: Path, into: Path, wanted: Callable[[str], bool]) -> Contents
     for database in DATABASES:
         if database.name not in contents.members:
             raise Damaged(f"The archive is damaged: {database.name} is missing.")
-        contents.members[database.name]["schema"] = _sound(into / database.name, database)
+        contents.members[database.name]["schema"] = check_database(into / database.name, database)
+    for name in CHECKED & contents.members.keys():
+        check_file(name, (into / name).read_bytes())
     return contents
 
 
@@ -191,24 +192,6 @@ def _refuse_newer(name: str, head: bytes) -> None:
             f"The {_SPOKEN[name]} in the archive is of version {version}; this Framewell knows versions up to {known}. "
             "Restore it with the program that made it, or a newer one."
         )
-
-
-def _sound(file: Path, database: KeptDatabase) -> int:
-    """The version of a database that was unpacked, after a look at every page of it.
-
-    Raises:
-        Damaged
-    """
-    try:
-        # Nobody else has it open, and it has no log beside it: not one byte is to be written.
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?immutable=1", uri=True)) as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    except sqlite3.Error as error:
-        raise Damaged(f"{database.name} in the archive is damaged: {error}.") from error
-    if found != "ok" or version < 1:
-        raise Damaged(f"{database.name} in the archive is damaged: {'it is empty' if found == 'ok' else found}.")
-    return int(version)
 
 
 @contextmanager

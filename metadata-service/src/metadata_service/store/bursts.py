@@ -29,6 +29,11 @@ _ROWS: Final = (
 _FORWARD: Final = _ROWS + "ORDER BY taken_us"
 _BACKWARD: Final = _ROWS + "ORDER BY taken_us DESC"
 _INT64: Final = 2**63
+#: It is there, in a burst, and no shot any more. One that is gone keeps the number, for when it comes back.
+_STRAY: Final = (
+    f"SELECT 1 FROM node WHERE id = ? AND marks & 24 = 0 AND NOT ({_SHOT}) "  # noqa: S608
+    "AND EXISTS (SELECT 1 FROM item_group WHERE item_group.id = node.group_id AND item_group.kind = 1)"
+)
 
 _Row = tuple[int, int, int | None]  # id, time, group
 
@@ -77,7 +82,7 @@ class _Run:
 def touch(txn: Transaction, node_id: int) -> None:
     """The item, as it is now, comes, goes or changes."""
     row = txn.execute(
-        f"SELECT collection_id, parent_id, camera, taken_us FROM node WHERE id = ? AND {_SHOT}",  # noqa: S608
+        f"SELECT collection_id, parent_id, camera, taken_us, id FROM node WHERE id = ? AND {_SHOT}",  # noqa: S608
         node_id,
     ).fetchone()
     if row is not None:
@@ -87,8 +92,10 @@ def touch(txn: Transaction, node_id: int) -> None:
 def settle(txn: Transaction) -> None:
     """Make the groups right round every shot that was touched."""
     times: dict[tuple[int, int, str], set[int]] = defaultdict(set)
-    for collection_id, folder_id, camera, taken_us in txn.shots:
+    for collection_id, folder_id, camera, taken_us, node_id in txn.shots:
         times[collection_id, folder_id, camera].add(taken_us)
+        if txn.one(_STRAY, node_id):
+            set_group(txn, txn.collection(collection_id), node_id, None)
     txn.shots.clear()
     runs: list[_Run] = []
     for place, touched in sorted(times.items()):

@@ -45,8 +45,9 @@ class Transaction:
         self._reworded: set[int] = set()
         #: What this transaction has looked up or made, by a name and its key: tagsets, tags, folders of paths.
         self.known: dict[tuple[Any, ...], int] = {}
-        #: Folder, camera and time of shots that came, went or changed: `bursts.settle` looks at those round them.
-        self.shots: set[tuple[int, int, str, int]] = set()
+        #: Shots that came, went or changed, by collection, folder, camera, time and id: `bursts.settle` looks at those
+        #: round them.
+        self.shots: set[tuple[int, int, str, int, int]] = set()
 
     def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
         return self.connection.execute(statement, values)

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 from media_common import beneath
-from media_common.formats import VIDEOS, extension_of
+from media_common.formats import AUDIOS, DOCUMENTS, VIDEOS, extension_of
 from media_common.subjects import MAX_DELIVERIES
 
 SIZE_MAX_PX: Final = 1024
@@ -67,6 +67,10 @@ class Job:
     def is_video(self) -> bool:
         return self.extension in VIDEOS
 
+    @property
+    def has_picture(self) -> bool:
+        return self.extension not in AUDIOS | DOCUMENTS
+
 
 class Result(IntEnum):
     """What came of a job. The numbers go between the worker and its render process."""
@@ -78,6 +82,7 @@ class Result(IntEnum):
     GONE = 5  # no such file, or a link leads out of the root
     UNREACHABLE = 6  # this worker cannot reach the root, another might
     FAILED = 7  # the render process died, hung or met a failing disk; `png`, if any, is a placeholder
+    PICTURELESS = 8  # of a kind that has none; nothing was rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ def verdict(outcome: Outcome, deliveries: int) -> Verdict:
         deliveries: how often the job has been given out, this time included.
     """
     match outcome.result:
-        case Result.MADE | Result.FRESH | Result.GONE:
+        case Result.MADE | Result.FRESH | Result.GONE | Result.PICTURELESS:
             return Ack()
         case Result.UNREADABLE:
             return Park(outcome.reason)

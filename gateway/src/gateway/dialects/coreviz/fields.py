@@ -13,6 +13,8 @@ from gateway.errors import Failure, invalid, search_off
 
 MAX_NAME: Final = 255
 MAX_OBJECTS: Final = 10_000
+#: So that a page of a thousand items still fits one message.
+METADATA_MAX_BYTES: Final = 16 * 1024
 _INT32: Final = 2**31
 
 
@@ -80,6 +82,8 @@ def edit_of(uuid: bytes, body: dict[str, Any]) -> pb.EditMediaRequest:
             request.metadata_json = json.dumps(rest, ensure_ascii=False, allow_nan=False)
         except (ValueError, RecursionError, UnicodeEncodeError):
             raise bad from None
+        if len(request.metadata_json.encode()) > METADATA_MAX_BYTES:
+            raise invalid("metadata", f"Invalid metadata: must be at most {METADATA_MAX_BYTES // 1024} KiB as JSON")
         if (tags := metadata.get("tags")) is not None:
             request.tags.CopyFrom(_tag_groups(tags))
     elif name is None:
