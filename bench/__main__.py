@@ -1,7 +1,8 @@
 """`python -m bench [name...] [--json FILE]`: measure, print one table; exit code 1 when a row is not reached.
 
-Names: starts, pages, workers, catalogue, items, indexing, deeds, thumbnails. All of them when none is given. Quiet the
-machine first, and have wrk installed: the client in Python that stands in for it is slower than what it measures.
+Names: starts, pages, workers, catalogue, vectors, feedback, offline, items, indexing, deeds, thumbnails. All of them
+when none is given. Quiet the machine first, and have wrk installed: the client in Python that stands in for it is
+slower than what it measures.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from bench import catalogue, deeds, indexing, items, pages, process, thumbnails
+from bench import catalogue, deeds, feedback, indexing, items, offline, pages, process, thumbnails, vectors
 from bench.product import Product
 from bench.table import Row, as_json, as_text
 
@@ -24,6 +25,9 @@ _ALONE: Final = {
     "pages": pages.measure,
     "workers": thumbnails.measure_workers,
     "catalogue": catalogue.measure,
+    "vectors": vectors.measure,
+    "feedback": feedback.measure,
+    "offline": offline.measure,
     "items": items.measure,
     "indexing": indexing.measure,
 }

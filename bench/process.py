@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 from bench.product import Product, wait_for
 from bench.table import Row, at_most, median_s, only_said
 
@@ -71,3 +73,8 @@ def peak(product: Product, what: str) -> Row:
 
 def _parts(sizes_bytes: dict[str, int]) -> str:
     return ", ".join(f"{name} {size / _MB:.0f}" for name, size in sizes_bytes.items())
+
+
+def rss_bytes(pid: int) -> int:
+    """Resident memory of one process."""
+    return psutil.Process(pid).memory_info().rss

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import grpc
@@ -16,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from media_proto import search_pb2, search_pb2_grpc
 
+TINY = Path(__file__).parent / "tiny"
 NAME = "framewell.search.v1.SearchService"
 
 
@@ -25,7 +29,8 @@ def process(folder: Path, **environment: str) -> Iterator[tuple[grpc.Channel, su
     address = f"unix:{folder}/search.sock"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWELL_")}
     running = subprocess.Popen(
-        [sys.executable, "-m", "search_service"], env={**clean, "SEARCH_LISTEN": address, **environment}
+        [sys.executable, "-m", "search_service"],
+        env={**clean, "SEARCH_LISTEN": address, "FRAMEWELL_STATE_DIR": str(folder / "state"), **environment},
     )
     try:
         with grpc.insecure_channel(address, [("grpc.max_reconnect_backoff_ms", 100)]) as channel:
@@ -40,24 +45,77 @@ def readiness(channel: grpc.Channel) -> search_pb2.Readiness:
     return search_pb2_grpc.SearchServiceStub(channel).GetReadiness(search_pb2.GetReadinessRequest(), timeout=5)
 
 
-def test_it_is_alive_and_says_that_it_is_not_built_and_stops_when_asked(tmp_path: Path) -> None:
-    with process(tmp_path) as (channel, running):
-        health = health_pb2_grpc.HealthStub(channel)
-        alive = health.Check(health_pb2.HealthCheckRequest(service=""), timeout=5)
-        serving = health.Check(health_pb2.HealthCheckRequest(service=NAME), timeout=5)
+def serving(channel: grpc.Channel) -> bool:
+    answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=NAME), timeout=5)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def libraries(running: subprocess.Popen[bytes]) -> str:
+    return Path(f"/proc/{running.pid}/maps").read_text()
+
+
+def test_it_is_alive_before_it_has_a_model_and_stops_when_asked(tmp_path: Path) -> None:
+    with process(tmp_path, FRAMEWELL_ENCODER="offline") as (channel, running):
+        alive = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=""), timeout=5)
         assert alive.status == health_pb2.HealthCheckResponse.SERVING
-        assert serving.status == health_pb2.HealthCheckResponse.NOT_SERVING
-        assert readiness(channel) == search_pb2.Readiness(ready=False, reason="Search is not built yet.")
+        assert not serving(channel)
+        told = readiness(channel)
+        assert not told.ready
+        assert told.encoder.state == search_pb2.ENCODER_STATE_LOADING
+        assert "libtorch" not in libraries(running)
         asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
         answers = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter(asked), timeout=5)
         assert NAME in {service.name for service in next(answers).list_services_response.service}
         running.send_signal(signal.SIGTERM)
-        assert running.wait(5) == 0
+        assert running.wait(10) == 0
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="the models are not installed")
+def test_it_loads_the_model_when_it_is_asked_and_then_says_it_is_ready(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "tiny.pt"
+    with process(tmp_path, FRAMEWELL_ENCODER=f"open_clip:tiny-shapes/{checkpoint}") as (channel, _):
+        stub = search_pb2_grpc.SearchServiceStub(channel)
+        scope = search_pb2.Scope(collection_id=1)
+        nearest = search_pb2.FindNearestRequest(scope=scope, text="a red square", limit=5)
+        with pytest.raises(grpc.RpcError, match="is not there") as refused:
+            stub.FindNearest(nearest, timeout=100)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]
+        assert readiness(channel).encoder.state == search_pb2.ENCODER_STATE_UNAVAILABLE
+        assert "is not there" in readiness(channel).reason
+        shutil.copy(TINY / "tiny-shapes.json", tmp_path)
+        shutil.copy(TINY / "tiny-shapes.pt", checkpoint)
+
+        def mended() -> bool:
+            try:
+                return not stub.FindNearest(nearest, timeout=100).scored
+            except grpc.RpcError:
+                return False
+
+        wait_for(mended)
+        told = readiness(channel)
+        assert told.ready
+        assert (told.encoder.name, told.encoder.dimensions) == ("open_clip", 64)
+        wait_for(lambda: serving(channel), 5)
+        [vector] = stub.EmbedTexts(search_pb2.EmbedTextsRequest(texts=["a red square"]), timeout=20).vectors
+        assert sum(value * value for value in vector.values) == pytest.approx(1, abs=1e-3)
 
 
 def test_it_says_when_search_is_switched_off(tmp_path: Path) -> None:
-    with process(tmp_path, FRAMEWELL_ENCODER="off") as (channel, _):
-        assert readiness(channel).reason == "Search is switched off (FRAMEWELL_ENCODER=off)."
+    with process(tmp_path, FRAMEWELL_ENCODER="off") as (channel, running):
+        told = readiness(channel)
+        assert told.reason == "Search is switched off (FRAMEWELL_ENCODER=off)."
+        assert told.encoder.state == search_pb2.ENCODER_STATE_OFF
+        asked = search_pb2.EmbedTextsRequest(texts=["a cat"])
+        with pytest.raises(grpc.RpcError, match="switched off"):
+            search_pb2_grpc.SearchServiceStub(channel).EmbedTexts(asked, timeout=5)
+        assert not any(name in libraries(running) for name in ("libtorch", "qdrant_edge", "sklearn"))
 
 
 @pytest.mark.parametrize(

@@ -39,13 +39,143 @@ class SearchServiceStub:
                 request_serializer=media__proto_dot_search__pb2.GetReadinessRequest.SerializeToString,
                 response_deserializer=media__proto_dot_search__pb2.Readiness.FromString,
                 _registered_method=True)
+        self.EmbedTexts = channel.unary_unary(
+                '/framewell.search.v1.SearchService/EmbedTexts',
+                request_serializer=media__proto_dot_search__pb2.EmbedTextsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.Vectors.FromString,
+                _registered_method=True)
+        self.EmbedPictures = channel.unary_unary(
+                '/framewell.search.v1.SearchService/EmbedPictures',
+                request_serializer=media__proto_dot_search__pb2.EmbedPicturesRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.Vectors.FromString,
+                _registered_method=True)
+        self.ChooseWords = channel.unary_unary(
+                '/framewell.search.v1.SearchService/ChooseWords',
+                request_serializer=media__proto_dot_search__pb2.ChooseWordsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.Words.FromString,
+                _registered_method=True)
+        self.FindNearest = channel.unary_unary(
+                '/framewell.search.v1.SearchService/FindNearest',
+                request_serializer=media__proto_dot_search__pb2.FindNearestRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.Found.FromString,
+                _registered_method=True)
+        self.FindMatching = channel.unary_unary(
+                '/framewell.search.v1.SearchService/FindMatching',
+                request_serializer=media__proto_dot_search__pb2.FindMatchingRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.FoundPage.FromString,
+                _registered_method=True)
+        self.FindJudged = channel.unary_unary(
+                '/framewell.search.v1.SearchService/FindJudged',
+                request_serializer=media__proto_dot_search__pb2.FindJudgedRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.Found.FromString,
+                _registered_method=True)
+        self.FindInOrder = channel.unary_unary(
+                '/framewell.search.v1.SearchService/FindInOrder',
+                request_serializer=media__proto_dot_search__pb2.FindInOrderRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.Matches.FromString,
+                _registered_method=True)
+        self.GetVectors = channel.unary_unary(
+                '/framewell.search.v1.SearchService/GetVectors',
+                request_serializer=media__proto_dot_search__pb2.GetVectorsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.PointVectors.FromString,
+                _registered_method=True)
+        self.FindClusters = channel.unary_unary(
+                '/framewell.search.v1.SearchService/FindClusters',
+                request_serializer=media__proto_dot_search__pb2.FindClustersRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.Clusters.FromString,
+                _registered_method=True)
+        self.CountItems = channel.unary_unary(
+                '/framewell.search.v1.SearchService/CountItems',
+                request_serializer=media__proto_dot_search__pb2.CountItemsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.ItemCount.FromString,
+                _registered_method=True)
+        self.PauseEmbedding = channel.unary_unary(
+                '/framewell.search.v1.SearchService/PauseEmbedding',
+                request_serializer=media__proto_dot_search__pb2.PauseEmbeddingRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.Progress.FromString,
+                _registered_method=True)
 
 
 class SearchServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def GetReadiness(self, request, context):
-        """What is there and what is not, in a sentence.
+        """What is there and what is not: the encoder's state and how far embedding has come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EmbedTexts(self, request, context):
+        """Vectors of the encoder in use. UNAVAILABLE with the reason while there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EmbedPictures(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChooseWords(self, request, context):
+        """Which of some words fit a picture.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindNearest(self, request, context):
+        """The items nearest to words, a picture, an item or a vector, by cosine.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindMatching(self, request, context):
+        """Cosine plus how well the words fit, as CoreViz scores; with a point too: the mean of that and its likeness.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindJudged(self, request, context):
+        """Relevance feedback. The same request gives the same answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindInOrder(self, request, context):
+        """Groups in which the texts match one after another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetVectors(self, request, context):
+        """Vectors of items' frames; those that have none are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindClusters(self, request, context):
+        """Groups of points that lie together, the largest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountItems(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseEmbedding(self, request, context):
+        """Holds embedding back, or lets it go on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -58,6 +188,61 @@ def add_SearchServiceServicer_to_server(servicer, server):
                     servicer.GetReadiness,
                     request_deserializer=media__proto_dot_search__pb2.GetReadinessRequest.FromString,
                     response_serializer=media__proto_dot_search__pb2.Readiness.SerializeToString,
+            ),
+            'EmbedTexts': grpc.unary_unary_rpc_method_handler(
+                    servicer.EmbedTexts,
+                    request_deserializer=media__proto_dot_search__pb2.EmbedTextsRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.Vectors.SerializeToString,
+            ),
+            'EmbedPictures': grpc.unary_unary_rpc_method_handler(
+                    servicer.EmbedPictures,
+                    request_deserializer=media__proto_dot_search__pb2.EmbedPicturesRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.Vectors.SerializeToString,
+            ),
+            'ChooseWords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChooseWords,
+                    request_deserializer=media__proto_dot_search__pb2.ChooseWordsRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.Words.SerializeToString,
+            ),
+            'FindNearest': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindNearest,
+                    request_deserializer=media__proto_dot_search__pb2.FindNearestRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.Found.SerializeToString,
+            ),
+            'FindMatching': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindMatching,
+                    request_deserializer=media__proto_dot_search__pb2.FindMatchingRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.FoundPage.SerializeToString,
+            ),
+            'FindJudged': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindJudged,
+                    request_deserializer=media__proto_dot_search__pb2.FindJudgedRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.Found.SerializeToString,
+            ),
+            'FindInOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindInOrder,
+                    request_deserializer=media__proto_dot_search__pb2.FindInOrderRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.Matches.SerializeToString,
+            ),
+            'GetVectors': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVectors,
+                    request_deserializer=media__proto_dot_search__pb2.GetVectorsRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.PointVectors.SerializeToString,
+            ),
+            'FindClusters': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindClusters,
+                    request_deserializer=media__proto_dot_search__pb2.FindClustersRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.Clusters.SerializeToString,
+            ),
+            'CountItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountItems,
+                    request_deserializer=media__proto_dot_search__pb2.CountItemsRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.ItemCount.SerializeToString,
+            ),
+            'PauseEmbedding': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseEmbedding,
+                    request_deserializer=media__proto_dot_search__pb2.PauseEmbeddingRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.Progress.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +272,303 @@ class SearchService:
             '/framewell.search.v1.SearchService/GetReadiness',
             media__proto_dot_search__pb2.GetReadinessRequest.SerializeToString,
             media__proto_dot_search__pb2.Readiness.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EmbedTexts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/EmbedTexts',
+            media__proto_dot_search__pb2.EmbedTextsRequest.SerializeToString,
+            media__proto_dot_search__pb2.Vectors.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EmbedPictures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/EmbedPictures',
+            media__proto_dot_search__pb2.EmbedPicturesRequest.SerializeToString,
+            media__proto_dot_search__pb2.Vectors.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChooseWords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/ChooseWords',
+            media__proto_dot_search__pb2.ChooseWordsRequest.SerializeToString,
+            media__proto_dot_search__pb2.Words.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindNearest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/FindNearest',
+            media__proto_dot_search__pb2.FindNearestRequest.SerializeToString,
+            media__proto_dot_search__pb2.Found.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindMatching(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/FindMatching',
+            media__proto_dot_search__pb2.FindMatchingRequest.SerializeToString,
+            media__proto_dot_search__pb2.FoundPage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindJudged(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/FindJudged',
+            media__proto_dot_search__pb2.FindJudgedRequest.SerializeToString,
+            media__proto_dot_search__pb2.Found.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindInOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/FindInOrder',
+            media__proto_dot_search__pb2.FindInOrderRequest.SerializeToString,
+            media__proto_dot_search__pb2.Matches.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVectors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/GetVectors',
+            media__proto_dot_search__pb2.GetVectorsRequest.SerializeToString,
+            media__proto_dot_search__pb2.PointVectors.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindClusters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/FindClusters',
+            media__proto_dot_search__pb2.FindClustersRequest.SerializeToString,
+            media__proto_dot_search__pb2.Clusters.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/CountItems',
+            media__proto_dot_search__pb2.CountItemsRequest.SerializeToString,
+            media__proto_dot_search__pb2.ItemCount.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseEmbedding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/PauseEmbedding',
+            media__proto_dot_search__pb2.PauseEmbeddingRequest.SerializeToString,
+            media__proto_dot_search__pb2.Progress.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,76 @@
+"""Relevance feedback on planted classes: 500 of 20,000 vectors belong to one, a person marks ten a round.
+
+A class is several loose groups, as "my child" or "the sea" is: each lies in a cone of its own, among look-alikes that
+are no members. A person is shown the first fifty not yet judged and marks five right and five wrong ones, if there are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from search_service.domain.feedback import SAMPLE, Marks, direction, sampled
+from search_service.domain.vectors import Vector, unit
+
+from bench.table import Row, at_least
+
+_ITEMS: Final = 20_000
+_MEMBERS: Final = 500
+_DIMENSIONS: Final = 512
+_GROUPS: Final = 3
+_ROUNDS: Final = 5
+_CLASSES: Final = 5
+_SHOWN: Final = 50
+#: How far members stand out from the look-alikes round them, and how far all scatter.
+_THEME: Final = 0.35
+_SCATTER: Final = 2.0
+
+
+def planted(seed: int = 1) -> tuple[Vector, frozenset[int]]:
+    """The vectors, and which of them are members."""
+    numbers = np.random.default_rng(seed)
+    common = numbers.standard_normal(_DIMENSIONS)
+
+    def around(middle: np.ndarray, many: int, spread: float) -> np.ndarray:
+        return middle + spread * numbers.standard_normal((many, _DIMENSIONS))
+
+    topics = [around(common * 0.5 + numbers.standard_normal(_DIMENSIONS), 1, 0)[0] for _ in range(60)]
+    theme = numbers.standard_normal(_DIMENSIONS) * _THEME
+    inside = [around(topics[group] + theme, _MEMBERS // _GROUPS + 1, _SCATTER) for group in range(_GROUPS)]
+    members = np.concatenate(inside)[:_MEMBERS]
+    others = np.concatenate([around(topic, _ITEMS // 60 + 1, _SCATTER) for topic in topics])[: _ITEMS - _MEMBERS]
+    places = numbers.permutation(_ITEMS)
+    vectors = np.empty((_ITEMS, _DIMENSIONS), np.float32)
+    vectors[places] = unit(np.concatenate([members, others]))
+    return vectors, frozenset(places[:_MEMBERS].tolist())
+
+
+def precisions(vectors: Vector, members: frozenset[int]) -> list[float]:
+    """Share of members among the first fifty not yet judged, before any mark and after each round."""
+    right: list[int] = [min(members)]
+    wrong: list[int] = []
+    sample = sampled(range(len(vectors)), SAMPLE)
+    found = []
+    for _ in range(_ROUNDS + 1):
+        marks = Marks(vectors[right], vectors[wrong], vectors[:0], vectors[sample])
+        scores = vectors @ direction(marks)
+        scores[right + wrong] = -2
+        shown = np.argsort(-scores)[:_SHOWN].tolist()
+        good = [place for place in shown if place in members]
+        bad = [place for place in shown if place not in members]
+        found.append(len(good) / _SHOWN)
+        right += good[:5]
+        wrong += bad[: 10 - len(good[:5])]
+    return found
+
+
+def measure(work: Path) -> list[Row]:
+    found = np.mean([precisions(*planted(seed)) for seed in range(1, _CLASSES + 1)], axis=0)
+    steps = ", ".join(f"{value:.2f}" for value in found)
+    last, least = float(found[-1]), float(np.diff(found).min())
+    beside = f"{_CLASSES} classes of {_MEMBERS} in {_ITEMS}, before and after each round: {steps}"
+    return [
+        at_least("feedback, members among the first 50, five rounds of ten marks", last, "", 0.9, beside, None),
+        at_least("feedback, the least that a round adds to it", least, "", 0.001, "it rises every round", None),
+    ]

@@ -1,0 +1,52 @@
+"""The search service over vectors that are there, without a model: `python -m bench.vector_server SOCKET FOLDER`.
+
+Queries come as vectors, so nothing is measured but the service and the engine below it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from media_common.grpc_server import serving
+from media_proto import search_pb2_grpc
+from PIL.Image import Image
+from search_service.domain.points import INDEXES
+from search_service.domain.vectors import Vector, VectorStore
+from search_service.encoders.kept import KeptEncoder
+from search_service.engine import Engine
+from search_service.servicer import SearchServicer
+from search_service.vectors.edge import EdgeStore
+
+SPACE = "bench"
+DIMENSIONS = 512
+
+
+class NoModel:
+    """Implements `Encoder`, of the space that was filled."""
+
+    name, model, space, dimensions = "offline", "none", SPACE, DIMENSIONS
+
+    def images(self, batch: Sequence[Image]) -> Vector:
+        return np.zeros((len(batch), DIMENSIONS), np.float32)
+
+    def texts(self, batch: Sequence[str]) -> Vector:
+        return np.zeros((len(batch), DIMENSIONS), np.float32)
+
+
+async def main() -> None:
+    async def opened() -> VectorStore:
+        return EdgeStore(Path(sys.argv[2]), INDEXES)
+
+    engine = Engine(KeptEncoder([("no model", NoModel)]), opened)
+    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine))
+    async with serving(sys.argv[1], register, [], 1):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,61 @@
+"""CoreViz' score: how near the vectors are, plus how well the words fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+#: bm25 at which the words count half of what they can.
+_HALF: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    item_id: int
+    score: float
+
+
+def squashed(bm25: float) -> float:
+    """In [0, 0.5), rising with bm25 (more is better; what is not positive counts nothing)."""
+    positive = max(0.0, bm25)
+    return min(0.5 * positive / (positive + _HALF), _BELOW_HALF)
+
+
+#: The largest score below a half: a huge bm25 rounds up to it otherwise.
+_BELOW_HALF: Final = 0.5 - 2**-50
+
+
+def by_item(frame_scores: Mapping[int, float], item_of: Mapping[int, int]) -> dict[int, float]:
+    """The best cosine of each item's frames, none below 0. A frame without an item is left out."""
+    best: dict[int, float] = {}
+    for frame_id, score in frame_scores.items():
+        item_id = item_of.get(frame_id)
+        if item_id is not None:
+            best[item_id] = max(best.get(item_id, 0.0), score, 0.0)
+    return best
+
+
+def fused(cosines: Mapping[int, float], bm25: Mapping[int, float]) -> dict[int, float]:
+    """Cosine plus squashed bm25, for every item that has either."""
+    return {
+        item_id: max(0.0, cosines.get(item_id, 0.0)) + squashed(bm25.get(item_id, 0.0))
+        for item_id in cosines.keys() | bm25.keys()
+    }
+
+
+def averaged(first: Mapping[int, float], second: Mapping[int, float]) -> dict[int, float]:
+    """The mean of both scores, where a query and a similarity are given; a missing one counts 0."""
+    return {key: (first.get(key, 0.0) + second.get(key, 0.0)) / 2 for key in first.keys() | second.keys()}
+
+
+def ranked(scores: Mapping[int, float], at_least: float = float("-inf")) -> list[Scored]:
+    """Best first, equal ones by id; none below `at_least`."""
+    kept = [Scored(item_id, score) for item_id, score in scores.items() if score >= at_least]
+    return sorted(kept, key=lambda scored: (-scored.score, scored.item_id))
+
+
+def page(scored: Sequence[Scored], offset: int, limit: int, cap: int) -> tuple[list[Scored], int]:
+    """A page of the first `cap` and how many there are of those."""
+    counted = scored[:cap]
+    return list(counted[offset : offset + limit]), len(counted)

@@ -1,0 +1,91 @@
+"""What a vector's point carries, so that a search can be limited inside the vector query. One point a frame."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from search_service.domain.filters import Between, Filter, Has, Not, Payload, both
+from search_service.domain.vectors import FieldKind
+
+COLLECTION: Final = "collection"
+ITEM: Final = "item"
+KIND: Final = "kind"
+TAGS: Final = "tags"
+GROUPS: Final = "groups"
+FOLDERS: Final = "folders"
+CREATED: Final = "created"
+ORDER: Final = "order"
+LISTED: Final = "listed"
+LOT: Final = "lot"
+
+INDEXES: Final[Mapping[str, FieldKind]] = {
+    COLLECTION: "integer",
+    ITEM: "integer",
+    KIND: "integer",
+    TAGS: "integer",
+    GROUPS: "integer",
+    FOLDERS: "integer",
+    CREATED: "integer",
+    LISTED: "integer",
+    LOT: "integer",
+}
+
+#: Lots are drawn from this many: a random sample of a collection is its points with the lowest.
+LOTS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the catalogue says of an item, as far as searches are limited by it."""
+
+    item_id: int
+    collection_id: int
+    kind: int  # framewell.metadata.v1.MediaKind
+    listed: bool  # neither trashed nor an inactive version: only these are ever found
+    created_us: int = 0
+    taken_us: int = 0
+    tag_ids: Sequence[int] = ()  # its own and its groups'
+    group_ids: Sequence[int] = ()
+    folder_ids: Sequence[int] = ()  # all above it, so that a subtree is one value
+
+
+def payload(point_id: int, facts: Facts, timestamp_s: float = 0.0) -> Payload:
+    """Every field is there, so that writing it again leaves nothing of the old one."""
+    return {
+        COLLECTION: facts.collection_id,
+        ITEM: facts.item_id,
+        KIND: facts.kind,
+        TAGS: list(facts.tag_ids),
+        GROUPS: list(facts.group_ids),
+        FOLDERS: list(facts.folder_ids),
+        CREATED: facts.created_us,
+        ORDER: facts.taken_us + round(timestamp_s * 1e6),
+        LISTED: int(facts.listed),
+        LOT: lot(point_id),
+    }
+
+
+def lot(point_id: int) -> int:
+    """The same for the same point for ever, and otherwise random."""
+    drawn = hashlib.blake2b(str(point_id).encode(), digest_size=8).digest()
+    return int.from_bytes(drawn, "big") % LOTS
+
+
+def within(collection_id: int, *filters: Filter) -> Filter:
+    """Points of a collection that may be found, further limited."""
+    return both(Has(COLLECTION, frozenset({collection_id})), Has(LISTED, frozenset({1})), *filters)
+
+
+def without_items(ids: Sequence[int]) -> Filter | None:
+    return Not(Has(ITEM, frozenset(ids))) if ids else None
+
+
+def without_groups(ids: Sequence[int]) -> Filter | None:
+    return Not(Has(GROUPS, frozenset(ids))) if ids else None
+
+
+def lots_below(limit: int) -> Filter:
+    return Between(LOT, None, limit - 1)

@@ -1,0 +1,275 @@
+"""The use cases of search over the ports: nearest to words, a picture, an item; feedback; several queries in a row.
+
+Ids in requests and answers are items'; points are their frames. An item's score is that of its best frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+from media_common.errors import InvalidArgument
+
+from search_service.domain import feedback, fusion, points, temporal
+from search_service.domain.errors import UnknownItem
+from search_service.domain.filters import EVERYTHING, Filter, Has, both
+from search_service.domain.fusion import Scored
+from search_service.domain.vectors import DEFAULT_EF, Hit, Vector, VectorStore, unit
+
+#: Candidates that words alone bring in, beside the nearest vectors.
+_TEXT_CANDIDATES: Final = 1000
+#: Finds of each query among which groups are looked for.
+_TEMPORAL_CANDIDATES: Final = 500
+#: Twice what is wanted, since lots fall unevenly.
+_SPARE: Final = 2
+
+
+class TextIndex(Protocol):
+    """The catalogue's words."""
+
+    async def find(self, collection_id: int, text: str, limit: int) -> Mapping[int, float]:
+        """bm25 (more is better) by item id, of the best."""
+
+
+class Words(Protocol):
+    """What turns words into vectors."""
+
+    async def texts(self, batch: Sequence[str]) -> Vector: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where to look, and what may come back. Unknown ids in any list are ignored."""
+
+    collection_id: int
+    filter: Filter = EVERYTHING
+    seen: Sequence[int] = ()  # items that do not come back
+    excluded: Sequence[int] = ()  # items that do not come back, nor any of their groups; or groups
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    scored: list[Scored]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a person said of items, and perhaps in words."""
+
+    right: Sequence[int] = field(default=())
+    wrong: Sequence[int] = field(default=())
+    query: str = ""
+
+
+class Searching:
+    def __init__(self, store: VectorStore, words: Words, catalogue: TextIndex | None, vectors: str) -> None:
+        """
+        Args:
+            vectors: the collection of vectors or the alias that is searched.
+        """
+        self._store = store
+        self._words = words
+        self._catalogue = catalogue
+        self._vectors = vectors
+
+    async def nearest(self, scope: Scope, target: Vector, limit: int) -> list[Scored]:
+        """The items nearest to a vector, best first: as many as pass, at most `limit`."""
+        return await self._nearest(await self._filter(scope), target, limit)
+
+    async def like(self, scope: Scope, point_id: int, limit: int) -> list[Scored]:
+        """The items nearest to a point's item, without itself.
+
+        Raises:
+            UnknownItem: it has no vector.
+        """
+        target, item_id = await self._point(point_id)
+        narrowed = both(await self._filter(scope), points.without_items([item_id]))
+        return await self._nearest(narrowed, target, limit)
+
+    async def paged(
+        self, scope: Scope, text: str, point_id: int | None, *, at_least: float, offset: int, limit: int, cap: int
+    ) -> Page:
+        """CoreViz' score, a page of it: cosine plus words, likeness to a point, or the mean of both. Counted to `cap`.
+
+        Raises:
+            UnknownItem: the point has no vector.
+            InvalidArgument: neither text nor point is given.
+        """
+        if point_id is None and not text:
+            raise InvalidArgument("Neither words nor an item to be like are given.")
+        if point_id is None:
+            scores = await self._matching(scope, await self._filter(scope), text, cap)
+        else:
+            target, item_id = await self._point(point_id)
+            narrowed = both(await self._filter(scope), points.without_items([item_id]))
+            scores = {scored.item_id: scored.score for scored in await self._nearest(narrowed, target, cap)}
+            if text:
+                scores = await self._averaged(scope, narrowed, text, target, scores, cap)
+        return Page(*fusion.page(fusion.ranked(scores, at_least), offset, limit, cap))
+
+    async def count(self, scope: Scope) -> int:
+        """Points that may be found."""
+        return await self._store.count(self._vectors, await self._filter(scope))
+
+    async def judged(self, scope: Scope, judged: Judged, limit: int) -> list[Scored]:
+        """Relevance feedback: what lies deepest on the right side. What was judged does not come back."""
+        filter = await self._filter(scope)
+        right, wrong, sample = await asyncio.gather(
+            self._store.vectors(self._vectors, judged.right),
+            self._store.vectors(self._vectors, judged.wrong),
+            self._sample(scope.collection_id),
+        )
+        weak: list[Vector] = []
+        if judged.query:
+            [words] = await self._words.texts([judged.query])
+            finds = await self._nearest(points.within(scope.collection_id), words, feedback.WEAK_POSITIVES)
+            found = await self._store.vectors(self._vectors, [scored.item_id for scored in finds])
+            weak = list(found.values())
+        marks = feedback.Marks(
+            self._rows(list(right.values()), sample),
+            self._rows(list(wrong.values()), sample),
+            self._rows(weak, sample),
+            sample,
+        )
+        if not sample.shape[1]:
+            return []
+        narrowed = both(filter, points.without_items([*judged.right, *judged.wrong]))
+        return await self._nearest(narrowed, feedback.direction(marks), limit)
+
+    async def in_order(self, scope: Scope, texts: Sequence[str], limit: int) -> list[temporal.Match]:
+        """Groups in which the texts match one after another, best first; at most `limit`."""
+        filter = await self._filter(scope)
+        targets = await self._words.texts(texts)
+        hits = await asyncio.gather(*(self._hits(filter, target, _TEMPORAL_CANDIDATES) for target in targets))
+        ids = sorted({hit.point_id for found in hits for hit in found})
+        payloads = await self._store.payloads(self._vectors, ids)
+        groups = {group for payload in payloads.values() for group in _ids(payload.get(points.GROUPS))}
+        members = await self._members(filter, groups)
+        scores = [await self._exact_points(target, members) for target in targets]
+        matches = []
+        for group, listed in members.items():
+            if (match := temporal.matched(group, listed, scores)) is not None:
+                matches.append(match)
+        return temporal.ranked(matches)[:limit]
+
+    # ---- steps ----
+
+    async def _filter(self, scope: Scope) -> Filter:
+        groups: set[int] = set()
+        if scope.excluded:
+            groups.update(scope.excluded)
+            for payload in (await self._store.payloads(self._vectors, scope.excluded)).values():
+                groups.update(_ids(payload.get(points.GROUPS)))
+        return both(
+            points.within(scope.collection_id, scope.filter),
+            points.without_items([*scope.seen, *scope.excluded]),
+            points.without_groups(sorted(groups)),
+        )
+
+    async def _hits(self, filter: Filter, target: Vector, limit: int) -> list[Hit]:
+        """The nearest points. A graph can miss some that pass a narrow filter: then all of them are looked at."""
+        hits = await self._store.search(self._vectors, target, limit, filter, ef=max(DEFAULT_EF, limit))
+        if len(hits) < limit and len(hits) < await self._store.count(self._vectors, filter):
+            hits = await self._store.search(self._vectors, target, limit, filter, exact=True)
+        return hits
+
+    async def _nearest(self, filter: Filter, target: Vector, limit: int) -> list[Scored]:
+        """More points are asked for until they belong to enough items."""
+        wanted = limit
+        while True:
+            hits = await self._hits(filter, target, wanted)
+            best: dict[int, float] = {}
+            for hit, item_id in zip(hits, await self._items(hits), strict=True):
+                best.setdefault(item_id, hit.score)
+            if len(best) >= limit or len(hits) < wanted:
+                return fusion.ranked(best)[:limit]
+            wanted *= 2
+
+    async def _items(self, hits: Sequence[Hit]) -> list[int]:
+        payloads = await self._store.payloads(self._vectors, [hit.point_id for hit in hits])
+        # Deleted between the two questions: the point's own id is as good as any, and hydrating finds nothing.
+        return [_whole(payloads.get(hit.point_id, {}).get(points.ITEM), hit.point_id) for hit in hits]
+
+    async def _matching(self, scope: Scope, filter: Filter, text: str, cap: int) -> dict[int, float]:
+        """Cosine plus words, of the nearest and of those that the catalogue finds by words."""
+        [target] = await self._words.texts([text])
+        near, words = await asyncio.gather(self._nearest(filter, target, cap), self._found_by_words(scope, text))
+        cosines = {scored.item_id: scored.score for scored in near}
+        # Only what passes the filter has a cosine here: the catalogue knows nothing of filters.
+        cosines |= await self._exact(filter, target, words.keys() - cosines.keys())
+        return fusion.fused(cosines, {item_id: score for item_id, score in words.items() if item_id in cosines})
+
+    async def _averaged(
+        self, scope: Scope, filter: Filter, text: str, target: Vector, near: dict[int, float], cap: int
+    ) -> dict[int, float]:
+        """The mean of both scores for candidates of either, none of them guessed."""
+        matching = await self._matching(scope, filter, text, cap)
+        [words] = await self._words.texts([text])
+        near = near | await self._exact(filter, target, matching.keys() - near.keys())
+        matching |= fusion.fused(await self._exact(filter, words, near.keys() - matching.keys()), {})
+        return fusion.averaged(matching, near)
+
+    async def _found_by_words(self, scope: Scope, text: str) -> Mapping[int, float]:
+        if self._catalogue is None:
+            return {}
+        return await self._catalogue.find(scope.collection_id, text, _TEXT_CANDIDATES)
+
+    async def _exact(self, filter: Filter, target: Vector, item_ids: set[int]) -> dict[int, float]:
+        """The cosine of the items that pass, each by its best frame."""
+        if not item_ids:
+            return {}
+        ids = await self._store.ids(self._vectors, both(filter, Has(points.ITEM, frozenset(item_ids))))
+        vectors, payloads = await asyncio.gather(
+            self._store.vectors(self._vectors, ids), self._store.payloads(self._vectors, ids)
+        )
+        owners = {key: _whole(payload.get(points.ITEM), key) for key, payload in payloads.items()}
+        cosines = {key: float(vector @ unit(target)) for key, vector in vectors.items()}
+        return fusion.by_item(cosines, owners)
+
+    async def _members(self, filter: Filter, groups: set[int]) -> dict[int, list[int]]:
+        """Points of each group that pass, in order of time."""
+        ids = await self._store.ids(self._vectors, both(filter, Has(points.GROUPS, frozenset(groups))))
+        payloads = await self._store.payloads(self._vectors, ids)
+        members: dict[int, list[tuple[int, int]]] = {}
+        for key, payload in payloads.items():
+            for group in groups.intersection(_ids(payload.get(points.GROUPS))):
+                members.setdefault(group, []).append((_whole(payload.get(points.ORDER), 0), key))
+        return {group: [key for _, key in sorted(listed)] for group, listed in members.items()}
+
+    async def _exact_points(self, target: Vector, members: Mapping[int, Sequence[int]]) -> dict[int, float]:
+        ids = sorted({key for listed in members.values() for key in listed})
+        vectors = await self._store.vectors(self._vectors, ids)
+        return {key: float(vector @ target) for key, vector in vectors.items()}
+
+    async def _sample(self, collection_id: int) -> Vector:
+        """A random sample of a collection, the same as long as nothing is added: its lowest lots."""
+        whole = points.within(collection_id)
+        there = max(1, await self._store.count(self._vectors, whole))
+        below = min(points.LOTS, _SPARE * feedback.SAMPLE * points.LOTS // there + 1)
+        ids = await self._store.ids(self._vectors, both(whole, points.lots_below(below)))
+        chosen = sorted(ids, key=lambda key: (points.lot(key), key))[: feedback.SAMPLE]
+        vectors = await self._store.vectors(self._vectors, sorted(chosen))
+        return np.stack([vectors[key] for key in sorted(vectors)]) if vectors else np.zeros((0, 0), np.float32)
+
+    async def _point(self, point_id: int) -> tuple[Vector, int]:
+        vectors = await self._store.vectors(self._vectors, [point_id])
+        if point_id not in vectors:
+            raise UnknownItem("This item has no vector yet.")
+        payload = (await self._store.payloads(self._vectors, [point_id])).get(point_id, {})
+        return vectors[point_id], _whole(payload.get(points.ITEM), point_id)
+
+    @staticmethod
+    def _rows(vectors: Sequence[Vector], like: Vector) -> Vector:
+        return np.stack(vectors) if vectors else np.zeros((0, like.shape[1]), np.float32)
+
+
+def _whole(value: object, otherwise: int) -> int:
+    return value if isinstance(value, int) else otherwise
+
+
+def _ids(value: object) -> list[int]:
+    return [one for one in value if isinstance(one, int)] if isinstance(value, list | tuple) else []

@@ -1,0 +1,166 @@
+"""The one encoder of the process: loaded when it is first needed, once, and kept; its state for people; texts cached.
+
+Models block, so each way has a thread of its own: a query's words never wait behind a batch of pictures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeVar
+
+import numpy as np
+from PIL.Image import Image
+
+from search_service.domain.errors import EncoderUnavailable
+from search_service.domain.vectors import Vector
+from search_service.encoders.port import Encoder, Load
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: A failed load is tried again after this long, when somebody asks: what was mended is found without a restart.
+RETRY_S: Final = 5.0
+#: Vectors of texts kept; at 512 numbers each some 20 MB.
+_TEXTS: Final = 10_000
+
+
+class State(StrEnum):
+    OFF = "off"
+    LOADING = "loading"
+    READY = "ready"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `/api/jobs` says. `name`, `model`, `space`, `dimensions` are empty until a model was loaded."""
+
+    state: State
+    name: str = ""
+    model: str = ""
+    space: str = ""
+    dimensions: int = 0
+    reason: str = ""  # why it is unavailable, or why it is not the first choice
+
+
+class KeptEncoder:
+    """Candidates in order of preference; the first that loads is the encoder."""
+
+    def __init__(self, candidates: Sequence[tuple[str, Load]], clock: Callable[[], float] = time.monotonic) -> None:
+        """
+        Args:
+            candidates: what each is called in a sentence, and how it is loaded. None at all: switched off.
+        """
+        self._candidates = candidates
+        self._clock = clock
+        self._encoder: Encoder | None = None
+        self._loading = asyncio.Lock()
+        self._is_loading = False
+        self._failed_at = float("-inf")
+        self._reason = ""
+        self._texts: OrderedDict[str, Vector] = OrderedDict()
+        self._for_images = ThreadPoolExecutor(1, thread_name_prefix="encode-images")
+        self._for_texts = ThreadPoolExecutor(1, thread_name_prefix="encode-texts")
+
+    @property
+    def status(self) -> Status:
+        if not self._candidates:
+            return Status(State.OFF, reason="Search is switched off (FRAMEWELL_ENCODER=off).")
+        if (encoder := self._encoder) is not None:
+            facts = encoder.name, encoder.model, encoder.space, encoder.dimensions
+            return Status(State.READY, *facts, reason=self._reason)
+        if self._is_loading or not self._reason:
+            return Status(State.LOADING)
+        return Status(State.UNAVAILABLE, reason=self._reason)
+
+    async def ready(self) -> Encoder:
+        """The encoder, loaded if need be.
+
+        Raises:
+            EncoderUnavailable: no candidate can be loaded; the message says why.
+        """
+        if not self._candidates:
+            raise EncoderUnavailable(self.status.reason)
+        if self._encoder is not None:
+            return self._encoder
+        async with self._loading:
+            if self._encoder is None and self._clock() - self._failed_at >= RETRY_S:
+                self._encoder = await self._loaded()
+            if self._encoder is None:
+                raise EncoderUnavailable(self._reason)
+            return self._encoder
+
+    async def images(self, batch: Sequence[Image]) -> Vector:
+        """Vectors of pictures.
+
+        Raises:
+            EncoderUnavailable: no model, or no memory for it; the next call tries again.
+        """
+        encoder = await self.ready()
+        return await self._run(self._for_images, lambda: encoder.images(batch))
+
+    async def texts(self, batch: Sequence[str]) -> Vector:
+        """Vectors of texts, those asked for lately from memory.
+
+        Raises:
+            EncoderUnavailable: see `images`.
+        """
+        encoder = await self.ready()
+        missing = [text for text in dict.fromkeys(batch) if text not in self._texts]
+        fresh: dict[str, Vector] = {}
+        if missing:
+            rows = await self._run(self._for_texts, lambda: encoder.texts(missing))
+            fresh = dict(zip(missing, rows, strict=True))
+        found = []
+        for text in batch:
+            vector = fresh[text] if text in fresh else self._texts[text]
+            found.append(vector)
+            if encoder is self._encoder:
+                self._texts[text] = vector
+                self._texts.move_to_end(text)
+        while len(self._texts) > _TEXTS:
+            self._texts.popitem(last=False)
+        return np.stack(found) if found else np.zeros((0, encoder.dimensions), np.float32)
+
+    async def close(self) -> None:
+        for threads in (self._for_images, self._for_texts):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _loaded(self) -> Encoder | None:
+        """The first candidate that loads; what the others said is the reason."""
+        self._is_loading = True
+        reasons: list[str] = []
+        try:
+            for called, load in self._candidates:
+                try:
+                    encoder = await asyncio.get_running_loop().run_in_executor(self._for_texts, load)
+                except (EncoderUnavailable, ImportError, MemoryError) as error:
+                    reasons.append(str(error) or "There is not enough memory.")
+                    logger.warning("%s is not available: %s", called, reasons[-1])
+                    continue
+                logger.info("encoder: %s, %d dimensions", encoder.model, encoder.dimensions)
+                return encoder
+            self._failed_at = self._clock()
+            return None
+        finally:
+            self._reason = " ".join(reasons)
+            self._is_loading = False
+
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
+        except (MemoryError, RuntimeError) as error:
+            # torch has many names for "no memory" and a lost device; all are RuntimeError.
+            self._encoder = None
+            self._texts.clear()
+            self._failed_at = self._clock()
+            self._reason = f"The model failed: {(str(error) or 'not enough memory').splitlines()[0]}"
+            logger.exception("the encoder failed and will be loaded again")
+            raise EncoderUnavailable(self._reason) from error

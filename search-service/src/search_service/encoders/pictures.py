@@ -1,0 +1,44 @@
+"""From a file's bytes to a picture that an encoder takes."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Final
+
+from PIL import Image, ImageOps
+
+from search_service.domain.errors import UnreadablePicture
+
+#: No encoder looks at more; a JPEG is decoded at the smallest scale above it.
+_ENOUGH_PX: Final = 640
+_MOST_PIXELS: Final = 100_000_000
+
+
+def decoded(data: bytes) -> Image.Image:
+    """Upright, RGB, not much larger than any encoder needs.
+
+    Raises:
+        UnreadablePicture: no picture, a damaged one, or one of more than 100 megapixels.
+    """
+    try:
+        with Image.open(BytesIO(data)) as picture:
+            if picture.width * picture.height > _MOST_PIXELS:
+                raise UnreadablePicture(f"A picture of {picture.width} x {picture.height} pixels is too large.")
+            picture.draft("RGB", (_ENOUGH_PX, _ENOUGH_PX))
+            upright = ImageOps.exif_transpose(picture)
+            upright.thumbnail((_ENOUGH_PX, _ENOUGH_PX), Image.Resampling.BICUBIC, reducing_gap=2.0)
+            return _on_white(upright)
+    except UnreadablePicture:
+        raise
+    # Pillow raises almost anything for damaged input.
+    except Exception as error:
+        raise UnreadablePicture("That is no picture that can be read.") from error
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """What is transparent shows as white, as on a page."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    layered = picture.convert("RGBA")
+    background = Image.new("RGBA", layered.size, "white")
+    return Image.alpha_composite(background, layered).convert("RGB")

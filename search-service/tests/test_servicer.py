@@ -1,0 +1,218 @@
+"""Every call over a real socket, with the exact store behind it and a model that knows four words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from media_common.errors import ErrorCode
+from media_common.grpc_client import error_code_of, open_channel
+from media_common.grpc_server import serving
+from media_proto import search_pb2 as pb
+from media_proto import search_pb2_grpc
+from PIL import Image
+from search_service.domain import points
+from search_service.domain.points import Facts
+from search_service.domain.vectors import Point, Vector, VectorStore, unit
+from search_service.encoders.kept import KeptEncoder
+from search_service.engine import Engine
+from search_service.servicer import SearchServicer
+from search_service.vectors.memory import MemoryStore
+
+WORDS = ("red", "green", "blue", "grey")
+
+
+class Colours:
+    """A picture is its mean colour, a text the colours it names. Implements `Encoder`."""
+
+    name, model, space, dimensions = "offline", "colours", "colours-1", 4
+
+    def images(self, batch: Sequence[Image.Image]) -> Vector:
+        return unit(np.array([[*np.asarray(picture).mean((0, 1)), 1] for picture in batch], np.float32))
+
+    def texts(self, batch: Sequence[str]) -> Vector:
+        return unit(np.array([[word in text for word in WORDS] for text in batch], np.float32) + 1e-6)
+
+
+class Rig:
+    def __init__(self, stub: search_pb2_grpc.SearchServiceStub, store: MemoryStore) -> None:
+        self.stub = stub
+        self.store = store
+
+    async def put(self, point_id: int, *vector: float, **facts: object) -> None:
+        told = Facts(**({"item_id": point_id, "collection_id": 1, "kind": 4, "listed": True} | facts))  # type: ignore[arg-type]
+        await self.store.ensure("colours-1", 4)
+        made = Point(point_id, unit(np.array(vector, np.float32)), points.payload(point_id, told))
+        await self.store.upsert("colours-1", [made])
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    store = MemoryStore()
+
+    async def opened() -> VectorStore:
+        return store
+
+    engine = Engine(KeptEncoder([("colours", Colours)]), opened)
+    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine))
+    address = f"unix:{tmp_path}/search.sock"
+    async with serving(address, register, [], 1), open_channel(address) as channel:
+        yield Rig(search_pb2_grpc.SearchServiceStub(channel), store)
+    await engine.close()
+
+
+def picture(*colour: int) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (20, 20), colour).save(file, "PNG")  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+SCOPE = pb.Scope(collection_id=1)
+
+
+def ids(found: pb.Found) -> list[int]:
+    return [scored.item_id for scored in found.scored]
+
+
+async def three(rig: Rig) -> None:
+    await rig.put(1, 1, 0, 0, 0, tag_ids=[10], created_us=100)
+    await rig.put(2, 0.9, 0.3, 0, 0, tag_ids=[10, 11], created_us=200, group_ids=[70])
+    await rig.put(3, 0, 0, 1, 0, created_us=300, group_ids=[70])
+
+
+async def test_items_are_found_by_words_pictures_likeness_and_vectors(rig: Rig) -> None:
+    await three(rig)
+    ask = partial(pb.FindNearestRequest, scope=SCOPE, limit=2)
+    assert ids(await rig.stub.FindNearest(ask(text="something red"))) == [1, 2]
+    assert ids(await rig.stub.FindNearest(ask(picture=picture(0, 0, 255)))) == [3, 1]
+    assert ids(await rig.stub.FindNearest(ask(point_id=1))) == [2, 3]
+    found = await rig.stub.FindNearest(ask(vector=pb.Vector(values=[0, 0, 2, 0])))
+    assert ids(found) == [3, 1]
+    assert found.scored[0].score == pytest.approx(1, abs=1e-5)
+
+
+async def test_a_filter_limits_what_is_found(rig: Rig) -> None:
+    await three(rig)
+
+    async def found(**filter: object) -> list[int]:
+        scope = pb.Scope(collection_id=1, filter=pb.Filter(**filter))  # type: ignore[arg-type]
+        answer = await rig.stub.FindNearest(pb.FindNearestRequest(scope=scope, text="red", limit=10))
+        count = await rig.stub.CountItems(pb.CountItemsRequest(scope=scope))
+        assert count.count == len(answer.scored)
+        return sorted(ids(answer))
+
+    tag = pb.HasNumber(field=pb.FIELD_TAG, values=[11, 12])
+    late = pb.Between(field=pb.FIELD_CREATED_US, lower=200)
+    assert await found(has=tag) == [2]
+    assert await found(has=tag, negated=True) == [1, 3]
+    assert await found(between=late) == [2, 3]
+    parts = [pb.Filter(has=tag), pb.Filter(between=late, negated=True)]
+    assert await found(any=pb.Filters(parts=parts)) == [1, 2]
+    assert await found(all=pb.Filters(parts=parts)) == []
+    assert await found(all=pb.Filters()) == [1, 2, 3]
+    assert await found(any=pb.Filters()) == []
+
+
+async def test_a_page_of_matches_counts_them_all(rig: Rig) -> None:
+    await three(rig)
+    page = await rig.stub.FindMatching(
+        pb.FindMatchingRequest(scope=SCOPE, text="red", at_least=0.05, limit=1, offset=1)
+    )
+    assert (ids(page), page.total) == ([2], 2)
+    like = await rig.stub.FindMatching(pb.FindMatchingRequest(scope=SCOPE, point_id=1, at_least=0.05, limit=9))
+    assert (ids(like), like.total) == ([2], 1)
+    both = await rig.stub.FindMatching(pb.FindMatchingRequest(scope=SCOPE, text="blue", point_id=1, limit=9))
+    assert [(scored.item_id, pytest.approx(scored.score, abs=1e-3)) for scored in both.scored] == [(3, 0.5), (2, 0.474)]
+
+
+async def test_feedback_leaves_out_what_was_judged_seen_and_excluded(rig: Rig) -> None:
+    await three(rig)
+    await rig.put(4, 0.8, 0.1, 0, 0)
+    scope = pb.Scope(collection_id=1, seen=[99])
+    judged = pb.FindJudgedRequest(scope=scope, right=[1], wrong=[3], limit=10)
+    assert ids(await rig.stub.FindJudged(judged)) == [4, 2]
+    judged.scope.excluded.append(70)
+    assert ids(await rig.stub.FindJudged(judged)) == [4]
+    assert set(ids(await rig.stub.FindJudged(pb.FindJudgedRequest(scope=SCOPE, query="red", limit=10)))) == {1, 2, 3, 4}
+
+
+async def test_texts_in_a_row_find_a_group(rig: Rig) -> None:
+    await rig.put(1, 1, 0, 0, 0, group_ids=[70], taken_us=1)
+    await rig.put(2, 0, 0, 1, 0, group_ids=[70], taken_us=2)
+    ask = pb.FindInOrderRequest(scope=SCOPE, texts=["red", "blue"], limit=5)
+    [match] = (await rig.stub.FindInOrder(ask)).matches
+    assert (match.group_id, list(match.point_ids), match.best_point_id) == (70, [1, 2], 1)
+    assert match.score == pytest.approx(1, abs=1e-3)
+
+
+async def test_vectors_come_in_one_call_and_those_that_are_not_there_do_not(rig: Rig) -> None:
+    await three(rig)
+    told = await rig.stub.GetVectors(pb.GetVectorsRequest(point_ids=[3, 99]))
+    assert told.model == "colours"
+    assert {key: list(vector.values) for key, vector in told.vectors.items()} == {3: [0, 0, 1, 0]}
+
+
+async def test_words_and_pictures_are_embedded_into_one_space(rig: Rig) -> None:
+    texts = await rig.stub.EmbedTexts(pb.EmbedTextsRequest(texts=["red", "green"]))
+    pictures = await rig.stub.EmbedPictures(pb.EmbedPicturesRequest(pictures=[picture(255, 0, 0)]))
+    scores = [np.dot(text.values, pictures.vectors[0].values) for text in texts.vectors]
+    assert (texts.model, len(texts.vectors[0].values)) == ("colours", 4)
+    assert scores[0] > 0.9 > scores[1]
+
+
+async def test_the_words_that_fit_a_picture_are_chosen(rig: Rig) -> None:
+    ask = partial(pb.ChooseWordsRequest, picture=picture(10, 250, 10), options=["red", "green", "blue"])
+    assert list((await rig.stub.ChooseWords(ask())).words) == ["green"]
+    assert list((await rig.stub.ChooseWords(ask(several=True))).words) == ["green"]
+
+
+async def test_points_that_lie_together_are_clusters(rig: Rig) -> None:
+    pytest.importorskip("sklearn")
+    for key in range(10):
+        await rig.put(key, 1, 0.01 * key, 0, 0)
+        await rig.put(100 + key, 0, 0, 1, 0.01 * key)
+    ask = pb.FindClustersRequest(point_ids=[*range(10), *range(100, 110), 999], min_size=4)
+    clusters = (await rig.stub.FindClusters(ask)).clusters
+    assert sorted(list(cluster.member_ids) for cluster in clusters) == [[*range(10)], [*range(100, 110)]]
+    assert not (await rig.stub.FindClusters(pb.FindClustersRequest())).clusters
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "code"),
+    [
+        ("FindNearest", pb.FindNearestRequest(scope=SCOPE, text="red"), ErrorCode.INVALID_ARGUMENT),
+        ("FindNearest", pb.FindNearestRequest(scope=SCOPE, text="red", limit=1001), ErrorCode.INVALID_ARGUMENT),
+        ("FindNearest", pb.FindNearestRequest(scope=SCOPE, limit=5), ErrorCode.INVALID_ARGUMENT),
+        ("FindNearest", pb.FindNearestRequest(scope=SCOPE, picture=b"x", limit=5), ErrorCode.INVALID_ARGUMENT),
+        (
+            "FindNearest",
+            pb.FindNearestRequest(scope=SCOPE, vector=pb.Vector(values=[1]), limit=5),
+            ErrorCode.INVALID_ARGUMENT,
+        ),
+        ("FindNearest", pb.FindNearestRequest(scope=SCOPE, point_id=7, limit=5), ErrorCode.ITEM_NOT_FOUND),
+        ("FindMatching", pb.FindMatchingRequest(scope=SCOPE, limit=5), ErrorCode.INVALID_ARGUMENT),
+        ("FindMatching", pb.FindMatchingRequest(scope=SCOPE, text="a", limit=5, offset=-1), ErrorCode.INVALID_ARGUMENT),
+        ("FindMatching", pb.FindMatchingRequest(scope=SCOPE, text="a", limit=5, point_id=7), ErrorCode.ITEM_NOT_FOUND),
+        ("FindInOrder", pb.FindInOrderRequest(scope=SCOPE, limit=5), ErrorCode.INVALID_ARGUMENT),
+        ("EmbedTexts", pb.EmbedTextsRequest(), ErrorCode.INVALID_ARGUMENT),
+        ("EmbedPictures", pb.EmbedPicturesRequest(pictures=[b"GIF89a"]), ErrorCode.INVALID_ARGUMENT),
+        ("ChooseWords", pb.ChooseWordsRequest(picture=b"", options=["a"]), ErrorCode.INVALID_ARGUMENT),
+        (
+            "CountItems",
+            pb.CountItemsRequest(scope=pb.Scope(filter=pb.Filter(has=pb.HasNumber(values=[1])))),
+            ErrorCode.INVALID_ARGUMENT,
+        ),
+        ("CountItems", pb.CountItemsRequest(scope=pb.Scope(filter=pb.Filter())), ErrorCode.INVALID_ARGUMENT),
+    ],
+)
+async def test_what_is_wrong_with_a_request_is_told_by_name(
+    rig: Rig, method: str, request_: object, code: ErrorCode
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as told:
+        await getattr(rig.stub, method)(request_)
+    assert error_code_of(told.value) is code
