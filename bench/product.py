@@ -41,6 +41,7 @@ class Product:
             "FRAMEWELL_PORT": str(self.port),
             "THUMBNAIL_WORKERS": str(workers),
             "FRAMEWELL_LOG_LEVEL": "WARNING",
+            "FRAMEWELL_ENCODER": "off",  # what is measured of search says which
             **settings,
         }
         self.start_s = 0.0

@@ -60,6 +60,7 @@ class Stack:
             "FRAMEWELL_STATE_DIR": str(state_dir),
             "FRAMEWELL_PORT": str(self.port),
             "THUMBNAIL_WORKERS": str(workers),
+            "FRAMEWELL_ENCODER": "off",  # a model takes seconds and memory; who searches says which
             **environment,
         }
         self._supervisor: subprocess.Popen[bytes] | None = None
