@@ -53,6 +53,7 @@ from gateway.openapi import tell_exactly
 from gateway.page import Page
 from gateway.rate_limit import RateLimit
 from gateway.request_lines import Lines
+from gateway.search import SearchClient
 from gateway.shortcut import Shortcut, Table, table_of
 from gateway.stored import Stored
 from gateway.visible import VisibleRoots
@@ -82,6 +83,7 @@ def create_app(parts: Parts) -> FastAPI:
     """The whole gateway. Channels are opened here and closed at the end of the lifespan, on the running loop."""
     fs = FsClient.open(parts.settings)
     catalogue = CatalogueClient.open(parts.settings)
+    search = SearchClient.open(parts.settings)
     library = Library(catalogue)
     visible = VisibleRoots(library, fs)
     store = open_store(parts.public)
@@ -104,6 +106,7 @@ def create_app(parts: Parts) -> FastAPI:
             store.close()
             await dependencies.close()
             await catalogue.close()
+            await search.close()
             await fs.close()
             lines.flush()
 

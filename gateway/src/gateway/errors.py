@@ -59,9 +59,10 @@ def invalid(parameter: str, message: str, reason: str = "") -> Failure:
     return Failure(400, "invalid_parameter", message, {"parameter": parameter, "reason": reason or message})
 
 
-def search_off() -> Failure:
-    """503: what needs vectors."""
-    return Failure(503, "search_unavailable", "semantic search is not available")
+def search_off(reason: str = "") -> Failure:
+    """503: what needs vectors, and why there are none."""
+    message = "semantic search is not available"
+    return Failure(503, "search_unavailable", f"{message}: {reason}" if reason else message)
 
 
 def service_down(service: str = "The file service") -> Failure:
