@@ -2564,6 +2564,286 @@ class Clusters(_message.Message):
 Global___Clusters: _TypeAlias = Clusters  # noqa: Y015
 
 @_typing.final
+class GetFactsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIA_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def media_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """at most 1000"""
+
+    def __init__(
+        self,
+        *,
+        media_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_ids", b"media_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFactsRequest: _TypeAlias = GetFactsRequest  # noqa: Y015
+
+@_typing.final
+class SearchFacts(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIA_ID_FIELD_NUMBER: _builtins.int
+    COLLECTION_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    LISTED_FIELD_NUMBER: _builtins.int
+    CREATED_US_FIELD_NUMBER: _builtins.int
+    TAKEN_US_FIELD_NUMBER: _builtins.int
+    TAG_IDS_FIELD_NUMBER: _builtins.int
+    GROUP_IDS_FIELD_NUMBER: _builtins.int
+    FOLDER_IDS_FIELD_NUMBER: _builtins.int
+    EMBEDDED_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    BLOB_FIELD_NUMBER: _builtins.int
+    SEAL_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    media_id: _builtins.int
+    collection_id: _builtins.int
+    kind: Global___MediaKind.ValueType
+    listed: _builtins.bool
+    created_us: _builtins.int
+    taken_us: _builtins.int
+    """0: not known"""
+    embedded: _builtins.bool
+    path: _builtins.bytes
+    """absolute"""
+    blob: _builtins.str
+    """the original's key in the blob store"""
+    seal: _builtins.str
+    """another one when the pixels may be others"""
+    size_bytes: _builtins.int
+    duration_s: _builtins.float
+    name: _builtins.str
+    @_builtins.property
+    def tag_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """its own and its group's"""
+
+    @_builtins.property
+    def group_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def folder_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """from the collection's root folder down"""
+
+    def __init__(
+        self,
+        *,
+        media_id: _builtins.int = ...,
+        collection_id: _builtins.int = ...,
+        kind: Global___MediaKind.ValueType = ...,
+        listed: _builtins.bool = ...,
+        created_us: _builtins.int = ...,
+        taken_us: _builtins.int = ...,
+        tag_ids: _abc.Iterable[_builtins.int] | None = ...,
+        group_ids: _abc.Iterable[_builtins.int] | None = ...,
+        folder_ids: _abc.Iterable[_builtins.int] | None = ...,
+        embedded: _builtins.bool = ...,
+        path: _builtins.bytes = ...,
+        blob: _builtins.str = ...,
+        seal: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        duration_s: _builtins.float | None = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "blob", b"blob", "duration_s", b"duration_s", "path", b"path", "pixels", b"pixels"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "blob", b"blob", "collection_id", b"collection_id", "created_us", b"created_us", "duration_s", b"duration_s", "embedded", b"embedded", "folder_ids", b"folder_ids", "group_ids", b"group_ids", "kind", b"kind", "listed", b"listed", "media_id", b"media_id", "name", b"name", "path", b"path", "pixels", b"pixels", "seal", b"seal", "size_bytes", b"size_bytes", "tag_ids", b"tag_ids", "taken_us", b"taken_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
+    _WhichOneofReturnType_pixels: _TypeAlias = _typing.Literal["path", "blob"]  # noqa: Y015
+    _WhichOneofArgType_pixels: _TypeAlias = _typing.Literal["pixels", b"pixels"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s) -> _WhichOneofReturnType__duration_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_pixels) -> _WhichOneofReturnType_pixels | None: ...
+
+Global___SearchFacts: _TypeAlias = SearchFacts  # noqa: Y015
+
+@_typing.final
+class FactsList(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchFacts]:
+        """in request order"""
+
+    def __init__(
+        self,
+        *,
+        facts: _abc.Iterable[Global___SearchFacts] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FactsList: _TypeAlias = FactsList  # noqa: Y015
+
+@_typing.final
+class ListSearchableRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_ID_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    after_id: _builtins.int
+    limit: _builtins.int
+    """1 to 10,000"""
+    def __init__(
+        self,
+        *,
+        after_id: _builtins.int = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_id", b"after_id", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSearchableRequest: _TypeAlias = ListSearchableRequest  # noqa: Y015
+
+@_typing.final
+class SetEmbeddedRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIA_IDS_FIELD_NUMBER: _builtins.int
+    EMBEDDED_FIELD_NUMBER: _builtins.int
+    embedded: _builtins.bool
+    @_builtins.property
+    def media_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        media_ids: _abc.Iterable[_builtins.int] | None = ...,
+        embedded: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedded", b"embedded", "media_ids", b"media_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetEmbeddedRequest: _TypeAlias = SetEmbeddedRequest  # noqa: Y015
+
+@_typing.final
+class SetEmbeddedResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetEmbeddedResponse: _TypeAlias = SetEmbeddedResponse  # noqa: Y015
+
+@_typing.final
+class TagChoice(_message.Message):
+    """Tags of a tagset: these, or those between two bounds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGSET_ID_FIELD_NUMBER: _builtins.int
+    TAG_IDS_FIELD_NUMBER: _builtins.int
+    IS_RANGE_FIELD_NUMBER: _builtins.int
+    LOWER_FIELD_NUMBER: _builtins.int
+    UPPER_FIELD_NUMBER: _builtins.int
+    tagset_id: _builtins.int
+    """relative"""
+    is_range: _builtins.bool
+    @_builtins.property
+    def tag_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """relative"""
+
+    @_builtins.property
+    def lower(self) -> Global___Value:
+        """inclusive; absent: no bound"""
+
+    @_builtins.property
+    def upper(self) -> Global___Value: ...
+    def __init__(
+        self,
+        *,
+        tagset_id: _builtins.int = ...,
+        tag_ids: _abc.Iterable[_builtins.int] | None = ...,
+        is_range: _builtins.bool = ...,
+        lower: Global___Value | None = ...,
+        upper: Global___Value | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lower", b"_lower", "_upper", b"_upper", "lower", b"lower", "upper", b"upper"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lower", b"_lower", "_upper", b"_upper", "is_range", b"is_range", "lower", b"lower", "tag_ids", b"tag_ids", "tagset_id", b"tagset_id", "upper", b"upper"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__lower: _TypeAlias = _typing.Literal["lower"]  # noqa: Y015
+    _WhichOneofArgType__lower: _TypeAlias = _typing.Literal["_lower", b"_lower"]  # noqa: Y015
+    _WhichOneofReturnType__upper: _TypeAlias = _typing.Literal["upper"]  # noqa: Y015
+    _WhichOneofArgType__upper: _TypeAlias = _typing.Literal["_upper", b"_upper"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lower) -> _WhichOneofReturnType__lower | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__upper) -> _WhichOneofReturnType__upper | None: ...
+
+Global___TagChoice: _TypeAlias = TagChoice  # noqa: Y015
+
+@_typing.final
+class FindTagsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagChoice]: ...
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        choices: _abc.Iterable[Global___TagChoice] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindTagsRequest: _TypeAlias = FindTagsRequest  # noqa: Y015
+
+@_typing.final
+class FoundTags(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_CHOICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def by_choice(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemIds]:
+        """one a choice; those that are no tags of the tagset are left out"""
+
+    def __init__(
+        self,
+        *,
+        by_choice: _abc.Iterable[Global___ItemIds] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_choice", b"by_choice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundTags: _TypeAlias = FoundTags  # noqa: Y015
+
+@_typing.final
 class CreateKeyRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -224,6 +224,26 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.ListClustersRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.Clusters.FromString,
                 _registered_method=True)
+        self.GetFacts = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/GetFacts',
+                request_serializer=media__proto_dot_metadata__pb2.GetFactsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.FactsList.FromString,
+                _registered_method=True)
+        self.ListSearchable = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/ListSearchable',
+                request_serializer=media__proto_dot_metadata__pb2.ListSearchableRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ItemIds.FromString,
+                _registered_method=True)
+        self.SetEmbedded = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/SetEmbedded',
+                request_serializer=media__proto_dot_metadata__pb2.SetEmbeddedRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.SetEmbeddedResponse.FromString,
+                _registered_method=True)
+        self.FindTags = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/FindTags',
+                request_serializer=media__proto_dot_metadata__pb2.FindTagsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.FoundTags.FromString,
+                _registered_method=True)
         self.CreateKey = channel.unary_unary(
                 '/framewell.metadata.v1.MetadataService/CreateKey',
                 request_serializer=media__proto_dot_metadata__pb2.CreateKeyRequest.SerializeToString,
@@ -507,6 +527,34 @@ class MetadataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFacts(self, request, context):
+        """What media are found and filtered by. Unknown ones and those that are no more are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSearchable(self, request, context):
+        """Images and videos of all collections that are there, trashed ones too, by id: for a look at everything.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetEmbedded(self, request, context):
+        """Which media have a vector; unknown ones are passed over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindTags(self, request, context):
+        """The tags that filters of a collection mean, by the catalogue's ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateKey(self, request, context):
         """Keys.
         """
@@ -745,6 +793,26 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     servicer.ListClusters,
                     request_deserializer=media__proto_dot_metadata__pb2.ListClustersRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.Clusters.SerializeToString,
+            ),
+            'GetFacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFacts,
+                    request_deserializer=media__proto_dot_metadata__pb2.GetFactsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.FactsList.SerializeToString,
+            ),
+            'ListSearchable': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSearchable,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListSearchableRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ItemIds.SerializeToString,
+            ),
+            'SetEmbedded': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetEmbedded,
+                    request_deserializer=media__proto_dot_metadata__pb2.SetEmbeddedRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.SetEmbeddedResponse.SerializeToString,
+            ),
+            'FindTags': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindTags,
+                    request_deserializer=media__proto_dot_metadata__pb2.FindTagsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.FoundTags.SerializeToString,
             ),
             'CreateKey': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateKey,
@@ -1808,6 +1876,114 @@ class MetadataService:
             '/framewell.metadata.v1.MetadataService/ListClusters',
             media__proto_dot_metadata__pb2.ListClustersRequest.SerializeToString,
             media__proto_dot_metadata__pb2.Clusters.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/GetFacts',
+            media__proto_dot_metadata__pb2.GetFactsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.FactsList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSearchable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/ListSearchable',
+            media__proto_dot_metadata__pb2.ListSearchableRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ItemIds.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetEmbedded(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/SetEmbedded',
+            media__proto_dot_metadata__pb2.SetEmbeddedRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.SetEmbeddedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindTags(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/FindTags',
+            media__proto_dot_metadata__pb2.FindTagsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.FoundTags.FromString,
             options,
             channel_credentials,
             insecure,

@@ -90,6 +90,14 @@ class MetadataServiceStub:
     AddObjects: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.AddObjectsRequest, _metadata_pb2.DetectedObjects]
     SetClusters: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.SetClustersRequest, _metadata_pb2.Clusters]
     ListClusters: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListClustersRequest, _metadata_pb2.Clusters]
+    GetFacts: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetFactsRequest, _metadata_pb2.FactsList]
+    """What media are found and filtered by. Unknown ones and those that are no more are left out."""
+    ListSearchable: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListSearchableRequest, _metadata_pb2.ItemIds]
+    """Images and videos of all collections that are there, trashed ones too, by id: for a look at everything."""
+    SetEmbedded: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.SetEmbeddedRequest, _metadata_pb2.SetEmbeddedResponse]
+    """Which media have a vector; unknown ones are passed over."""
+    FindTags: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.FindTagsRequest, _metadata_pb2.FoundTags]
+    """The tags that filters of a collection mean, by the catalogue's ids."""
     CreateKey: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.CreateKeyRequest, _metadata_pb2.Key]
     """Keys."""
     ListKeys: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListKeysRequest, _metadata_pb2.Keys]
@@ -160,6 +168,14 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     AddObjects: _aio.UnaryUnaryMultiCallable[_metadata_pb2.AddObjectsRequest, _metadata_pb2.DetectedObjects]  # type: ignore[assignment]
     SetClusters: _aio.UnaryUnaryMultiCallable[_metadata_pb2.SetClustersRequest, _metadata_pb2.Clusters]  # type: ignore[assignment]
     ListClusters: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListClustersRequest, _metadata_pb2.Clusters]  # type: ignore[assignment]
+    GetFacts: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetFactsRequest, _metadata_pb2.FactsList]  # type: ignore[assignment]
+    """What media are found and filtered by. Unknown ones and those that are no more are left out."""
+    ListSearchable: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListSearchableRequest, _metadata_pb2.ItemIds]  # type: ignore[assignment]
+    """Images and videos of all collections that are there, trashed ones too, by id: for a look at everything."""
+    SetEmbedded: _aio.UnaryUnaryMultiCallable[_metadata_pb2.SetEmbeddedRequest, _metadata_pb2.SetEmbeddedResponse]  # type: ignore[assignment]
+    """Which media have a vector; unknown ones are passed over."""
+    FindTags: _aio.UnaryUnaryMultiCallable[_metadata_pb2.FindTagsRequest, _metadata_pb2.FoundTags]  # type: ignore[assignment]
+    """The tags that filters of a collection mean, by the catalogue's ids."""
     CreateKey: _aio.UnaryUnaryMultiCallable[_metadata_pb2.CreateKeyRequest, _metadata_pb2.Key]  # type: ignore[assignment]
     """Keys."""
     ListKeys: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListKeysRequest, _metadata_pb2.Keys]  # type: ignore[assignment]
@@ -455,6 +471,38 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metadata_pb2.ListClustersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.Clusters, _abc.Awaitable[_metadata_pb2.Clusters]]: ...
+
+    @_abc_1.abstractmethod
+    def GetFacts(
+        self,
+        request: _metadata_pb2.GetFactsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.FactsList, _abc.Awaitable[_metadata_pb2.FactsList]]:
+        """What media are found and filtered by. Unknown ones and those that are no more are left out."""
+
+    @_abc_1.abstractmethod
+    def ListSearchable(
+        self,
+        request: _metadata_pb2.ListSearchableRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.ItemIds, _abc.Awaitable[_metadata_pb2.ItemIds]]:
+        """Images and videos of all collections that are there, trashed ones too, by id: for a look at everything."""
+
+    @_abc_1.abstractmethod
+    def SetEmbedded(
+        self,
+        request: _metadata_pb2.SetEmbeddedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.SetEmbeddedResponse, _abc.Awaitable[_metadata_pb2.SetEmbeddedResponse]]:
+        """Which media have a vector; unknown ones are passed over."""
+
+    @_abc_1.abstractmethod
+    def FindTags(
+        self,
+        request: _metadata_pb2.FindTagsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.FoundTags, _abc.Awaitable[_metadata_pb2.FoundTags]]:
+        """The tags that filters of a collection mean, by the catalogue's ids."""
 
     @_abc_1.abstractmethod
     def CreateKey(
