@@ -98,6 +98,7 @@ class Encoder(_message.Message):
     DIMENSIONS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """open_clip or offline"""
     model: _builtins.str
@@ -105,6 +106,8 @@ class Encoder(_message.Message):
     state: Global___EncoderState.ValueType
     reason: _builtins.str
     """why it is unavailable, or why it is not the first choice"""
+    space: _builtins.str
+    """names its vectors; empty until it was loaded"""
     def __init__(
         self,
         *,
@@ -113,10 +116,11 @@ class Encoder(_message.Message):
         dimensions: _builtins.int = ...,
         state: Global___EncoderState.ValueType = ...,
         reason: _builtins.str = ...,
+        space: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "model", b"model", "name", b"name", "reason", b"reason", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "model", b"model", "name", b"name", "reason", b"reason", "space", b"space", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -167,12 +171,19 @@ class Readiness(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     ENCODER_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
     ready: _builtins.bool
     reason: _builtins.str
     @_builtins.property
-    def encoder(self) -> Global___Encoder: ...
+    def encoder(self) -> Global___Encoder:
+        """the one that answers"""
+
     @_builtins.property
     def progress(self) -> Global___Progress: ...
+    @_builtins.property
+    def next(self) -> Global___Encoder:
+        """the one that is being filled and answers when it covers all"""
+
     def __init__(
         self,
         *,
@@ -180,12 +191,15 @@ class Readiness(_message.Message):
         reason: _builtins.str = ...,
         encoder: Global___Encoder | None = ...,
         progress: Global___Progress | None = ...,
+        next: Global___Encoder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["encoder", b"encoder", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next", b"_next", "encoder", b"encoder", "next", b"next", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["encoder", b"encoder", "progress", b"progress", "ready", b"ready", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next", b"_next", "encoder", b"encoder", "next", b"next", "progress", b"progress", "ready", b"ready", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__next: _TypeAlias = _typing.Literal["next"]  # noqa: Y015
+    _WhichOneofArgType__next: _TypeAlias = _typing.Literal["_next", b"_next"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next) -> _WhichOneofReturnType__next | None: ...
 
 Global___Readiness: _TypeAlias = Readiness  # noqa: Y015
 
@@ -488,6 +502,7 @@ class FindNearestRequest(_message.Message):
     PICTURE_FIELD_NUMBER: _builtins.int
     POINT_ID_FIELD_NUMBER: _builtins.int
     VECTOR_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     picture: _builtins.bytes
@@ -498,6 +513,10 @@ class FindNearestRequest(_message.Message):
     def scope(self) -> Global___Scope: ...
     @_builtins.property
     def vector(self) -> Global___Vector: ...
+    @_builtins.property
+    def object(self) -> Global___ObjectTarget:
+        """its own item does not come back"""
+
     def __init__(
         self,
         *,
@@ -506,17 +525,43 @@ class FindNearestRequest(_message.Message):
         picture: _builtins.bytes = ...,
         point_id: _builtins.int = ...,
         vector: Global___Vector | None = ...,
+        object: Global___ObjectTarget | None = ...,
         limit: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["picture", b"picture", "point_id", b"point_id", "scope", b"scope", "target", b"target", "text", b"text", "vector", b"vector"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["object", b"object", "picture", b"picture", "point_id", b"point_id", "scope", b"scope", "target", b"target", "text", b"text", "vector", b"vector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "picture", b"picture", "point_id", b"point_id", "scope", b"scope", "target", b"target", "text", b"text", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "object", b"object", "picture", b"picture", "point_id", b"point_id", "scope", b"scope", "target", b"target", "text", b"text", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["text", "picture", "point_id", "vector"]  # noqa: Y015
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["text", "picture", "point_id", "vector", "object"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
 
 Global___FindNearestRequest: _TypeAlias = FindNearestRequest  # noqa: Y015
+
+@_typing.final
+class ObjectTarget(_message.Message):
+    """A detected object, by what a model says of it. INVALID_ARGUMENT when the model is not installed, or says nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_ID_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    object_id: _builtins.int
+    model: _builtins.str
+    """empty: objects, the encoder's own"""
+    def __init__(
+        self,
+        *,
+        object_id: _builtins.int = ...,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "object_id", b"object_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectTarget: _TypeAlias = ObjectTarget  # noqa: Y015
 
 @_typing.final
 class Scored(_message.Message):
@@ -573,6 +618,7 @@ class FindMatchingRequest(_message.Message):
     OFFSET_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CAP_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """empty: likeness alone"""
     point_id: _builtins.int
@@ -584,6 +630,10 @@ class FindMatchingRequest(_message.Message):
     """counted at most; 0: 1000"""
     @_builtins.property
     def scope(self) -> Global___Scope: ...
+    @_builtins.property
+    def object(self) -> Global___ObjectTarget:
+        """instead of point_id"""
+
     def __init__(
         self,
         *,
@@ -594,10 +644,11 @@ class FindMatchingRequest(_message.Message):
         offset: _builtins.int = ...,
         limit: _builtins.int = ...,
         cap: _builtins.int = ...,
+        object: Global___ObjectTarget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_point_id", b"_point_id", "point_id", b"point_id", "scope", b"scope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_point_id", b"_point_id", "object", b"object", "point_id", b"point_id", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_point_id", b"_point_id", "at_least", b"at_least", "cap", b"cap", "limit", b"limit", "offset", b"offset", "point_id", b"point_id", "scope", b"scope", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_point_id", b"_point_id", "at_least", b"at_least", "cap", b"cap", "limit", b"limit", "object", b"object", "offset", b"offset", "point_id", b"point_id", "scope", b"scope", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__point_id: _TypeAlias = _typing.Literal["point_id"]  # noqa: Y015
     _WhichOneofArgType__point_id: _TypeAlias = _typing.Literal["_point_id", b"_point_id"]  # noqa: Y015
@@ -809,12 +860,18 @@ Global___PointVectors: _TypeAlias = PointVectors  # noqa: Y015
 
 @_typing.final
 class FindClustersRequest(_message.Message):
+    """Of these points; or, without any, of the objects of a collection that a model has vectors of."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     POINT_IDS_FIELD_NUMBER: _builtins.int
     MIN_SIZE_FIELD_NUMBER: _builtins.int
+    COLLECTION_ID_FIELD_NUMBER: _builtins.int
+    OBJECT_MODEL_FIELD_NUMBER: _builtins.int
     min_size: _builtins.int
     """0: 5"""
+    collection_id: _builtins.int
+    object_model: _builtins.str
     @_builtins.property
     def point_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
@@ -822,10 +879,12 @@ class FindClustersRequest(_message.Message):
         *,
         point_ids: _abc.Iterable[_builtins.int] | None = ...,
         min_size: _builtins.int = ...,
+        collection_id: _builtins.int = ...,
+        object_model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_size", b"min_size", "point_ids", b"point_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection_id", b"collection_id", "min_size", b"min_size", "object_model", b"object_model", "point_ids", b"point_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -932,3 +991,207 @@ class PauseEmbeddingRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PauseEmbeddingRequest: _TypeAlias = PauseEmbeddingRequest  # noqa: Y015
+
+@_typing.final
+class PutVectorsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_FIELD_NUMBER: _builtins.int
+    ITEM_IDS_FIELD_NUMBER: _builtins.int
+    VECTORS_FIELD_NUMBER: _builtins.int
+    space: _builtins.str
+    """as in Models; empty: the one that answers"""
+    @_builtins.property
+    def item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def vectors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Vector]:
+        """one an item"""
+
+    def __init__(
+        self,
+        *,
+        space: _builtins.str = ...,
+        item_ids: _abc.Iterable[_builtins.int] | None = ...,
+        vectors: _abc.Iterable[Global___Vector] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_ids", b"item_ids", "space", b"space", "vectors", b"vectors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutVectorsRequest: _TypeAlias = PutVectorsRequest  # noqa: Y015
+
+@_typing.final
+class PutVectorsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WRITTEN_FIELD_NUMBER: _builtins.int
+    written: _builtins.int
+    def __init__(
+        self,
+        *,
+        written: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["written", b"written"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutVectorsResponse: _TypeAlias = PutVectorsResponse  # noqa: Y015
+
+@_typing.final
+class ObjectVector(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_ID_FIELD_NUMBER: _builtins.int
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    VECTOR_FIELD_NUMBER: _builtins.int
+    PICTURE_FIELD_NUMBER: _builtins.int
+    object_id: _builtins.int
+    item_id: _builtins.int
+    """the media it was found in"""
+    picture: _builtins.bytes
+    """the object cut out, a whole file"""
+    @_builtins.property
+    def vector(self) -> Global___Vector: ...
+    def __init__(
+        self,
+        *,
+        object_id: _builtins.int = ...,
+        item_id: _builtins.int = ...,
+        vector: Global___Vector | None = ...,
+        picture: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["given", b"given", "picture", b"picture", "vector", b"vector"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["given", b"given", "item_id", b"item_id", "object_id", b"object_id", "picture", b"picture", "vector", b"vector"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_given: _TypeAlias = _typing.Literal["vector", "picture"]  # noqa: Y015
+    _WhichOneofArgType_given: _TypeAlias = _typing.Literal["given", b"given"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_given) -> _WhichOneofReturnType_given | None: ...
+
+Global___ObjectVector: _TypeAlias = ObjectVector  # noqa: Y015
+
+@_typing.final
+class PutObjectVectorsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """empty: objects"""
+    @_builtins.property
+    def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectVector]:
+        """at most 1000, and 64 pictures"""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        objects: _abc.Iterable[Global___ObjectVector] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "objects", b"objects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutObjectVectorsRequest: _TypeAlias = PutObjectVectorsRequest  # noqa: Y015
+
+@_typing.final
+class ListModelsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
+
+@_typing.final
+class ObjectModel(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    dimensions: _builtins.int
+    """0: not known before it is loaded"""
+    reason: _builtins.str
+    """why it cannot be used; empty: it can"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        dimensions: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectModel: _TypeAlias = ObjectModel  # noqa: Y015
+
+@_typing.final
+class Models(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENCODER_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    OBJECT_MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def encoder(self) -> Global___Encoder:
+        """the one that answers"""
+
+    @_builtins.property
+    def next(self) -> Global___Encoder: ...
+    @_builtins.property
+    def object_models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectModel]:
+        """by name"""
+
+    def __init__(
+        self,
+        *,
+        encoder: Global___Encoder | None = ...,
+        next: Global___Encoder | None = ...,
+        object_models: _abc.Iterable[Global___ObjectModel] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next", b"_next", "encoder", b"encoder", "next", b"next"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next", b"_next", "encoder", b"encoder", "next", b"next", "object_models", b"object_models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__next: _TypeAlias = _typing.Literal["next"]  # noqa: Y015
+    _WhichOneofArgType__next: _TypeAlias = _typing.Literal["_next", b"_next"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next) -> _WhichOneofReturnType__next | None: ...
+
+Global___Models: _TypeAlias = Models  # noqa: Y015
+
+@_typing.final
+class UseEncoderRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """as FRAMEWELL_ENCODER has it, but not off"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UseEncoderRequest: _TypeAlias = UseEncoderRequest  # noqa: Y015

@@ -94,6 +94,26 @@ class SearchServiceStub:
                 request_serializer=media__proto_dot_search__pb2.PauseEmbeddingRequest.SerializeToString,
                 response_deserializer=media__proto_dot_search__pb2.Progress.FromString,
                 _registered_method=True)
+        self.PutVectors = channel.unary_unary(
+                '/framewell.search.v1.SearchService/PutVectors',
+                request_serializer=media__proto_dot_search__pb2.PutVectorsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.PutVectorsResponse.FromString,
+                _registered_method=True)
+        self.PutObjectVectors = channel.unary_unary(
+                '/framewell.search.v1.SearchService/PutObjectVectors',
+                request_serializer=media__proto_dot_search__pb2.PutObjectVectorsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.PutVectorsResponse.FromString,
+                _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/framewell.search.v1.SearchService/ListModels',
+                request_serializer=media__proto_dot_search__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.Models.FromString,
+                _registered_method=True)
+        self.UseEncoder = channel.unary_unary(
+                '/framewell.search.v1.SearchService/UseEncoder',
+                request_serializer=media__proto_dot_search__pb2.UseEncoderRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.Models.FromString,
+                _registered_method=True)
 
 
 class SearchServiceServicer:
@@ -181,6 +201,35 @@ class SearchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutVectors(self, request, context):
+        """Vectors that come from outside, of items that the catalogue knows; others are left out.
+        INVALID_ARGUMENT when their length is not the encoder's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutObjectVectors(self, request, context):
+        """What an object model says of detected objects: its vector, or the picture that it shall embed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModels(self, request, context):
+        """The encoder, and the object models that are installed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UseEncoder(self, request, context):
+        """Switch to another encoder. It answers when it covers every item; until then the one before does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SearchServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -243,6 +292,26 @@ def add_SearchServiceServicer_to_server(servicer, server):
                     servicer.PauseEmbedding,
                     request_deserializer=media__proto_dot_search__pb2.PauseEmbeddingRequest.FromString,
                     response_serializer=media__proto_dot_search__pb2.Progress.SerializeToString,
+            ),
+            'PutVectors': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutVectors,
+                    request_deserializer=media__proto_dot_search__pb2.PutVectorsRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.PutVectorsResponse.SerializeToString,
+            ),
+            'PutObjectVectors': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutObjectVectors,
+                    request_deserializer=media__proto_dot_search__pb2.PutObjectVectorsRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.PutVectorsResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=media__proto_dot_search__pb2.ListModelsRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.Models.SerializeToString,
+            ),
+            'UseEncoder': grpc.unary_unary_rpc_method_handler(
+                    servicer.UseEncoder,
+                    request_deserializer=media__proto_dot_search__pb2.UseEncoderRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.Models.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -569,6 +638,114 @@ class SearchService:
             '/framewell.search.v1.SearchService/PauseEmbedding',
             media__proto_dot_search__pb2.PauseEmbeddingRequest.SerializeToString,
             media__proto_dot_search__pb2.Progress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutVectors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/PutVectors',
+            media__proto_dot_search__pb2.PutVectorsRequest.SerializeToString,
+            media__proto_dot_search__pb2.PutVectorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutObjectVectors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/PutObjectVectors',
+            media__proto_dot_search__pb2.PutObjectVectorsRequest.SerializeToString,
+            media__proto_dot_search__pb2.PutVectorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/ListModels',
+            media__proto_dot_search__pb2.ListModelsRequest.SerializeToString,
+            media__proto_dot_search__pb2.Models.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UseEncoder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/UseEncoder',
+            media__proto_dot_search__pb2.UseEncoderRequest.SerializeToString,
+            media__proto_dot_search__pb2.Models.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,6 +56,16 @@ class SearchServiceStub:
     CountItems: _grpc.UnaryUnaryMultiCallable[_search_pb2.CountItemsRequest, _search_pb2.ItemCount]
     PauseEmbedding: _grpc.UnaryUnaryMultiCallable[_search_pb2.PauseEmbeddingRequest, _search_pb2.Progress]
     """Holds embedding back, or lets it go on."""
+    PutVectors: _grpc.UnaryUnaryMultiCallable[_search_pb2.PutVectorsRequest, _search_pb2.PutVectorsResponse]
+    """Vectors that come from outside, of items that the catalogue knows; others are left out.
+    INVALID_ARGUMENT when their length is not the encoder's.
+    """
+    PutObjectVectors: _grpc.UnaryUnaryMultiCallable[_search_pb2.PutObjectVectorsRequest, _search_pb2.PutVectorsResponse]
+    """What an object model says of detected objects: its vector, or the picture that it shall embed."""
+    ListModels: _grpc.UnaryUnaryMultiCallable[_search_pb2.ListModelsRequest, _search_pb2.Models]
+    """The encoder, and the object models that are installed."""
+    UseEncoder: _grpc.UnaryUnaryMultiCallable[_search_pb2.UseEncoderRequest, _search_pb2.Models]
+    """Switch to another encoder. It answers when it covers every item; until then the one before does."""
 
 @_typing.type_check_only
 class SearchServiceAsyncStub(SearchServiceStub):
@@ -82,6 +92,16 @@ class SearchServiceAsyncStub(SearchServiceStub):
     CountItems: _aio.UnaryUnaryMultiCallable[_search_pb2.CountItemsRequest, _search_pb2.ItemCount]  # type: ignore[assignment]
     PauseEmbedding: _aio.UnaryUnaryMultiCallable[_search_pb2.PauseEmbeddingRequest, _search_pb2.Progress]  # type: ignore[assignment]
     """Holds embedding back, or lets it go on."""
+    PutVectors: _aio.UnaryUnaryMultiCallable[_search_pb2.PutVectorsRequest, _search_pb2.PutVectorsResponse]  # type: ignore[assignment]
+    """Vectors that come from outside, of items that the catalogue knows; others are left out.
+    INVALID_ARGUMENT when their length is not the encoder's.
+    """
+    PutObjectVectors: _aio.UnaryUnaryMultiCallable[_search_pb2.PutObjectVectorsRequest, _search_pb2.PutVectorsResponse]  # type: ignore[assignment]
+    """What an object model says of detected objects: its vector, or the picture that it shall embed."""
+    ListModels: _aio.UnaryUnaryMultiCallable[_search_pb2.ListModelsRequest, _search_pb2.Models]  # type: ignore[assignment]
+    """The encoder, and the object models that are installed."""
+    UseEncoder: _aio.UnaryUnaryMultiCallable[_search_pb2.UseEncoderRequest, _search_pb2.Models]  # type: ignore[assignment]
+    """Switch to another encoder. It answers when it covers every item; until then the one before does."""
 
 class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -177,5 +197,39 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.Progress, _abc.Awaitable[_search_pb2.Progress]]:
         """Holds embedding back, or lets it go on."""
+
+    @_abc_1.abstractmethod
+    def PutVectors(
+        self,
+        request: _search_pb2.PutVectorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.PutVectorsResponse, _abc.Awaitable[_search_pb2.PutVectorsResponse]]:
+        """Vectors that come from outside, of items that the catalogue knows; others are left out.
+        INVALID_ARGUMENT when their length is not the encoder's.
+        """
+
+    @_abc_1.abstractmethod
+    def PutObjectVectors(
+        self,
+        request: _search_pb2.PutObjectVectorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.PutVectorsResponse, _abc.Awaitable[_search_pb2.PutVectorsResponse]]:
+        """What an object model says of detected objects: its vector, or the picture that it shall embed."""
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _search_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.Models, _abc.Awaitable[_search_pb2.Models]]:
+        """The encoder, and the object models that are installed."""
+
+    @_abc_1.abstractmethod
+    def UseEncoder(
+        self,
+        request: _search_pb2.UseEncoderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.Models, _abc.Awaitable[_search_pb2.Models]]:
+        """Switch to another encoder. It answers when it covers every item; until then the one before does."""
 
 def add_SearchServiceServicer_to_server(servicer: SearchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
