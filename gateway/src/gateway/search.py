@@ -128,3 +128,17 @@ class SearchClient(Remote):
 
     async def clusters(self, request: pb.FindClustersRequest) -> pb.Clusters:
         return await self.ask(self.stub.FindClusters, request, self._long_s)
+
+    async def put_vectors(self, request: pb.PutVectorsRequest) -> int:
+        """How many were written. Their dimensions must be those of the space."""
+        return (await self.ask(self.stub.PutVectors, request, self._pictures_s)).written
+
+    async def put_object_vectors(self, request: pb.PutObjectVectorsRequest) -> int:
+        return (await self.ask(self.stub.PutObjectVectors, request, self._pictures_s)).written
+
+    # --- models ---
+    async def models(self) -> pb.Models:
+        return await self.ask(self.stub.ListModels, pb.ListModelsRequest())
+
+    async def use_encoder(self, name: str) -> pb.Models:
+        return await self.ask(self.stub.UseEncoder, pb.UseEncoderRequest(name=name), self._pictures_s)
