@@ -12,7 +12,9 @@ MEDIA_STATE: Final = "media.state"
 
 JOBS_STREAM: Final = "JOBS"
 JOBS_THUMBNAIL: Final = "jobs.thumbnail"
+#: Payload of both: a media's number in decimal. Its pixels may be others; or only what it can be filtered by.
 JOBS_EMBED: Final = "jobs.embed"
+JOBS_FACTS: Final = "jobs.facts"
 THUMBNAIL_CONSUMER: Final = "thumbnail-workers"
 
 DEAD_STREAM: Final = "DEAD"

@@ -33,7 +33,7 @@ STREAMS: Final = (
     StreamConfig(
         name=subjects.JOBS_STREAM,
         # One by one: `jobs.>` would hold the parked ones as well.
-        subjects=[subjects.JOBS_THUMBNAIL, subjects.JOBS_EMBED],
+        subjects=[subjects.JOBS_THUMBNAIL, subjects.JOBS_EMBED, subjects.JOBS_FACTS],
         retention=RetentionPolicy.WORK_QUEUE,
         storage=StorageType.FILE,
         discard=DiscardPolicy.OLD,
