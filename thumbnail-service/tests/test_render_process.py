@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from thumbnail_service import frames
+from media_common import framed
 from thumbnail_service.config import render_environment
 from thumbnail_service.domain.jobs import Job, Result
 from thumbnail_service.render_process import RenderDied, RenderProcess
@@ -135,12 +135,12 @@ def test_the_environment_of_a_render_process_holds_no_address_and_no_key(monkeyp
 
 @pytest.mark.parametrize("fields", [[], [b""], [b"a", b"", b"\0" * 1000]])
 def test_a_message_is_what_was_packed(fields: list[bytes]) -> None:
-    packed = frames.pack(fields)
-    assert frames.LENGTH.unpack(packed[:4])[0] == len(packed) - 4
-    assert frames.unpack(packed[4:]) == fields
+    packed = framed.pack(fields)
+    assert framed.LENGTH.unpack(packed[:4])[0] == len(packed) - 4
+    assert framed.unpack(packed[4:]) == fields
 
 
 @pytest.mark.parametrize("body", [b"\1", b"\5\0\0\0abc", b"\0\0\0\0\1\0"])
 def test_a_message_cut_short_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="cut short"):
-        frames.unpack(body)
+        framed.unpack(body)

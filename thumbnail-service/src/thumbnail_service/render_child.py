@@ -14,7 +14,8 @@ import signal
 import sys
 from typing import IO
 
-from thumbnail_service import frames
+from media_common import framed
+
 from thumbnail_service.domain.jobs import Job
 from thumbnail_service.domain.limits import Limits
 
@@ -69,14 +70,14 @@ def _confine(memory_mb: int) -> None:
 
 
 def _receive(stream: IO[bytes]) -> list[bytes] | None:
-    head = stream.read(frames.LENGTH.size)
-    if len(head) < frames.LENGTH.size:
+    head = stream.read(framed.LENGTH.size)
+    if len(head) < framed.LENGTH.size:
         return None
-    return frames.unpack(stream.read(frames.LENGTH.unpack(head)[0]))
+    return framed.unpack(stream.read(framed.LENGTH.unpack(head)[0]))
 
 
 def _send(stream: IO[bytes], fields: list[bytes]) -> None:
-    stream.write(frames.pack(fields))
+    stream.write(framed.pack(fields))
     stream.flush()
 
 

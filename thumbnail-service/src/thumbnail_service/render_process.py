@@ -8,13 +8,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from thumbnail_service import frames
+from media_common import framed
+
 from thumbnail_service.domain.jobs import Job, Outcome, Result
 from thumbnail_service.domain.limits import Limits
 from thumbnail_service.render_child import DESCRIBE, MAKE, READY, STAND_IN
 
 logger = logging.getLogger(__name__)
 
+#: The largest thumbnail (1024 x 1024 RGBA, incompressible) is half of it; more is a broken stream.
+_MOST_BYTES: Final = 16 * 1024 * 1024
 #: Loading the libraries takes 0.2 s; a busy machine may take long.
 _START_LIMIT_S: Final = 30.0
 _STAND_IN_LIMIT_S: Final = 10.0
@@ -113,12 +116,12 @@ class RenderProcess:
         try:
             async with asyncio.timeout(limit_s):
                 if fields is not None:
-                    process.stdin.write(frames.pack(fields))
+                    process.stdin.write(framed.pack(fields))
                     await process.stdin.drain()
-                (length,) = frames.LENGTH.unpack(await process.stdout.readexactly(frames.LENGTH.size))
-                if length > frames.MAX_BYTES:
+                (length,) = framed.LENGTH.unpack(await process.stdout.readexactly(framed.LENGTH.size))
+                if length > _MOST_BYTES:
                     raise RenderDied("The render process answered nonsense.")
-                return frames.unpack(await process.stdout.readexactly(length))
+                return framed.unpack(await process.stdout.readexactly(length))
         except TimeoutError as error:
             raise RenderDied(f"Rendering took more than {limit_s:g} s.") from error
         except (asyncio.IncompleteReadError, ConnectionError, ValueError) as error:

@@ -1,4 +1,5 @@
-"""The messages between a worker and its render process: a length, then fields of bytes, each behind its length."""
+"""The messages between a service and a process of its own that decodes: a length, then fields of bytes, each behind
+its length."""
 
 from __future__ import annotations
 
@@ -7,8 +8,6 @@ from collections.abc import Sequence
 from typing import Final
 
 LENGTH: Final = struct.Struct("<I")
-#: The largest thumbnail (1024 x 1024 RGBA, incompressible) is half of it; more is a broken stream.
-MAX_BYTES: Final = 16 * 1024 * 1024
 
 
 def pack(fields: Sequence[bytes]) -> bytes:
