@@ -17,7 +17,7 @@ from media_proto import search_pb2_grpc
 from PIL.Image import Image
 from search_service.domain.points import INDEXES
 from search_service.domain.vectors import Vector, VectorStore
-from search_service.encoders.kept import KeptEncoder
+from search_service.encoders.choosing import Choosing
 from search_service.engine import Engine
 from search_service.servicer import SearchServicer
 from search_service.vectors.edge import EdgeStore
@@ -42,7 +42,7 @@ async def main() -> None:
     async def opened() -> VectorStore:
         return EdgeStore(Path(sys.argv[2]), INDEXES)
 
-    engine = Engine(KeptEncoder([("no model", NoModel)]), opened)
+    engine = Engine(Choosing("offline", lambda _: [("no model", NoModel)]), opened)
     register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine))
     async with serving(sys.argv[1], register, [], 1):
         await asyncio.Event().wait()

@@ -19,7 +19,7 @@ from PIL import Image
 from search_service.domain import points
 from search_service.domain.points import Facts
 from search_service.domain.vectors import Point, Vector, VectorStore, unit
-from search_service.encoders.kept import KeptEncoder
+from search_service.encoders.choosing import Choosing
 from search_service.engine import Engine
 from search_service.servicer import SearchServicer
 from search_service.vectors.memory import MemoryStore
@@ -58,7 +58,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     async def opened() -> VectorStore:
         return store
 
-    engine = Engine(KeptEncoder([("colours", Colours)]), opened)
+    engine = Engine(Choosing("offline", lambda _: [("colours", Colours)]), opened)
     register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine))
     address = f"unix:{tmp_path}/search.sock"
     async with serving(address, register, [], 1), open_channel(address) as channel:

@@ -18,7 +18,7 @@ from search_service.config import SearchSettings
 from search_service.domain.points import INDEXES
 from search_service.domain.vectors import VectorStore
 from search_service.encoders.choice import candidates
-from search_service.encoders.kept import KeptEncoder
+from search_service.encoders.choosing import Choosing
 from search_service.engine import Engine
 from search_service.servicer import SearchServicer
 
@@ -32,8 +32,10 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    encoder = KeptEncoder(candidates(public.encoder, settings.threads))
-    engine = Engine(encoder, partial(open_store, settings, public))
+    choosing = Choosing(
+        public.encoder, partial(candidates, threads=settings.threads), public.state_path / "search.json"
+    )
+    engine = Engine(choosing, partial(open_store, settings, public))
     register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine))
     async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s) as health:
         await health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)

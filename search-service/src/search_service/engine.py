@@ -1,39 +1,133 @@
-"""The parts of search put together: the encoder, the store, and what is searched with both of them now."""
+"""The parts of search put together: the encoder, the store, and what answers now, also while a model is switched.
+
+An alias in the store says whose vectors answer. When another encoder is wanted, its space is filled beside; queries are
+answered whole by the old model until somebody says that the new space covers every item. Then the alias is flipped, and
+what the old model left goes when its last query is over.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 from PIL.Image import Image
 
-from search_service.domain.errors import StoreUnavailable
+from search_service.domain.errors import EncoderUnavailable, NoSuchVectors, StoreUnavailable
+from search_service.domain.points import objects_of
 from search_service.domain.searching import Searching, TextIndex
 from search_service.domain.vectors import Vector, VectorStore
-from search_service.encoders.kept import KeptEncoder, State
+from search_service.encoders.choosing import Choosing, checked_setting
+from search_service.encoders.kept import KeptEncoder, State, Status
+from search_service.encoders.names import setting_of
 from search_service.encoders.pictures import decoded
+from search_service.encoders.port import Encoder
+
+logger = logging.getLogger(__name__)
 
 OpenStore = Callable[[], Awaitable[VectorStore]]
+#: The alias of the space that answers.
+ANSWERS: Final = "answers"
+
+
+class Space:
+    """Vectors of one model, and that model. Implements `Model` and `Words`: nothing but its own vectors comes out."""
+
+    def __init__(self, encoder: Encoder, kept: KeptEncoder) -> None:
+        self.name = encoder.space
+        self.dimensions = encoder.dimensions
+        self.family = encoder.name
+        self.model = encoder.model
+        self.kept = kept
+        self._users = 0
+        self._unused = asyncio.Event()
+        self._unused.set()
+
+    @property
+    def is_loaded(self) -> bool:
+        status = self.kept.status
+        return status.state is State.READY and status.space == self.name
+
+    async def images(self, batch: Sequence[Image]) -> Vector:
+        return await self.kept.images(batch, self.name)
+
+    async def texts(self, batch: Sequence[str]) -> Vector:
+        return await self.kept.texts(batch, self.name)
+
+    async def pictures(self, files: Sequence[bytes]) -> Vector:
+        """Vectors of whole files.
+
+        Raises:
+            UnreadablePicture: one of them cannot be decoded.
+        """
+        return await self.images(await asyncio.to_thread(_decoded, files))
+
+    def enter(self) -> None:
+        self._users += 1
+        self._unused.clear()
+
+    def leave(self) -> None:
+        self._users -= 1
+        if not self._users:
+            self._unused.set()
+
+    async def unused(self) -> None:
+        """When the last query is over."""
+        await self._unused.wait()
+
+
+class Answering:
+    """What one query works with from beginning to end, whatever is switched meanwhile."""
+
+    def __init__(self, space: Space, store: VectorStore, catalogue: TextIndex | None) -> None:
+        self.space = space
+        self.store = store
+        self.searching = Searching(store, space, catalogue, space.name)
+
+    async def vectors(self, ids: Sequence[int]) -> dict[int, Vector]:
+        """Of points that have one."""
+        return await self.store.vectors(self.space.name, ids)
 
 
 class Engine:
     """Opened when it is first needed: a store or a model that is away is asked for again by the next call."""
 
-    def __init__(self, encoder: KeptEncoder, open_store: OpenStore, catalogue: TextIndex | None = None) -> None:
-        self.encoder = encoder
+    def __init__(self, choosing: Choosing, open_store: OpenStore, catalogue: TextIndex | None = None) -> None:
+        self._choosing = choosing
         self._open_store = open_store
         self._catalogue = catalogue
+        self._wanted = choosing.kept(choosing.wanted)
+        self._now: Space | None = None
+        self._next: Space | None = None
         self._opening = asyncio.Lock()
+        self._turning = asyncio.Lock()
         self._store: VectorStore | None = None
         self._trouble = ""
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    # ---- what is told ----
+
+    @property
+    def status(self) -> Status:
+        """Of the encoder that answers."""
+        return (self._now.kept if self._now is not None else self._wanted).status
+
+    @property
+    def next_status(self) -> Status | None:
+        """Of the encoder that is wanted instead."""
+        return None if self._now is None or self._now.kept is self._wanted else self._wanted.status
 
     @property
     def reason(self) -> str:
         """Why there is no search, in a sentence; empty when there is."""
-        status = self.encoder.status
+        status = self.status
         if status.state is State.LOADING:
             return "The model is being loaded, or has not been asked for yet."
         return self._trouble if status.state is State.READY else status.reason
+
+    # ---- searching ----
 
     async def store(self) -> VectorStore:
         """
@@ -50,36 +144,198 @@ class Engine:
                 self._trouble = ""
             return self._store
 
-    async def searching(self) -> Searching:
-        """Over the vectors of the encoder in use.
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator[Answering]:
+        """What answers a query, and stays until the query is over.
 
         Raises:
             EncoderUnavailable, StoreUnavailable: with the reason.
         """
-        encoder = await self.encoder.ready()
-        store = await self.store()
-        await store.ensure(encoder.space, encoder.dimensions)
-        return Searching(store, self.encoder, self._catalogue, encoder.space)
+        store, space = await self._answering_space()
+        space.enter()
+        try:
+            yield Answering(space, store, self._catalogue)
+        except NoSuchVectors as error:
+            if self._now is space:
+                self._now = None
+            raise StoreUnavailable("The vectors were removed from the store; they are made again.") from error
+        finally:
+            space.leave()
 
-    async def vectors(self, ids: Sequence[int]) -> dict[int, Vector]:
-        """Of points that have one, in the encoder's space."""
-        encoder = await self.encoder.ready()
-        store = await self.store()
-        await store.ensure(encoder.space, encoder.dimensions)
-        return await store.vectors(encoder.space, ids)
+    # ---- filling and switching ----
 
-    async def pictures(self, files: Sequence[bytes]) -> Vector:
-        """Vectors of whole files.
+    async def filling(self) -> list[Space]:
+        """What has to hold every item: the space that answers and, while it is filled, the one that will.
+
+        Empty when search is switched off. While the next model cannot be loaded, it is left out.
 
         Raises:
-            UnreadablePicture: one of them cannot be decoded.
+            EncoderUnavailable, StoreUnavailable: nothing can be filled, with the reason.
         """
-        return await self.encoder.images(await asyncio.to_thread(_decoded, files))
+        if self._wanted.status.state is State.OFF:
+            return []
+        store, now = await self._answering_space()
+        async with self._turning:
+            try:
+                await self._prepare_next(store)
+            except EncoderUnavailable as error:
+                logger.warning("the next encoder cannot be filled: %s", error.message)
+            return [space for space in (self._now or now, self._next) if space is not None]
+
+    async def covered(self, name: str) -> None:
+        """The space holds every item: from the next query on it answers, and what was before goes.
+
+        Said of the one that answers, or of one that is no longer wanted, it changes nothing.
+        """
+        store = await self.store()
+        async with self._turning:
+            if self._next is not None and self._next.name == name:
+                await self._turn_to(store, self._next)
+
+    async def use(self, setting: str) -> None:
+        """Fill the space of another encoder, and let it answer when it covers all.
+
+        Raises:
+            InvalidArgument: there can be no such encoder.
+            EncoderUnavailable: it cannot be loaded, or search is switched off; nothing has changed.
+        """
+        checked_setting(setting)
+        if self._wanted.status.state is State.OFF:
+            raise EncoderUnavailable(self._wanted.status.reason)
+        fresh = self._choosing.kept(setting)
+        try:
+            encoder = await fresh.ready()
+            store = await self.store()
+        except BaseException:
+            await fresh.close()
+            raise
+        async with self._turning:
+            if self._now is None:
+                with suppress(EncoderUnavailable):
+                    await self._settled(store)
+            before, self._wanted = self._wanted, fresh
+            given_up, self._next = self._next, None
+            self._choosing.want(setting)
+            if self._now is None:  # what was wanted before cannot be loaded: this one answers with what it has
+                await self._turn_to(store, await self._made(store, encoder, fresh))
+            else:
+                await self._prepare_next(store)
+            self._leave(store, before, given_up)
 
     async def close(self) -> None:
-        await self.encoder.close()
+        for task in self._leaving:
+            task.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+        for kept in {self._wanted, *(space.kept for space in (self._now, self._next) if space is not None)}:
+            await kept.close()
         if self._store is not None:
             await self._store.close()
+
+    # ---- steps; those below `_turning` are taken one at a time ----
+
+    async def _answering_space(self) -> tuple[VectorStore, Space]:
+        if self._wanted.status.state is State.OFF:
+            raise EncoderUnavailable(self._wanted.status.reason)
+        store, now = await self.store(), self._now
+        if now is None or not now.is_loaded:
+            async with self._turning:
+                now = await self._settled(store)
+        return store, now
+
+    async def _settled(self, store: VectorStore) -> Space:
+        """The space that answers, its model loaded.
+
+        Raises:
+            EncoderUnavailable: it cannot be loaded, and there is no other.
+        """
+        name = self._now.name if self._now is not None else (await store.aliases()).get(ANSWERS, "")
+        if self._now is not None:
+            kept = self._now.kept
+        elif self._choosing.is_another(name):
+            kept = self._choosing.kept(self._choosing.setting_of(name), name)
+        else:
+            kept = self._wanted
+        try:
+            encoder = await kept.ready()
+        except EncoderUnavailable:
+            if self._now is not None or kept is self._wanted:
+                raise
+            # The model of the vectors there are is gone for good; the new one answers with what it has.
+            await kept.close()
+            kept, encoder = self._wanted, await self._wanted.ready()
+        if encoder.space == name:
+            if self._now is None:
+                self._now = await self._made(store, encoder, kept)
+            return self._now
+        return await self._turned_out_another(store, encoder, kept, name)
+
+    async def _turned_out_another(self, store: VectorStore, encoder: Encoder, kept: KeptEncoder, name: str) -> Space:
+        """The wanted model is not that of the vectors there are, if any: its own one answers, when it is to be had."""
+        if setting := self._choosing.setting_of(name):
+            old = self._choosing.kept(setting, name)
+            try:
+                self._now = await self._made(store, await old.ready(), old)
+                return self._now
+            except EncoderUnavailable:
+                await old.close()
+        return await self._turn_to(store, await self._made(store, encoder, kept))
+
+    async def _prepare_next(self, store: VectorStore) -> None:
+        """Have the wanted model's space ready to be filled, when it is not the one that answers.
+
+        Raises:
+            EncoderUnavailable: it cannot be loaded.
+        """
+        now = self._now
+        if now is None or now.kept is self._wanted:
+            if len(self._choosing.spaces) > 1:  # a switch that was cut short
+                self._leave(store)
+            return
+        encoder = await self._wanted.ready()
+        if encoder.space == now.name:  # the same model by another name: one copy is enough
+            self._now, self._next = await self._made(store, encoder, self._wanted), None
+            self._leave(store, now.kept, now)
+        elif self._next is None or self._next.name != encoder.space:
+            self._next = await self._made(store, encoder, self._wanted)
+
+    async def _made(self, store: VectorStore, encoder: Encoder, kept: KeptEncoder) -> Space:
+        self._choosing.remember(encoder.space, setting_of(encoder.name, encoder.model))
+        await store.ensure(encoder.space, encoder.dimensions)
+        return Space(encoder, kept)
+
+    async def _turn_to(self, store: VectorStore, space: Space) -> Space:
+        await store.set_alias(ANSWERS, space.name)
+        logger.info("%s answers from now on", space.name)
+        before, self._now, self._next = self._now, space, None
+        self._leave(store, None if before is None else before.kept, before)
+        return space
+
+    def _leave(self, store: VectorStore, kept: KeptEncoder | None = None, space: Space | None = None) -> None:
+        """Let go of a model and a space, when their last query is over, and of every space that nobody fills."""
+        task = asyncio.create_task(self._left(store, kept, space))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _left(self, store: VectorStore, kept: KeptEncoder | None, space: Space | None) -> None:
+        if space is not None:
+            await space.unused()
+        async with self._turning:
+            used = {self._wanted, *(one.kept for one in (self._now, self._next) if one is not None)}
+            for gone in {kept, space.kept if space is not None else None} - used - {None}:
+                assert gone is not None
+                await gone.close()
+            if self._now is None or (self._now.kept is not self._wanted and self._next is None):
+                return  # what the wanted model's space is called is not known yet
+            needed = {one.name for one in (self._now, self._next) if one is not None}
+            for name in set(self._choosing.spaces) - needed:
+                try:
+                    await store.drop(objects_of(name))
+                    await store.drop(name)
+                except StoreUnavailable as error:  # the next time that something is left
+                    logger.warning("old vectors are still there: %s", error.message)
+                    return
+                self._choosing.forget(name)
+                logger.info("removed the vectors of %s", name)
 
 
 def _decoded(files: Sequence[bytes]) -> list[Image]:

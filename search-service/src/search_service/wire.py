@@ -117,4 +117,9 @@ def encoder_out(status: Status) -> pb.Encoder:
         dimensions=status.dimensions,
         state=_STATES[status.state],
         reason=status.reason,
+        space=status.space,
     )
+
+
+def next_out(status: Status | None) -> pb.Encoder | None:
+    return None if status is None else encoder_out(status)

@@ -52,6 +52,16 @@ class Facts:
     folder_ids: Sequence[int] = ()  # all above it, so that a subtree is one value
 
 
+def objects_of(space: str) -> str:
+    """The collection of what an encoder says of detected objects, beside that of frames."""
+    return f"{space}.objects"
+
+
+def objects_by(model: str) -> str:
+    """The collection of what a registered object model says. No encoder's space has a dot in its name."""
+    return f"object-model.{model}"
+
+
 def payload(point_id: int, facts: Facts, timestamp_s: float = 0.0) -> Payload:
     """Every field is there, so that writing it again leaves nothing of the old one."""
     return {

@@ -6,7 +6,7 @@ Ids in requests and answers are items'; points are their frames. An item's score
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -14,7 +14,7 @@ import numpy as np
 from media_common.errors import InvalidArgument
 
 from search_service.domain import feedback, fusion, points, temporal
-from search_service.domain.errors import UnknownItem
+from search_service.domain.errors import NoSuchVectors, UnknownItem
 from search_service.domain.filters import EVERYTHING, Filter, Has, both
 from search_service.domain.fusion import Scored
 from search_service.domain.vectors import DEFAULT_EF, Hit, Vector, VectorStore, unit
@@ -23,6 +23,8 @@ from search_service.domain.vectors import DEFAULT_EF, Hit, Vector, VectorStore, 
 _TEXT_CANDIDATES: Final = 1000
 #: Finds of each query among which groups are looked for.
 _TEMPORAL_CANDIDATES: Final = 500
+#: The object model that is always there: what the encoder says of objects cut out of their pictures.
+OBJECTS: Final = "objects"
 #: Twice what is wanted, since lots fall unevenly.
 _SPARE: Final = 2
 
@@ -48,6 +50,23 @@ class Scope:
     filter: Filter = EVERYTHING
     seen: Sequence[int] = ()  # items that do not come back
     excluded: Sequence[int] = ()  # items that do not come back, nor any of their groups; or groups
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStart:
+    """A detected object that finds shall be like, by what a model says of it."""
+
+    object_id: int
+    model: str = OBJECTS
+
+
+@dataclass(frozen=True, slots=True)
+class _Like:
+    """Where a search for the like of something starts, and the collections in which vectors can be compared with it."""
+
+    target: Vector
+    item_id: int
+    places: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,35 +99,45 @@ class Searching:
         """The items nearest to a vector, best first: as many as pass, at most `limit`."""
         return await self._nearest(await self._filter(scope), target, limit)
 
-    async def like(self, scope: Scope, point_id: int, limit: int) -> list[Scored]:
-        """The items nearest to a point's item, without itself.
-
-        Raises:
-            UnknownItem: it has no vector.
-        """
-        target, item_id = await self._point(point_id)
-        narrowed = both(await self._filter(scope), points.without_items([item_id]))
-        return await self._nearest(narrowed, target, limit)
-
-    async def paged(
-        self, scope: Scope, text: str, point_id: int | None, *, at_least: float, offset: int, limit: int, cap: int
-    ) -> Page:
-        """CoreViz' score, a page of it: cosine plus words, likeness to a point, or the mean of both. Counted to `cap`.
+    async def like(self, scope: Scope, start: int | ObjectStart, limit: int) -> list[Scored]:
+        """The items nearest to a point's item or to an object, without the item itself.
 
         Raises:
             UnknownItem: the point has no vector.
-            InvalidArgument: neither text nor point is given.
+            InvalidArgument: the object has none.
         """
-        if point_id is None and not text:
+        like = await self._start(start)
+        narrowed = both(await self._filter(scope), points.without_items([like.item_id]))
+        return await self._near(narrowed, like, limit)
+
+    async def paged(
+        self,
+        scope: Scope,
+        text: str,
+        start: int | ObjectStart | None,
+        *,
+        at_least: float,
+        offset: int,
+        limit: int,
+        cap: int,
+    ) -> Page:
+        """CoreViz' score, a page of it: cosine plus words, likeness to a point or an object, or the mean of both.
+        Counted to `cap`.
+
+        Raises:
+            UnknownItem: the point has no vector.
+            InvalidArgument: the object has none, or neither text nor something to be like is given.
+        """
+        if start is None and not text:
             raise InvalidArgument("Neither words nor an item to be like are given.")
-        if point_id is None:
+        if start is None:
             scores = await self._matching(scope, await self._filter(scope), text, cap)
         else:
-            target, item_id = await self._point(point_id)
-            narrowed = both(await self._filter(scope), points.without_items([item_id]))
-            scores = {scored.item_id: scored.score for scored in await self._nearest(narrowed, target, cap)}
+            like = await self._start(start)
+            narrowed = both(await self._filter(scope), points.without_items([like.item_id]))
+            scores = {scored.item_id: scored.score for scored in await self._near(narrowed, like, cap)}
             if text:
-                scores = await self._averaged(scope, narrowed, text, target, scores, cap)
+                scores = await self._averaged(scope, narrowed, text, like, scores, cap)
         return Page(*fusion.page(fusion.ranked(scores, at_least), offset, limit, cap))
 
     async def count(self, scope: Scope) -> int:
@@ -170,27 +199,36 @@ class Searching:
             points.without_groups(sorted(groups)),
         )
 
-    async def _hits(self, filter: Filter, target: Vector, limit: int) -> list[Hit]:
+    async def _hits(self, filter: Filter, target: Vector, limit: int, place: str = "") -> list[Hit]:
         """The nearest points. A graph can miss some that pass a narrow filter: then all of them are looked at."""
-        hits = await self._store.search(self._vectors, target, limit, filter, ef=max(DEFAULT_EF, limit))
-        if len(hits) < limit and len(hits) < await self._store.count(self._vectors, filter):
-            hits = await self._store.search(self._vectors, target, limit, filter, exact=True)
+        place = place or self._vectors
+        hits = await self._store.search(place, target, limit, filter, ef=max(DEFAULT_EF, limit))
+        if len(hits) < limit and len(hits) < await self._store.count(place, filter):
+            hits = await self._store.search(place, target, limit, filter, exact=True)
         return hits
 
-    async def _nearest(self, filter: Filter, target: Vector, limit: int) -> list[Scored]:
+    async def _near(self, filter: Filter, like: _Like, limit: int) -> list[Scored]:
+        """The items that have the most alike, in whichever collection it is."""
+        found = await asyncio.gather(*(self._nearest(filter, like.target, limit, place) for place in like.places))
+        best: dict[int, float] = {}
+        for scored in (one for part in found for one in part):
+            best[scored.item_id] = max(best.get(scored.item_id, -1.0), scored.score)
+        return fusion.ranked(best)[:limit]
+
+    async def _nearest(self, filter: Filter, target: Vector, limit: int, place: str = "") -> list[Scored]:
         """More points are asked for until they belong to enough items."""
         wanted = limit
         while True:
-            hits = await self._hits(filter, target, wanted)
+            hits = await self._hits(filter, target, wanted, place)
             best: dict[int, float] = {}
-            for hit, item_id in zip(hits, await self._items(hits), strict=True):
+            for hit, item_id in zip(hits, await self._items(hits, place), strict=True):
                 best.setdefault(item_id, hit.score)
             if len(best) >= limit or len(hits) < wanted:
                 return fusion.ranked(best)[:limit]
             wanted *= 2
 
-    async def _items(self, hits: Sequence[Hit]) -> list[int]:
-        payloads = await self._store.payloads(self._vectors, [hit.point_id for hit in hits])
+    async def _items(self, hits: Sequence[Hit], place: str = "") -> list[int]:
+        payloads = await self._store.payloads(place or self._vectors, [hit.point_id for hit in hits])
         # Deleted between the two questions: the point's own id is as good as any, and hydrating finds nothing.
         return [_whole(payloads.get(hit.point_id, {}).get(points.ITEM), hit.point_id) for hit in hits]
 
@@ -204,12 +242,15 @@ class Searching:
         return fusion.fused(cosines, {item_id: score for item_id, score in words.items() if item_id in cosines})
 
     async def _averaged(
-        self, scope: Scope, filter: Filter, text: str, target: Vector, near: dict[int, float], cap: int
+        self, scope: Scope, filter: Filter, text: str, like: _Like, near: dict[int, float], cap: int
     ) -> dict[int, float]:
         """The mean of both scores for candidates of either, none of them guessed."""
         matching = await self._matching(scope, filter, text, cap)
         [words] = await self._words.texts([text])
-        near = near | await self._exact(filter, target, matching.keys() - near.keys())
+        missing = matching.keys() - near.keys()
+        for place in like.places:
+            exact = await self._exact(filter, like.target, missing, place)
+            near = near | {key: max(score, near.get(key, 0.0)) for key, score in exact.items()}
         matching |= fusion.fused(await self._exact(filter, words, near.keys() - matching.keys()), {})
         return fusion.averaged(matching, near)
 
@@ -218,14 +259,13 @@ class Searching:
             return {}
         return await self._catalogue.find(scope.collection_id, text, _TEXT_CANDIDATES)
 
-    async def _exact(self, filter: Filter, target: Vector, item_ids: set[int]) -> dict[int, float]:
-        """The cosine of the items that pass, each by its best frame."""
+    async def _exact(self, filter: Filter, target: Vector, item_ids: Set[int], place: str = "") -> dict[int, float]:
+        """The cosine of the items that pass, each by its best frame (or object, in another place)."""
         if not item_ids:
             return {}
-        ids = await self._store.ids(self._vectors, both(filter, Has(points.ITEM, frozenset(item_ids))))
-        vectors, payloads = await asyncio.gather(
-            self._store.vectors(self._vectors, ids), self._store.payloads(self._vectors, ids)
-        )
+        place = place or self._vectors
+        ids = await self._store.ids(place, both(filter, Has(points.ITEM, frozenset(item_ids))))
+        vectors, payloads = await asyncio.gather(self._store.vectors(place, ids), self._store.payloads(place, ids))
         owners = {key: _whole(payload.get(points.ITEM), key) for key, payload in payloads.items()}
         cosines = {key: float(vector @ unit(target)) for key, vector in vectors.items()}
         return fusion.by_item(cosines, owners)
@@ -255,12 +295,26 @@ class Searching:
         vectors = await self._store.vectors(self._vectors, sorted(chosen))
         return np.stack([vectors[key] for key in sorted(vectors)]) if vectors else np.zeros((0, 0), np.float32)
 
-    async def _point(self, point_id: int) -> tuple[Vector, int]:
-        vectors = await self._store.vectors(self._vectors, [point_id])
-        if point_id not in vectors:
+    async def _start(self, start: int | ObjectStart) -> _Like:
+        if isinstance(start, int):
+            place, key, beside = self._vectors, start, []
+        elif start.model == OBJECTS:
+            # Whole pictures have vectors of the same encoder: an object may be like one of those too.
+            place, key, beside = points.objects_of(self._vectors), start.object_id, [self._vectors]
+        else:
+            place, key, beside = points.objects_by(start.model), start.object_id, []
+        try:
+            vectors = await self._store.vectors(place, [key])
+            payload = (await self._store.payloads(place, [key])).get(key, {})
+        except NoSuchVectors:
+            if isinstance(start, int):
+                raise
+            vectors, payload = {}, {}
+        if key in vectors:
+            return _Like(vectors[key], _whole(payload.get(points.ITEM), key), (place, *beside))
+        if isinstance(start, int):
             raise UnknownItem("This item has no vector yet.")
-        payload = (await self._store.payloads(self._vectors, [point_id])).get(point_id, {})
-        return vectors[point_id], _whole(payload.get(points.ITEM), point_id)
+        raise InvalidArgument(f"This object has no vector of the model '{start.model}'.")
 
     @staticmethod
     def _rows(vectors: Sequence[Vector], like: Vector) -> Vector:

@@ -97,37 +97,44 @@ class KeptEncoder:
                 raise EncoderUnavailable(self._reason)
             return self._encoder
 
-    async def images(self, batch: Sequence[Image]) -> Vector:
+    async def images(self, batch: Sequence[Image], space: str = "") -> Vector:
         """Vectors of pictures.
 
+        Args:
+            space: the vectors' own, where others would be mistaken for them.
+
         Raises:
-            EncoderUnavailable: no model, or no memory for it; the next call tries again.
+            EncoderUnavailable: no model, or no memory for it; the next call tries again. Or the model that was loaded
+                again is another one.
         """
-        encoder = await self.ready()
+        encoder = await self._ready(space)
         return await self._run(self._for_images, lambda: encoder.images(batch))
 
-    async def texts(self, batch: Sequence[str]) -> Vector:
+    async def texts(self, batch: Sequence[str], space: str = "") -> Vector:
         """Vectors of texts, those asked for lately from memory.
 
         Raises:
             EncoderUnavailable: see `images`.
         """
-        encoder = await self.ready()
-        missing = [text for text in dict.fromkeys(batch) if text not in self._texts]
-        fresh: dict[str, Vector] = {}
-        if missing:
+        encoder = await self._ready(space)
+        known = {text: self._texts[text] for text in batch if text in self._texts}
+        if missing := [text for text in dict.fromkeys(batch) if text not in known]:
             rows = await self._run(self._for_texts, lambda: encoder.texts(missing))
-            fresh = dict(zip(missing, rows, strict=True))
-        found = []
-        for text in batch:
-            vector = fresh[text] if text in fresh else self._texts[text]
-            found.append(vector)
-            if encoder is self._encoder:
-                self._texts[text] = vector
+            known |= dict(zip(missing, rows, strict=True))
+        if encoder is self._encoder:
+            for text in batch:
+                self._texts[text] = known[text]
                 self._texts.move_to_end(text)
+        found = [known[text] for text in batch]
         while len(self._texts) > _TEXTS:
             self._texts.popitem(last=False)
         return np.stack(found) if found else np.zeros((0, encoder.dimensions), np.float32)
+
+    async def _ready(self, space: str) -> Encoder:
+        encoder = await self.ready()
+        if space not in ("", encoder.space):
+            raise EncoderUnavailable("The model was changed while it was asked; ask again.")
+        return encoder
 
     async def close(self) -> None:
         for threads in (self._for_images, self._for_texts):

@@ -23,14 +23,20 @@ def open_clip_of(setting: str) -> OpenClip:
     return OpenClip(model, weights)
 
 
-def space_of(family: str, model: str, weights: str) -> str:
-    """A name for the vectors: told apart by the weights, and by a checkpoint's size and time when it is a file.
+def setting_of(family: str, model: str) -> str:
+    """What a model is set by: its family, or that and which one."""
+    return family if family == "offline" else f"{family}:{model}"
 
-    A checkpoint that is trained again under its old name gives other vectors, which must not mix with the old ones.
+
+def space_of(family: str, model: str, weights: str) -> str:
+    """A name for the vectors: told apart by the weights, and by what is in a checkpoint when it is a file.
+
+    A checkpoint that is trained again under its old name gives other vectors, which must not mix with the old ones; one
+    that was moved, or lost and put back, gives the same.
     """
     short = Path(weights).stem
     if (file := Path(weights).expanduser()).is_file():
-        facts = file.stat()
-        seal = hashlib.blake2b(f"{file.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode(), digest_size=4)
+        with file.open("rb") as opened:
+            seal = hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=4))
         short += f"-{seal.hexdigest()}"
     return re.sub(r"[^A-Za-z0-9_-]+", "-", f"{family}-{model}-{short}")[:100]

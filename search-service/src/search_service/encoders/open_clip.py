@@ -77,23 +77,25 @@ def load(model: str, weights: str) -> OpenClipEncoder:
     is_file = "/" in weights or file.exists()
     if is_file and not file.is_file():
         raise EncoderUnavailable(f"The checkpoint {weights} is not there.")
-    if model not in open_clip.list_models():
-        configuration = file.with_name(f"{model}.json")
-        if not (is_file and configuration.is_file()):
-            raise EncoderUnavailable(f"open_clip knows no model {model}, and there is no {configuration.name}.")
-        open_clip.add_model_config(configuration)
-    if not is_file:
-        _refuse_unreachable(model, weights)
-    where = placement()
-    precision = {torch.bfloat16: "pure_bf16", torch.float16: "pure_fp16"}.get(where.dtype, "fp32")
     try:
+        if model not in open_clip.list_models():
+            configuration = file.with_name(f"{model}.json")
+            if not (is_file and configuration.is_file()):
+                raise EncoderUnavailable(f"open_clip knows no model {model}, and there is no {configuration.name}.")
+            open_clip.add_model_config(configuration)
+        if not is_file:
+            _refuse_unreachable(model, weights)
+        where = placement()
+        precision = {torch.bfloat16: "pure_bf16", torch.float16: "pure_fp16"}.get(where.dtype, "fp32")
         network, _, prepared = open_clip.create_model_and_transforms(
             model, pretrained=str(file) if is_file else weights, precision=precision, device=where.device
         )
+        network.eval()
+        return OpenClipEncoder(model, weights, network, prepared, open_clip.get_tokenizer(model), where)
+    except EncoderUnavailable:
+        raise
     except Exception as error:  # open_clip, torch and the hub raise whatever they like
         raise EncoderUnavailable(f"{model} with {weights} cannot be loaded: {_first_line(error)}.") from error
-    network.eval()
-    return OpenClipEncoder(model, weights, network, prepared, open_clip.get_tokenizer(model), where)
 
 
 def _refuse_unreachable(model: str, weights: str) -> None:
