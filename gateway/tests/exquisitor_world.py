@@ -3,6 +3,7 @@ what the rows say."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,9 +75,8 @@ def item_message(row: Row, tagset_ids: Any) -> pb.Item:
         group_id=row.group,
         is_group=row.is_group,
     )
-    for tagset_id in set(tagset_ids):
-        if row.tags.get(tagset_id):
-            item.tags[tagset_id].values.extend(value_message(value) for value in row.tags[tagset_id])
+    carried = {str(tagset_id): row.tags[tagset_id] for tagset_id in sorted(set(tagset_ids)) if row.tags.get(tagset_id)}
+    item.tags_json = json.dumps(carried).encode() if carried else b""
     return item
 
 

@@ -321,7 +321,7 @@ def test_an_import_keeps_its_numbers_and_new_ones_come_after(database: Database,
     assert imported.id_base == BASE_STEP
     items = database.read(retrieval.base, imported, [45, 42, 7, 999, 42])
     assert [(item.id, item.uri, item.group_id) for item in items] == [
-        (45, "odd//x.jpg", None), (42, "video/42.mp4", 7), (7, "video/7.mp4", None), (42, "video/42.mp4", 7),
+        (45, b"odd//x.jpg", None), (42, b"video/42.mp4", 7), (7, b"video/7.mp4", None), (42, b"video/42.mp4", 7),
     ]  # fmt: skip
     assert database.read(retrieval.related, imported, [42, 45, 999]) == {42: [43, 44], 45: [], 999: []}
     assert database.read(retrieval.members, imported, 7) == [42, 43, 44]

@@ -137,7 +137,11 @@ def _compare(database: Database, collection: Collection, rows: Rows) -> None:
     related = database.read(retrieval.related, collection, ids)
     for one, item in items.items():
         page, base = rows.page_base(one), rows.base(one)
-        assert (item.uri, item.name, item.group_id) == (base["uri"], page["name"], page["groupId"])
+        assert (item.uri and item.uri.decode(), item.name, item.group_id) == (
+            base["uri"],
+            page["name"],
+            page["groupId"],
+        )
         assert item.is_group is (one in rows.groups)
         for tagset_id in rows.tagsets:
             assert carried.get(item.media_id, {}).get(tagset_id, []) == rows.values(one, tagset_id)

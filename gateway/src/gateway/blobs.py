@@ -16,9 +16,12 @@ from gateway.errors import Failure
 
 Face = Literal["file", "thumb"]
 
-#: The signed text is `<face letter>.<item id>.<expiry in ms>`, all of it fit for an address as it is.
+#: An address is `<face letter>.<item id>.<expiry in ms>~<signature>`, all of it fit for an address as it is.
 _LETTERS: Final[dict[Face, str]] = {"file": "f", "thumb": "t"}
 _FACES: Final[dict[str, Face]] = {letter: face for face, letter in _LETTERS.items()}
+#: Bytes of a signature, and the characters they make: no padding.
+_SIZE: Final = 21
+_LENGTH: Final = 28
 #: An address stays the same for this part of its life, so that a browser's cache knows it again.
 _STEPS: Final = 60
 
@@ -39,10 +42,18 @@ class BlobSigner:
         self._step_ms = max(1, self._ttl_ms // _STEPS)
         self._clock = clock
 
+    def expiry_ms(self) -> int:
+        """When an address made now ends."""
+        return (int(self._clock() * 1000) + self._ttl_ms) // self._step_ms * self._step_ms + self._step_ms
+
     def token(self, face: Face, item_id: int) -> str:
-        expires_ms = (int(self._clock() * 1000) + self._ttl_ms) // self._step_ms * self._step_ms + self._step_ms
-        text = f"{_LETTERS[face]}.{item_id}.{expires_ms}"
-        return f"{text}~{self._signature(text)}"
+        return self.tokens(item_id, self.expiry_ms())[face]
+
+    def tokens(self, item_id: int, expires_ms: int) -> dict[Face, str]:
+        """Of both faces: they are asked for together, and one digest holds the signatures of both."""
+        text = f"{item_id}.{expires_ms}"
+        file, thumb = self._signatures(text)
+        return {"file": f"f.{text}~{file}", "thumb": f"t.{text}~{thumb}"}
 
     def read(self, token: str) -> Blob:
         """
@@ -50,20 +61,24 @@ class BlobSigner:
             Failure: 403, it is not one of ours or its time is over.
         """
         try:
-            text, _, signature = token.partition("~")
-            if not compare_digest(signature.encode(), self._signature(text).encode()):
+            named, _, signature = token.partition("~")
+            letter, _, text = named.partition(".")
+            own = dict(zip(_FACES, self._signatures(text), strict=True)).get(letter, "")
+            if not own or not compare_digest(signature.encode(), own.encode()):
                 raise ValueError("not signed by us")
-            letter, item_id, expires_ms = text.split(".")
+            item_id, expires_ms = text.split(".")
         except ValueError:
             raise Failure(403, ErrorCode.OUTSIDE_ROOTS, "This address is not one of ours.") from None
         if self._clock() * 1000 >= int(expires_ms):
             raise Failure(403, ErrorCode.OUTSIDE_ROOTS, "This address has expired; ask for the item again.")
         return Blob(_FACES[letter], int(item_id))
 
-    def _signature(self, text: str) -> str:
-        """Keyed BLAKE2b (RFC 7693): a page of a hundred items has two hundred, and HMAC costs five times as much."""
-        digest = blake2b(text.encode(), key=self._key, digest_size=20).digest()
-        return urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+    def _signatures(self, text: str) -> tuple[str, str]:
+        """Of file and thumbnail. Keyed BLAKE2b (RFC 7693): HMAC costs five times as much, and a page of a hundred items
+        has a hundred of them."""
+        digest = blake2b(text.encode(), key=self._key, digest_size=2 * _SIZE).digest()
+        both = urlsafe_b64encode(digest).decode("ascii")
+        return both[:_LENGTH], both[_LENGTH:]
 
 
 class BlobAddresses:
@@ -75,9 +90,17 @@ class BlobAddresses:
             scheme = request.scope["scheme"]
         self._base = f"{scheme}://{request.headers['host']}/blob/"
         self._signer = signer
+        self._expires_ms = signer.expiry_ms()
+        self._of = 0
+        self._tokens: dict[Face, str] = {}
 
     def file(self, item_id: int) -> str:
-        return self._base + self._signer.token("file", item_id)
+        return self._address("file", item_id)
 
     def thumbnail(self, item_id: int) -> str:
-        return self._base + self._signer.token("thumb", item_id)
+        return self._address("thumb", item_id)
+
+    def _address(self, face: Face, item_id: int) -> str:
+        if item_id != self._of or not self._tokens:
+            self._of, self._tokens = item_id, self._signer.tokens(item_id, self._expires_ms)
+        return self._base + self._tokens[face]

@@ -45,12 +45,28 @@ def quoted(path: bytes) -> str:
     return quote_from_bytes(path, safe="")
 
 
+class Written(bytes):
+    """A part of an answer that is JSON already."""
+
+
 def dumps(value: Any) -> bytes:
     """JSON. orjson refuses lone surrogates; the standard library writes them as escapes."""
     try:
-        return orjson.dumps(value)
+        return orjson.dumps(value, default=_fragment)
     except TypeError:
-        return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+        return json.dumps(value, ensure_ascii=True, separators=(",", ":"), default=_read).encode("ascii")
+
+
+def _fragment(value: Any) -> orjson.Fragment:
+    if isinstance(value, Written):
+        return orjson.Fragment(bytes(value))
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, Written):
+        return orjson.loads(bytes(value))
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def plain(path: bytes) -> bytes:

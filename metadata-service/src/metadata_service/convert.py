@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from media_common.errors import InvalidArgument
 from media_common.kept import KeptFile
 from media_proto import metadata_pb2 as pb
@@ -200,15 +201,15 @@ def items(found: Sequence[Item], tags: Mapping[int, Mapping[int, Sequence[Value]
             media_id=one.media_id,
             kind=_number(pb.MediaKind, one.kind),
             name=one.name,
-            uri=None if one.uri is None else one.uri.encode("utf-8", "surrogateescape"),
+            uri=one.uri,
             thumbnail_uri=one.thumbnail_uri,
             source=_number(pb.MediaSource, one.source),
             group_id=one.group_id,
             frame=one.frame,
             is_group=one.is_group,
         )
-        for tagset_id, values in tags.get(one.media_id, {}).items():
-            added.tags[tagset_id].values.extend(value(each) for each in values)
+        if sets := tags.get(one.media_id):
+            added.tags_json = orjson.dumps({str(tagset_id): sets[tagset_id] for tagset_id in sorted(sets)})
     return message
 
 

@@ -1770,27 +1770,6 @@ Global___GetItemsRequest: _TypeAlias = GetItemsRequest  # noqa: Y015
 class Item(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    @_typing.final
-    class TagsEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.int
-        @_builtins.property
-        def value(self) -> Global___Values: ...
-        def __init__(
-            self,
-            *,
-            key: _builtins.int = ...,
-            value: Global___Values | None = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
     RELATIVE_ID_FIELD_NUMBER: _builtins.int
     MEDIA_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
@@ -1801,7 +1780,7 @@ class Item(_message.Message):
     GROUP_ID_FIELD_NUMBER: _builtins.int
     FRAME_FIELD_NUMBER: _builtins.int
     IS_GROUP_FIELD_NUMBER: _builtins.int
-    TAGS_FIELD_NUMBER: _builtins.int
+    TAGS_JSON_FIELD_NUMBER: _builtins.int
     relative_id: _builtins.int
     media_id: _builtins.int
     """of the catalogue; a frame's media"""
@@ -1815,10 +1794,10 @@ class Item(_message.Message):
     """relative"""
     frame: _builtins.int
     is_group: _builtins.bool
-    @_builtins.property
-    def tags(self) -> _containers.MessageMap[_builtins.int, Global___Values]:
-        """by tagset, relative"""
-
+    tags_json: _builtins.bytes
+    """An object: by tagset (relative), a list of its values, sorted; empty without any. As JSON, since messages for tags
+    cost more than all else of an item, and who asks for them passes them on as JSON.
+    """
     def __init__(
         self,
         *,
@@ -1832,11 +1811,11 @@ class Item(_message.Message):
         group_id: _builtins.int | None = ...,
         frame: _builtins.int = ...,
         is_group: _builtins.bool = ...,
-        tags: _abc.Mapping[_builtins.int, Global___Values] | None = ...,
+        tags_json: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "_uri", b"_uri", "group_id", b"group_id", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "_uri", b"_uri", "frame", b"frame", "group_id", b"group_id", "is_group", b"is_group", "kind", b"kind", "media_id", b"media_id", "name", b"name", "relative_id", b"relative_id", "source", b"source", "tags", b"tags", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_group_id", b"_group_id", "_thumbnail_uri", b"_thumbnail_uri", "_uri", b"_uri", "frame", b"frame", "group_id", b"group_id", "is_group", b"is_group", "kind", b"kind", "media_id", b"media_id", "name", b"name", "relative_id", b"relative_id", "source", b"source", "tags_json", b"tags_json", "thumbnail_uri", b"thumbnail_uri", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__group_id: _TypeAlias = _typing.Literal["group_id"]  # noqa: Y015
     _WhichOneofArgType__group_id: _TypeAlias = _typing.Literal["_group_id", b"_group_id"]  # noqa: Y015
@@ -2842,6 +2821,78 @@ class FoundTags(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FoundTags: _TypeAlias = FoundTags  # noqa: Y015
+
+@_typing.final
+class ListingScope(_message.Message):
+    """Everything that is given must hold; kinds and times are in the request already."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_ID_FIELD_NUMBER: _builtins.int
+    FOLDER_ID_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FOLDER_IDS_FIELD_NUMBER: _builtins.int
+    TAG_IDS_FIELD_NUMBER: _builtins.int
+    ITEM_IDS_FIELD_NUMBER: _builtins.int
+    collection_id: _builtins.int
+    folder_id: _builtins.int
+    """somewhere below it"""
+    @_builtins.property
+    def left_out_folder_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """below none of these"""
+
+    @_builtins.property
+    def tag_ids(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemIds]:
+        """one tag of each; of an empty one: nothing passes"""
+
+    @_builtins.property
+    def item_ids(self) -> Global___ItemIds:
+        """one of these"""
+
+    def __init__(
+        self,
+        *,
+        collection_id: _builtins.int = ...,
+        folder_id: _builtins.int | None = ...,
+        left_out_folder_ids: _abc.Iterable[_builtins.int] | None = ...,
+        tag_ids: _abc.Iterable[Global___ItemIds] | None = ...,
+        item_ids: Global___ItemIds | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_folder_id", b"_folder_id", "_item_ids", b"_item_ids", "folder_id", b"folder_id", "item_ids", b"item_ids"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_folder_id", b"_folder_id", "_item_ids", b"_item_ids", "collection_id", b"collection_id", "folder_id", b"folder_id", "item_ids", b"item_ids", "left_out_folder_ids", b"left_out_folder_ids", "tag_ids", b"tag_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__folder_id: _TypeAlias = _typing.Literal["folder_id"]  # noqa: Y015
+    _WhichOneofArgType__folder_id: _TypeAlias = _typing.Literal["_folder_id", b"_folder_id"]  # noqa: Y015
+    _WhichOneofReturnType__item_ids: _TypeAlias = _typing.Literal["item_ids"]  # noqa: Y015
+    _WhichOneofArgType__item_ids: _TypeAlias = _typing.Literal["_item_ids", b"_item_ids"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__folder_id) -> _WhichOneofReturnType__folder_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__item_ids) -> _WhichOneofReturnType__item_ids | None: ...
+
+Global___ListingScope: _TypeAlias = ListingScope  # noqa: Y015
+
+@_typing.final
+class GetListedRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """at most 1000"""
+
+    def __init__(
+        self,
+        *,
+        item_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_ids", b"item_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetListedRequest: _TypeAlias = GetListedRequest  # noqa: Y015
 
 @_typing.final
 class CreateKeyRequest(_message.Message):

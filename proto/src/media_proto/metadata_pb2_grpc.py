@@ -244,6 +244,16 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.FindTagsRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.FoundTags.FromString,
                 _registered_method=True)
+        self.GetListingScope = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/GetListingScope',
+                request_serializer=media__proto_dot_metadata__pb2.ListMediaRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ListingScope.FromString,
+                _registered_method=True)
+        self.GetListed = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/GetListed',
+                request_serializer=media__proto_dot_metadata__pb2.GetListedRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.MediaList.FromString,
+                _registered_method=True)
         self.CreateKey = channel.unary_unary(
                 '/framewell.metadata.v1.MetadataService/CreateKey',
                 request_serializer=media__proto_dot_metadata__pb2.CreateKeyRequest.SerializeToString,
@@ -555,6 +565,20 @@ class MetadataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetListingScope(self, request, context):
+        """What the filters of a listing mean in the catalogue's ids, for a search with the same filters.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetListed(self, request, context):
+        """Media that are listed now, in request order; the others are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateKey(self, request, context):
         """Keys.
         """
@@ -813,6 +837,16 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     servicer.FindTags,
                     request_deserializer=media__proto_dot_metadata__pb2.FindTagsRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.FoundTags.SerializeToString,
+            ),
+            'GetListingScope': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetListingScope,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListMediaRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ListingScope.SerializeToString,
+            ),
+            'GetListed': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetListed,
+                    request_deserializer=media__proto_dot_metadata__pb2.GetListedRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.MediaList.SerializeToString,
             ),
             'CreateKey': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateKey,
@@ -1984,6 +2018,60 @@ class MetadataService:
             '/framewell.metadata.v1.MetadataService/FindTags',
             media__proto_dot_metadata__pb2.FindTagsRequest.SerializeToString,
             media__proto_dot_metadata__pb2.FoundTags.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetListingScope(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/GetListingScope',
+            media__proto_dot_metadata__pb2.ListMediaRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ListingScope.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetListed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/GetListed',
+            media__proto_dot_metadata__pb2.GetListedRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.MediaList.FromString,
             options,
             channel_credentials,
             insecure,

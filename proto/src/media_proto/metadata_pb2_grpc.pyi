@@ -98,6 +98,10 @@ class MetadataServiceStub:
     """Which media have a vector; unknown ones are passed over."""
     FindTags: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.FindTagsRequest, _metadata_pb2.FoundTags]
     """The tags that filters of a collection mean, by the catalogue's ids."""
+    GetListingScope: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListMediaRequest, _metadata_pb2.ListingScope]
+    """What the filters of a listing mean in the catalogue's ids, for a search with the same filters."""
+    GetListed: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetListedRequest, _metadata_pb2.MediaList]
+    """Media that are listed now, in request order; the others are left out."""
     CreateKey: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.CreateKeyRequest, _metadata_pb2.Key]
     """Keys."""
     ListKeys: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListKeysRequest, _metadata_pb2.Keys]
@@ -176,6 +180,10 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     """Which media have a vector; unknown ones are passed over."""
     FindTags: _aio.UnaryUnaryMultiCallable[_metadata_pb2.FindTagsRequest, _metadata_pb2.FoundTags]  # type: ignore[assignment]
     """The tags that filters of a collection mean, by the catalogue's ids."""
+    GetListingScope: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListMediaRequest, _metadata_pb2.ListingScope]  # type: ignore[assignment]
+    """What the filters of a listing mean in the catalogue's ids, for a search with the same filters."""
+    GetListed: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetListedRequest, _metadata_pb2.MediaList]  # type: ignore[assignment]
+    """Media that are listed now, in request order; the others are left out."""
     CreateKey: _aio.UnaryUnaryMultiCallable[_metadata_pb2.CreateKeyRequest, _metadata_pb2.Key]  # type: ignore[assignment]
     """Keys."""
     ListKeys: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListKeysRequest, _metadata_pb2.Keys]  # type: ignore[assignment]
@@ -503,6 +511,22 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.FoundTags, _abc.Awaitable[_metadata_pb2.FoundTags]]:
         """The tags that filters of a collection mean, by the catalogue's ids."""
+
+    @_abc_1.abstractmethod
+    def GetListingScope(
+        self,
+        request: _metadata_pb2.ListMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.ListingScope, _abc.Awaitable[_metadata_pb2.ListingScope]]:
+        """What the filters of a listing mean in the catalogue's ids, for a search with the same filters."""
+
+    @_abc_1.abstractmethod
+    def GetListed(
+        self,
+        request: _metadata_pb2.GetListedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.MediaList, _abc.Awaitable[_metadata_pb2.MediaList]]:
+        """Media that are listed now, in request order; the others are left out."""
 
     @_abc_1.abstractmethod
     def CreateKey(

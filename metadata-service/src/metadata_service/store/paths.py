@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Iterable
 
 from metadata_service.domain.errors import FolderNotFound
+from metadata_service.store import one_step
+from metadata_service.store.reader import Reader
 
 
 def packed(folder_id: int) -> bytes:
@@ -41,17 +43,37 @@ def folder_path(connection: sqlite3.Connection, folder_id: int) -> bytes:
 
 
 def folder_paths(connection: sqlite3.Connection, folder_ids: Iterable[int]) -> dict[int, bytes]:
-    """`folder_path` of many in two statements."""
-    rows = connection.execute(
-        "SELECT folder.id, folder.path FROM json_each(?) AS wanted CROSS JOIN folder ON folder.id = wanted.value",
-        (json.dumps(list(folder_ids)),),
-    )
-    chains = {folder_id: ids_of(path)[1:] for folder_id, path in rows}
-    above = {part for chain in chains.values() for part in chain}
-    named = connection.execute(
-        "SELECT node.id, node.disk_name, node.name FROM json_each(?) AS wanted "
-        "CROSS JOIN node ON node.id = wanted.value",
-        (json.dumps(list(above)),),
-    )
-    names = {part: name.encode() if disk_name is None else disk_name for part, disk_name, name in named}
-    return {folder_id: b"/".join(names[part] for part in chain) for folder_id, chain in chains.items()}
+    """`folder_path` of many; those that are no folders are left out."""
+    if not isinstance(connection, Reader):
+        return _read_paths(connection, folder_ids)
+    known = connection.folder_paths()
+    wanted = list(folder_ids)
+    if missing := [folder_id for folder_id in wanted if folder_id not in known]:
+        known |= _read_paths(connection, missing)
+    return {folder_id: known[folder_id] for folder_id in wanted if folder_id in known}
+
+
+def _read_paths(connection: sqlite3.Connection, folder_ids: Iterable[int]) -> dict[int, bytes]:
+    """In two statements."""
+    above_by_folder = {
+        folder_id: [path[at : at + 16] for at in range(16, len(path), 16)]
+        for folder_id, path in one_step.rows(
+            connection,
+            2,
+            "SELECT folder.id, hex(folder.path) FROM json_each(?) AS wanted "
+            "CROSS JOIN folder ON folder.id = wanted.value",
+            (json.dumps(list(folder_ids)),),
+        )
+    }
+    above = {part for parts in above_by_folder.values() for part in parts}
+    names = {
+        f"{folder_id:016X}": bytes.fromhex(disk_name) if disk_name else name.encode()
+        for folder_id, disk_name, name in one_step.rows(
+            connection,
+            3,
+            "SELECT node.id, hex(node.disk_name), node.name FROM json_each(?) AS wanted "
+            "CROSS JOIN node ON node.id = wanted.value",
+            (json.dumps([int(part, 16) for part in above]),),
+        )
+    }
+    return {folder_id: b"/".join([names[part] for part in parts]) for folder_id, parts in above_by_folder.items()}

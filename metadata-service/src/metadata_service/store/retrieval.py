@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pyroaring import BitMap
 
@@ -15,6 +15,7 @@ from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.ids import INT64
 from metadata_service.domain.media import Collection, Kind, Marks, Source
 from metadata_service.domain.tags import TagType, Value
+from metadata_service.store import one_step
 from metadata_service.store.bits import Family, count, load, load_any
 from metadata_service.store.listing import json_ids
 from metadata_service.store.paths import folder_paths
@@ -23,6 +24,7 @@ from metadata_service.store.snapshot import Snapshot
 # Calling an Enum to find its member takes longer than all the rest of a row.
 _KINDS: Final = {int(kind): kind for kind in Kind}
 _SOURCES: Final = {int(source): source for source in Source}
+_VALUE: Final = one_step.exact("tag.value")
 _HIDDEN: Final = int(Marks.GONE | Marks.EMPTIED)
 
 
@@ -36,7 +38,7 @@ class Item(NamedTuple):
     media_id: int  # of the catalogue; of a frame, its media's
     kind: Kind
     name: str
-    uri: str | None  # None: it has no file
+    uri: bytes | None  # None: it has no file
     thumbnail_uri: str | None
     source: Source
     group_id: int | None
@@ -57,41 +59,43 @@ def base(snapshot: Snapshot, collection: Collection, ids: Sequence[int]) -> list
 
 
 def _media(connection: sqlite3.Connection, collection: Collection, ids: Iterable[int]) -> dict[int, Item]:
-    rows = connection.execute(
-        "SELECT node.id, 0, node.id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, disk_name "
+    rows = one_step.rows(
+        connection,
+        11,
+        "SELECT node.id, 0, node.id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, hex(disk_name) "
         "FROM json_each(?) AS wanted CROSS JOIN node ON node.id = wanted.value "
         "WHERE collection_id = ? AND kind <> ? AND marks & ? = 0",
         (json_ids(ids), collection.id, Kind.FOLDER, _HIDDEN),
     )
-    return _items(connection, collection, rows.fetchall())
+    return _items(connection, collection, rows)
 
 
 def _frames(connection: sqlite3.Connection, collection: Collection, ids: Iterable[int]) -> dict[int, Item]:
-    rows = connection.execute(
+    rows = one_step.rows(
+        connection,
+        11,
         "SELECT frame.id, frame.position, node.id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, "
-        "disk_name FROM json_each(?) AS wanted CROSS JOIN frame ON frame.id = wanted.value "
+        "hex(disk_name) FROM json_each(?) AS wanted CROSS JOIN frame ON frame.id = wanted.value "
         "JOIN node ON node.id = frame.media_id WHERE collection_id = ? AND marks & ? = 0",
         (json_ids(ids), collection.id, _HIDDEN),
     )
-    return _items(connection, collection, rows.fetchall())
+    return _items(connection, collection, rows)
 
 
-def _items(
-    connection: sqlite3.Connection,
-    collection: Collection,
-    rows: Sequence[tuple[int, int, int, int, int, int, str, str | None, str | None, int | None, bytes | None]],
-) -> dict[int, Item]:
+def _items(connection: sqlite3.Connection, collection: Collection, rows: Sequence[Sequence[Any]]) -> dict[int, Item]:
     base_id = collection.id_base
     folders = folder_paths(connection, {row[3] for row in rows if row[5] != Source.EXTERNAL})
     found = {}
     for item_id, frame, node_id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, disk_name in rows:
         if source != Source.EXTERNAL:
-            own = name.encode() if disk_name is None else disk_name
+            own = bytes.fromhex(disk_name) if disk_name else name.encode()
             folder = folders[parent_id]
-            uri = (folder + b"/" + own if folder else own).decode("utf-8", "surrogateescape")
+            path: bytes | None = folder + b"/" + own if folder else own
+        else:
+            path = None if uri is None else uri.encode()
         group = None if group_id is None else group_id - base_id
         found[item_id] = Item(
-            item_id - base_id, node_id, _KINDS[kind], name, uri, thumbnail_uri, _SOURCES[source], group, frame
+            item_id - base_id, node_id, _KINDS[kind], name, path, thumbnail_uri, _SOURCES[source], group, frame
         )
     return found
 
@@ -106,8 +110,8 @@ def _find_groups(
     ):
         source = Source.EXTERNAL if kind == GroupKind.IMPORTED else Source.UPLOAD
         found[group_id] = Item(
-            group_id - collection.id_base, group_id, Kind(source_kind), name, uri or None, thumbnail_uri, source,
-            None, 0, is_group=True,
+            group_id - collection.id_base, group_id, Kind(source_kind), name, uri.encode() if uri else None,
+            thumbnail_uri, source, None, 0, is_group=True,
         )  # fmt: skip
 
 
@@ -119,21 +123,24 @@ def tags(
     Args:
         ids: of media and groups (of a frame, its media's).
     """
-    rows = snapshot.connection.execute(
-        "SELECT tagging.item_id, tag.tagset_id, tag.value FROM json_each(?) AS wanted "
+    asked = [collection.id_base + tagset_id for tagset_id in tagset_ids]
+    rows = one_step.rows(
+        snapshot.connection,
+        3,
+        f"SELECT tagging.item_id, tag.tagset_id, {_VALUE} FROM json_each(?) AS wanted "  # noqa: S608
         "CROSS JOIN tagging ON tagging.item_id = wanted.value JOIN tag ON tag.id = tagging.tag_id "
-        "JOIN tagset ON tagset.id = tag.tagset_id WHERE tagset.collection_id = ?",
-        (json_ids(ids), collection.id),
+        "WHERE tag.tagset_id IN (SELECT tagset.id FROM json_each(?) AS wanted "
+        "CROSS JOIN tagset ON tagset.id = wanted.value WHERE tagset.collection_id = ?)",
+        (json_ids(ids), json_ids(tagset_id for tagset_id in asked if tagset_id in INT64), collection.id),
     )
-    asked = {collection.id_base + tagset_id for tagset_id in tagset_ids}
     found: dict[int, dict[int, list[Value]]] = {}
     for item_id, tagset_id, value in rows:
-        if tagset_id in asked:
-            sets = found.setdefault(item_id, {})
-            sets.setdefault(tagset_id - collection.id_base, []).append(value)
+        sets = found.setdefault(item_id, {})
+        sets.setdefault(tagset_id - collection.id_base, []).append(value)
     for sets in found.values():
         for values in sets.values():
-            values.sort(key=lambda value: (isinstance(value, str), value))
+            if len(values) > 1:
+                values.sort(key=lambda value: (isinstance(value, str), value))
     return found
 
 

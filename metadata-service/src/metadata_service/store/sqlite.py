@@ -15,6 +15,7 @@ from media_common.kept import CATALOGUE, KeptFile, parts
 
 from metadata_service.store.migrations import migrate
 from metadata_service.store.orders import DEFAULTS, Limits, Orders, StaleSnapshot
+from metadata_service.store.reader import Reader
 from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.transaction import Transaction
 
@@ -36,9 +37,11 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def connect(file: Path, *, cache_mib: int) -> sqlite3.Connection:
+def connect(file: Path, *, cache_mib: int, kind: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
     """A connection that leaves transactions to its user."""
-    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=512)
+    connection = sqlite3.connect(
+        file, isolation_level=None, check_same_thread=False, cached_statements=512, factory=kind
+    )
     for pragma in _PRAGMAS:
         connection.execute(pragma)
     connection.execute(f"PRAGMA cache_size = {-1024 * cache_mib}")
@@ -106,7 +109,7 @@ class Database:
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = connect(self._file, cache_mib=32)
+            connection = connect(self._file, cache_mib=32, kind=Reader)
             connection.execute("PRAGMA query_only = ON")
             self._local.connection = connection
             with self._lock:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from media_proto import metadata_pb2 as pb
+from orjson import loads
 
 from gateway import external
-from gateway.paths import text_of
+from gateway.paths import Written, text_of
 
 _MEDIA_TYPES: Final = {
     pb.MEDIA_KIND_IMAGE: 1,
@@ -66,10 +67,6 @@ def value_out(value: pb.Value) -> int | float | str:
             return value.text
 
 
-def values_out(values: pb.Values) -> list[int | float | str]:
-    return [value_out(value) for value in values.values]
-
-
 def item_out(item: pb.Item, addresses: Addresses) -> dict[str, Any]:
     return {
         "id": item.relative_id,
@@ -85,11 +82,7 @@ def items_out(items: pb.Items, addresses: Addresses) -> dict[str, Any]:
 
 def detailed_out(items: pb.Items, addresses: Addresses) -> dict[str, Any]:
     """Items with their tags; a tagset without a value is left out."""
-    return {"items": [{**item_out(item, addresses), "tags": _tags_out(item)} for item in items.items]}
-
-
-def _tags_out(item: pb.Item) -> dict[str, list[int | float | str]]:
-    return {str(tagset_id): values_out(values) for tagset_id, values in sorted(item.tags.items()) if values.values}
+    return {"items": [{**item_out(item, addresses), "tags": Written(item.tags_json or b"{}")} for item in items.items]}
 
 
 def page_item_out(item: pb.Item, addresses: Addresses) -> dict[str, Any]:
@@ -109,12 +102,12 @@ def page_item_out(item: pb.Item, addresses: Addresses) -> dict[str, Any]:
 def page_details_out(item: pb.Item, tagset_ids: Sequence[int], tagsets: Iterable[pb.Tagset]) -> dict[str, Any]:
     """By tagset name: one value as it is, several as a list."""
     names = {tagset.relative_id: tagset.name for tagset in tagsets}
+    carried: dict[str, list[int | float | str]] = loads(item.tags_json or b"{}")
     shown: dict[str, Any] = {}
     for tagset_id in tagset_ids:
-        if tagset_id in names and tagset_id in item.tags:
-            values = values_out(item.tags[tagset_id])
-            if values:
-                shown[names[tagset_id]] = values[0] if len(values) == 1 else values
+        values = carried.get(str(tagset_id))
+        if tagset_id in names and values:
+            shown[names[tagset_id]] = values[0] if len(values) == 1 else values
     return shown
 
 
