@@ -1049,6 +1049,7 @@ class ObjectVector(_message.Message):
     ITEM_ID_FIELD_NUMBER: _builtins.int
     VECTOR_FIELD_NUMBER: _builtins.int
     PICTURE_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
     object_id: _builtins.int
     item_id: _builtins.int
     """the media it was found in"""
@@ -1056,6 +1057,10 @@ class ObjectVector(_message.Message):
     """the object cut out, a whole file"""
     @_builtins.property
     def vector(self) -> Global___Vector: ...
+    @_builtins.property
+    def box(self) -> Global___Box:
+        """where it is: it is cut out of the media itself"""
+
     def __init__(
         self,
         *,
@@ -1063,16 +1068,50 @@ class ObjectVector(_message.Message):
         item_id: _builtins.int = ...,
         vector: Global___Vector | None = ...,
         picture: _builtins.bytes = ...,
+        box: Global___Box | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["given", b"given", "picture", b"picture", "vector", b"vector"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "given", b"given", "picture", b"picture", "vector", b"vector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["given", b"given", "item_id", b"item_id", "object_id", b"object_id", "picture", b"picture", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "given", b"given", "item_id", b"item_id", "object_id", b"object_id", "picture", b"picture", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_given: _TypeAlias = _typing.Literal["vector", "picture"]  # noqa: Y015
+    _WhichOneofReturnType_given: _TypeAlias = _typing.Literal["vector", "picture", "box"]  # noqa: Y015
     _WhichOneofArgType_given: _TypeAlias = _typing.Literal["given", b"given"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_given) -> _WhichOneofReturnType_given | None: ...
 
 Global___ObjectVector: _TypeAlias = ObjectVector  # noqa: Y015
+
+@_typing.final
+class Box(_message.Message):
+    """In the frame's pixels, from its upper left corner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAME_FIELD_NUMBER: _builtins.int
+    X_FIELD_NUMBER: _builtins.int
+    Y_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    frame: _builtins.int
+    x: _builtins.float
+    y: _builtins.float
+    width: _builtins.float
+    height: _builtins.float
+    def __init__(
+        self,
+        *,
+        frame: _builtins.int = ...,
+        x: _builtins.float = ...,
+        y: _builtins.float = ...,
+        width: _builtins.float = ...,
+        height: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "height", b"height", "width", b"width", "x", b"x", "y", b"y"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Box: _TypeAlias = Box  # noqa: Y015
 
 @_typing.final
 class PutObjectVectorsRequest(_message.Message):
@@ -1084,7 +1123,7 @@ class PutObjectVectorsRequest(_message.Message):
     """empty: objects"""
     @_builtins.property
     def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectVector]:
-        """at most 1000, and 64 pictures"""
+        """at most 1000, and 64 of pictures and boxes"""
 
     def __init__(
         self,

@@ -210,7 +210,8 @@ class SearchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PutObjectVectors(self, request, context):
-        """What an object model says of detected objects: its vector, or the picture that it shall embed.
+        """What an object model says of detected objects: its vector, or what it shall embed. Objects of items that the
+        catalogue does not know, or that have no pixels here to be cut out of, are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -61,7 +61,9 @@ class SearchServiceStub:
     INVALID_ARGUMENT when their length is not the encoder's.
     """
     PutObjectVectors: _grpc.UnaryUnaryMultiCallable[_search_pb2.PutObjectVectorsRequest, _search_pb2.PutVectorsResponse]
-    """What an object model says of detected objects: its vector, or the picture that it shall embed."""
+    """What an object model says of detected objects: its vector, or what it shall embed. Objects of items that the
+    catalogue does not know, or that have no pixels here to be cut out of, are left out.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_search_pb2.ListModelsRequest, _search_pb2.Models]
     """The encoder, and the object models that are installed."""
     UseEncoder: _grpc.UnaryUnaryMultiCallable[_search_pb2.UseEncoderRequest, _search_pb2.Models]
@@ -97,7 +99,9 @@ class SearchServiceAsyncStub(SearchServiceStub):
     INVALID_ARGUMENT when their length is not the encoder's.
     """
     PutObjectVectors: _aio.UnaryUnaryMultiCallable[_search_pb2.PutObjectVectorsRequest, _search_pb2.PutVectorsResponse]  # type: ignore[assignment]
-    """What an object model says of detected objects: its vector, or the picture that it shall embed."""
+    """What an object model says of detected objects: its vector, or what it shall embed. Objects of items that the
+    catalogue does not know, or that have no pixels here to be cut out of, are left out.
+    """
     ListModels: _aio.UnaryUnaryMultiCallable[_search_pb2.ListModelsRequest, _search_pb2.Models]  # type: ignore[assignment]
     """The encoder, and the object models that are installed."""
     UseEncoder: _aio.UnaryUnaryMultiCallable[_search_pb2.UseEncoderRequest, _search_pb2.Models]  # type: ignore[assignment]
@@ -214,7 +218,9 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _search_pb2.PutObjectVectorsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.PutVectorsResponse, _abc.Awaitable[_search_pb2.PutVectorsResponse]]:
-        """What an object model says of detected objects: its vector, or the picture that it shall embed."""
+        """What an object model says of detected objects: its vector, or what it shall embed. Objects of items that the
+        catalogue does not know, or that have no pixels here to be cut out of, are left out.
+        """
 
     @_abc_1.abstractmethod
     def ListModels(
