@@ -2157,6 +2157,71 @@ class ItemCount(_message.Message):
 Global___ItemCount: _TypeAlias = ItemCount  # noqa: Y015
 
 @_typing.final
+class ListPassingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    FILTERS_JSON_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
+    EXCLUDED_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    filters_json: _builtins.str
+    """an ActiveFilters object of the Exquisitor dialect; empty: everything passes"""
+    offset: _builtins.int
+    limit: _builtins.int
+    """1 to 1000"""
+    @_builtins.property
+    def seen(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """relative, as below; unknown ones are fine"""
+
+    @_builtins.property
+    def excluded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """items with their groups, or groups"""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        filters_json: _builtins.str = ...,
+        seen: _abc.Iterable[_builtins.int] | None = ...,
+        excluded: _abc.Iterable[_builtins.int] | None = ...,
+        offset: _builtins.int = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "excluded", b"excluded", "filters_json", b"filters_json", "limit", b"limit", "offset", b"offset", "seen", b"seen"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPassingRequest: _TypeAlias = ListPassingRequest  # noqa: Y015
+
+@_typing.final
+class PassingItems(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELATIVE_IDS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    @_builtins.property
+    def relative_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        relative_ids: _abc.Iterable[_builtins.int] | None = ...,
+        total: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["relative_ids", b"relative_ids", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PassingItems: _TypeAlias = PassingItems  # noqa: Y015
+
+@_typing.final
 class FindTextRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

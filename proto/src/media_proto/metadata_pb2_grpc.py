@@ -194,6 +194,11 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.CountItemsRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.ItemCount.FromString,
                 _registered_method=True)
+        self.ListPassing = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/ListPassing',
+                request_serializer=media__proto_dot_metadata__pb2.ListPassingRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.PassingItems.FromString,
+                _registered_method=True)
         self.FindText = channel.unary_unary(
                 '/framewell.metadata.v1.MetadataService/FindText',
                 request_serializer=media__proto_dot_metadata__pb2.FindTextRequest.SerializeToString,
@@ -500,6 +505,13 @@ class MetadataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPassing(self, request, context):
+        """Listed media that pass filters, by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FindText(self, request, context):
         """What the search service reads and tells.
         """
@@ -787,6 +799,11 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     servicer.CountItems,
                     request_deserializer=media__proto_dot_metadata__pb2.CountItemsRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.ItemCount.SerializeToString,
+            ),
+            'ListPassing': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPassing,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListPassingRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.PassingItems.SerializeToString,
             ),
             'FindText': grpc.unary_unary_rpc_method_handler(
                     servicer.FindText,
@@ -1748,6 +1765,33 @@ class MetadataService:
             '/framewell.metadata.v1.MetadataService/CountItems',
             media__proto_dot_metadata__pb2.CountItemsRequest.SerializeToString,
             media__proto_dot_metadata__pb2.ItemCount.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPassing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/ListPassing',
+            media__proto_dot_metadata__pb2.ListPassingRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.PassingItems.FromString,
             options,
             channel_credentials,
             insecure,

@@ -83,6 +83,8 @@ class MetadataServiceStub:
     ListTagValues: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListTagValuesRequest, _metadata_pb2.ListTagValuesResponse]
     CountItems: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.CountItemsRequest, _metadata_pb2.ItemCount]
     """Items that have a vector."""
+    ListPassing: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListPassingRequest, _metadata_pb2.PassingItems]
+    """Listed media that pass filters, by id."""
     FindText: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.FindTextRequest, _metadata_pb2.TextHits]
     """What the search service reads and tells."""
     SetFrames: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.SetFramesRequest, _metadata_pb2.ItemIds]
@@ -165,6 +167,8 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     ListTagValues: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListTagValuesRequest, _metadata_pb2.ListTagValuesResponse]  # type: ignore[assignment]
     CountItems: _aio.UnaryUnaryMultiCallable[_metadata_pb2.CountItemsRequest, _metadata_pb2.ItemCount]  # type: ignore[assignment]
     """Items that have a vector."""
+    ListPassing: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListPassingRequest, _metadata_pb2.PassingItems]  # type: ignore[assignment]
+    """Listed media that pass filters, by id."""
     FindText: _aio.UnaryUnaryMultiCallable[_metadata_pb2.FindTextRequest, _metadata_pb2.TextHits]  # type: ignore[assignment]
     """What the search service reads and tells."""
     SetFrames: _aio.UnaryUnaryMultiCallable[_metadata_pb2.SetFramesRequest, _metadata_pb2.ItemIds]  # type: ignore[assignment]
@@ -436,6 +440,14 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.ItemCount, _abc.Awaitable[_metadata_pb2.ItemCount]]:
         """Items that have a vector."""
+
+    @_abc_1.abstractmethod
+    def ListPassing(
+        self,
+        request: _metadata_pb2.ListPassingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.PassingItems, _abc.Awaitable[_metadata_pb2.PassingItems]]:
+        """Listed media that pass filters, by id."""
 
     @_abc_1.abstractmethod
     def FindText(
