@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from search_service.domain import embedding, points
-from search_service.domain.embedding import Embedding, Item, Still
-from search_service.domain.errors import EncoderUnavailable, StoreUnavailable, UnreadablePicture
+from search_service.domain import agreement, embedding, points
+from search_service.domain.agreement import Agreement, FactsLane
+from search_service.domain.embedding import Embedding
+from search_service.domain.errors import (
+    CatalogueUnavailable,
+    EncoderUnavailable,
+    OutOfReach,
+    StoreUnavailable,
+    UnreadablePicture,
+)
 from search_service.domain.filters import Has
+from search_service.domain.items import Item, Still
 from search_service.domain.points import Facts
-from search_service.domain.vectors import Vector, unit
+from search_service.domain.vectors import Vector, VectorStore, unit
 from search_service.vectors.memory import MemoryStore
 
 DIMENSIONS = 4
@@ -24,6 +32,8 @@ DIMENSIONS = 4
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding, "_LATER_S", 0.01)
+    monkeypatch.setattr(embedding, "_FETCH_S", 0.02)
+    monkeypatch.setattr(agreement, "_LATER_S", 0.01)
 
 
 @dataclass(eq=False)
@@ -40,8 +50,9 @@ class FakeJob:
         self.queue.back.append(self.item_id)
         self.queue.put(self.item_id, self.deliveries + 1)
 
-    async def park(self, reason: str) -> None:
+    async def park(self, reason: str, path: bytes) -> None:
         self.queue.parked[self.item_id] = reason
+        self.queue.paths[self.item_id] = path
 
     async def working(self) -> None:
         self.pings += 1
@@ -55,6 +66,7 @@ class FakeQueue:
         self.done: list[int] = []
         self.back: list[int] = []
         self.parked: dict[int, str] = {}
+        self.paths: dict[int, bytes] = {}
         self.given: list[FakeJob] = []
 
     def put(self, item_id: int, deliveries: int = 1) -> None:
@@ -62,11 +74,13 @@ class FakeQueue:
 
     async def fetch(self, most: int, wait_s: float) -> list[FakeJob]:
         try:
-            job = await asyncio.wait_for(self.waiting.get(), wait_s)
+            jobs = [await asyncio.wait_for(self.waiting.get(), wait_s)]
         except TimeoutError:
             return []
-        self.given.append(job)
-        return [job]
+        while len(jobs) < most and self.waiting.qsize():
+            jobs.append(self.waiting.get_nowait())
+        self.given += jobs
+        return jobs
 
 
 @dataclass
@@ -76,36 +90,59 @@ class FakeCatalogue:
     seals: dict[int, str] = field(default_factory=dict)
     frames: dict[int, int] = field(default_factory=dict)
     tags: dict[int, list[int]] = field(default_factory=dict)
+    unlisted: set[int] = field(default_factory=set)
+    without_pixels: set[int] = field(default_factory=set)
     broken: set[int] = field(default_factory=set)
+    out_of_reach: dict[int, int] = field(default_factory=dict)  # how often
     has_vector: list[int] = field(default_factory=list)
     fails: int = 0
+    fails_with: list[Exception] = field(default_factory=list)
+    loaded: Counter[int] = field(default_factory=Counter)
 
-    async def item(self, item_id: int) -> Item[int] | None:
-        if item_id not in self.seals:
-            return None
+    async def items(self, item_ids: Sequence[int]) -> Mapping[int, Item[int]]:
+        if self.fails_with:
+            raise self.fails_with.pop(0)
+        return {item_id: self._item(item_id) for item_id in item_ids if item_id in self.seals}
 
+    async def facts(self, item_ids: Sequence[int]) -> Mapping[int, Facts]:
+        return {item_id: item.facts for item_id, item in (await self.items(item_ids)).items()}
+
+    def _item(self, item_id: int) -> Item[int]:
         async def load() -> Sequence[Still[int]]:
+            self.loaded[item_id] += 1
             if item_id in self.broken:
                 raise UnreadablePicture("That is no picture that can be read.")
+            if self.out_of_reach.get(item_id, 0) > 0:
+                self.out_of_reach[item_id] -= 1
+                raise OutOfReach("The disk is away.")
             return [Still(float(frame), item_id * 100 + frame) for frame in range(self.frames.get(item_id, 1))]
 
-        facts = Facts(item_id, 1, 4, True, tag_ids=self.tags.get(item_id, []), taken_us=7)
-        return Item(facts, self.seals[item_id], load)
+        listed = item_id not in self.unlisted
+        facts = Facts(item_id, 1, 4, listed, tag_ids=self.tags.get(item_id, []), taken_us=7)
+        return Item(
+            facts,
+            self.seals[item_id],
+            None if item_id in self.without_pixels else load,
+            embedded=item_id in self.has_vector,
+            is_video=item_id in self.frames,
+            path=b"/photos/%d.jpg" % item_id,
+        )
 
-    async def point_ids(self, item_id: int, timestamps_s: Sequence[float]) -> Sequence[int]:
+    async def frame_ids(self, item_id: int, stills: Sequence[Still[int]]) -> Sequence[int]:
+        return [item_id + 10_000 * frame for frame in range(len(stills))] if item_id in self.seals else []
+
+    async def embedded(self, item_ids: Sequence[int]) -> None:
         if self.fails:
             self.fails -= 1
             raise KeyError("a bug")
-        return [item_id + 10_000 * frame for frame in range(len(timestamps_s))]
-
-    async def embedded(self, item_id: int) -> None:
-        self.has_vector.append(item_id)
+        self.has_vector += item_ids
 
 
 class FakeModel:
-    """Implements `Model`."""
+    """Implements `Space`."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.batches: list[list[int]] = []
         self.fails_with: list[Exception] = []
         self.gate = asyncio.Event()
@@ -124,10 +161,26 @@ class FakeModel:
 
 
 class Rig:
+    """Implements `Models`."""
+
     def __init__(self, store: MemoryStore, **how: object) -> None:
-        self.queue, self.catalogue, self.model, self.store = FakeQueue(), FakeCatalogue(), FakeModel(), store
-        how = {"batch": 8, "longest_wait_s": 0.02} | how
-        self.work: Embedding[int] = Embedding(self.queue, self.catalogue, self.model, store, "now", **how)  # type: ignore[arg-type]
+        self.queue, self.catalogue, self.model, self.store = FakeQueue(), FakeCatalogue(), FakeModel("now"), store
+        self.spaces = [self.model]
+        self.unavailable = ""
+        self.agreement = Agreement(self.catalogue.facts, self.opened)
+        self.how = {"batch": 8, "longest_wait_s": 0.02} | how
+        self.work = self.embedding()
+
+    def embedding(self) -> Embedding[int]:
+        return Embedding(self.queue, self.catalogue, self, self.opened, self.agreement, **self.how)  # type: ignore[arg-type]
+
+    async def opened(self) -> VectorStore:
+        return self.store
+
+    async def filling(self) -> Sequence[FakeModel]:
+        if self.unavailable:
+            raise EncoderUnavailable(self.unavailable)
+        return self.spaces
 
     def add(self, *ids: int, seal: str = "first") -> None:
         for item_id in ids:
@@ -139,9 +192,9 @@ class Rig:
             while len(self.queue.done) + len(self.queue.parked) < many:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
-    async def points(self) -> dict[int, object]:
-        ids = await self.store.ids("now")
-        return {key: payload[embedding.SEAL] for key, payload in (await self.store.payloads("now", ids)).items()}
+    async def points(self, name: str = "now") -> dict[int, object]:
+        ids = await self.store.ids(name)
+        return {key: payload[embedding.SEAL] for key, payload in (await self.store.payloads(name, ids)).items()}
 
 
 @asynccontextmanager
@@ -227,20 +280,43 @@ async def test_a_picture_that_cannot_be_read_is_parked_with_its_reason_and_holds
         rig.catalogue.frames[5] = 0
         rig.add(1, 2, 3, 5)
         await rig.until_settled(4)
-        assert rig.queue.parked == {2: "That is no picture that can be read.", 5: "There is no picture in it."}
-        assert set(await rig.points()) == {1, 3}
-        assert rig.work.counts.parked == 2
+        assert rig.queue.parked == {2: "That is no picture that can be read."}
+        assert rig.queue.paths == {2: b"/photos/2.jpg"}
+        assert set(await rig.points()) == {1, 3}  # the file of 5 is gone, which the catalogue will notice
+        assert rig.work.counts.parked == 1
 
 
 @pytest.mark.parametrize("failure", [EncoderUnavailable("No memory."), StoreUnavailable("Away."), OSError("cut")])
-async def test_what_is_no_fault_of_the_items_puts_them_back_until_it_is_mended(failure: Exception) -> None:
+async def test_what_is_no_fault_of_the_items_makes_them_wait_until_it_is_mended(failure: Exception) -> None:
     async with running() as rig:
         rig.model.fails_with = [failure] * 9
+        rig.catalogue.fails_with = [CatalogueUnavailable("Away.")] * 7
         rig.add(1, 2, 3)
         await rig.until_settled(3)
         assert not rig.queue.parked
-        assert len(rig.queue.back) >= 9
+        assert not rig.queue.back  # so the queue does not count it against them
         assert set(await rig.points()) == {1, 2, 3}
+        assert set(rig.model.seen.values()) == {1}
+
+
+async def test_without_an_encoder_nothing_is_taken_from_the_queue() -> None:
+    async with running() as rig:
+        rig.unavailable = "No memory."
+        await asyncio.sleep(0.05)  # one fetch may have begun
+        rig.add(*range(1, 40))
+        await asyncio.sleep(0.2)
+        assert len(rig.queue.given) <= 8
+        rig.unavailable = ""
+        await rig.until_settled(39)
+
+
+async def test_a_file_that_is_out_of_reach_is_tried_again_and_then_parked() -> None:
+    async with running() as rig:
+        rig.catalogue.out_of_reach = {1: 3, 2: 99}
+        rig.add(1, 2, 3)
+        await rig.until_settled(3)
+        assert rig.queue.parked == {2: "The disk is away. It was tried 5 times."}
+        assert rig.catalogue.loaded == {1: 4, 2: 5, 3: 1}
 
 
 async def test_a_bug_is_tried_five_times_and_then_parked() -> None:
@@ -248,10 +324,101 @@ async def test_a_bug_is_tried_five_times_and_then_parked() -> None:
         rig.catalogue.fails = 5
         rig.add(1)
         await rig.until_settled(1)
-        assert rig.queue.parked == {1: "It failed 5 times: KeyError."}
+        assert rig.queue.parked == {1: "It failed: KeyError. It was tried 5 times."}
         rig.add(2)
         await rig.until_settled(2)
-        assert set(await rig.points()) == {2}
+        assert set(await rig.points()) == {1, 2}
+
+
+async def test_a_job_that_was_lost_again_and_again_is_parked_unseen() -> None:
+    async with running() as rig:
+        rig.catalogue.seals[1] = "first"
+        rig.queue.put(1, deliveries=6)
+        await rig.until_settled(1)
+        assert rig.queue.parked == {1: "It was given out 5 times and never finished."}
+        assert not rig.catalogue.loaded
+
+
+async def test_an_item_that_was_asked_for_many_times_at_once_is_embedded_once() -> None:
+    async with running() as rig:
+        rig.model.gate.clear()
+        for _ in range(5):
+            rig.add(1, 2)
+        await asyncio.sleep(0.1)
+        rig.model.gate.set()
+        await rig.until_settled(10)
+        assert rig.model.seen == {100: 1, 200: 1}
+        assert rig.catalogue.loaded == {1: 1, 2: 1}
+
+
+async def test_what_has_no_pixels_is_done_and_keeps_the_vectors_that_came_from_outside() -> None:
+    async with running() as rig:
+        rig.add(1)
+        await rig.until_settled(1)
+        rig.catalogue.without_pixels = {1, 2}
+        rig.add(1, 2, seal="second")
+        await rig.until_settled(3)
+        assert await rig.points() == {1: "first"}
+
+
+async def test_while_another_model_is_filled_both_get_what_is_new_and_only_the_new_one_what_there_is() -> None:
+    async with running() as rig:
+        rig.add(1, 2)
+        await rig.until_settled(2)
+        coming = FakeModel("next")
+        await rig.store.ensure("next", DIMENSIONS)
+        rig.spaces = [rig.model, coming]
+        rig.add(1, 2, 3)
+        await rig.until_settled(5)
+        assert rig.model.seen == {100: 1, 200: 1, 300: 1}
+        assert coming.seen == {100: 1, 200: 1, 300: 1}
+        assert set(await rig.points()) == set(await rig.points("next")) == {1, 2, 3}
+        assert rig.catalogue.loaded[3] == 1
+
+
+async def test_what_is_trashed_while_its_picture_is_with_the_model_is_written_as_trashed() -> None:
+    async with running() as rig:
+        lane = asyncio.create_task(FactsLane(changes := FakeQueue(), rig.agreement).run())
+        rig.model.gate.clear()
+        rig.add(1, 2)
+        await asyncio.sleep(0.1)
+        rig.catalogue.unlisted = {1}
+        del rig.catalogue.seals[2]
+        changes.put(1)
+        changes.put(2)
+        async with asyncio.timeout(10):
+            while len(changes.done) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        rig.model.gate.set()
+        await rig.until_settled(2)
+        assert await rig.store.ids("now", Has(points.LISTED, frozenset({0}))) == [1]
+        assert set(await rig.points()) == {1}
+        lane.cancel()
+
+
+async def test_changes_reach_every_vector_of_an_item_of_every_model_and_those_of_items_that_are_gone_go() -> None:
+    async with running() as rig:
+        coming = FakeModel("next")
+        await rig.store.ensure("next", DIMENSIONS)
+        rig.spaces = [rig.model, coming]
+        rig.catalogue.frames[1] = 3
+        rig.add(1, 2)
+        await rig.until_settled(2)
+        lane = asyncio.create_task(FactsLane(changes := FakeQueue(), rig.agreement).run())
+        rig.catalogue.tags[1] = [5]
+        rig.catalogue.fails_with = [CatalogueUnavailable("Away."), KeyError("a bug")]
+        del rig.catalogue.seals[2]
+        for item_id in (1, 2, 3):  # 3 has no vector
+            changes.put(item_id)
+        async with asyncio.timeout(10):
+            while len(changes.done) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        for name in ("now", "next"):
+            assert await rig.store.ids(name, Has(points.TAGS, frozenset({5}))) == [1, 10_001, 20_001]
+            assert set(await rig.points(name)) == {1, 10_001, 20_001}
+        order = (await rig.store.payloads("now", [20_001]))[20_001][points.ORDER]
+        assert order == 2_000_007
+        lane.cancel()
 
 
 async def test_held_back_it_takes_no_more_and_then_goes_on() -> None:
@@ -262,7 +429,7 @@ async def test_held_back_it_takes_no_more_and_then_goes_on() -> None:
         assert rig.work.paused
         rig.add(*range(2, 20))
         await asyncio.sleep(0.1)
-        assert len(rig.queue.done) <= 3  # what was being fetched already
+        assert len(rig.queue.done) <= 9  # what was being fetched already
         rig.work.go_on()
         await rig.until_settled(19)
         assert set(rig.model.seen.values()) == {1}
@@ -293,8 +460,7 @@ async def test_stopped_in_the_middle_everything_in_hand_goes_back_and_a_second_r
     assert rig.queue.back
     assert rig.queue.waiting.qsize() == 39
     rig.model.gate.set()
-    second: Embedding[int] = Embedding(rig.queue, rig.catalogue, rig.model, store, "now", batch=8, longest_wait_s=0.02)
-    task = asyncio.create_task(second.run())
+    task = asyncio.create_task(rig.embedding().run())
     await rig.until_settled(39)
     task.cancel()
     assert set(rig.model.seen.values()) == {1}

@@ -1,10 +1,10 @@
-"""From jobs to vectors: look again at the item, load its pictures, embed in batches, write, and only then be done.
+"""From jobs to vectors: look again at the items, load their pictures, embed in batches, write, and only then be done.
 
-A job says "look again", never "believe me": what is embedded is what the catalogue says now, so order and repeats do
-not matter. A picture whose seal is that of its vector is not embedded again; only what it can be filtered by is written
-anew.
+What is embedded is what the catalogue says now, so order and repeats do not matter. A picture whose seal is that of its
+vector is not embedded again; only what it can be filtered by is written anew.
 
-Loading and embedding overlap: while a batch is with the model, the next one's pictures are loaded.
+Everything overlaps: while a batch is with the model, the next one's pictures are loaded and the last one's vectors are
+written.
 """
 
 from __future__ import annotations
@@ -12,87 +12,37 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 from media_common.errors import ServiceError
 
 from search_service.domain import points
-from search_service.domain.errors import EncoderUnavailable, StoreUnavailable, UnreadablePicture
-from search_service.domain.filters import Has, Payload
+from search_service.domain.agreement import Agreement, OpenStore, payloads_of
+from search_service.domain.errors import (
+    CatalogueUnavailable,
+    EncoderUnavailable,
+    OutOfReach,
+    StoreUnavailable,
+    UnreadablePicture,
+)
+from search_service.domain.filters import Payload
+from search_service.domain.in_hand import InHand
+from search_service.domain.items import Catalogue, Item, Models, Space, Still
+from search_service.domain.jobs import MOST_DELIVERIES, Job, Jobs, pause_s
 from search_service.domain.points import Facts
-from search_service.domain.vectors import Point, Vector, VectorStore
+from search_service.domain.vectors import Point, Vector
 
 logger = logging.getLogger(__name__)
-P = TypeVar("P")  # a decoded picture, which only the encoder looks into
-Shown = TypeVar("Shown", contravariant=True)
+P = TypeVar("P")
 
 #: The payload field of what a vector was made from.
 SEAL: Final = "seal"
-#: Pause of a job that failed for no fault of its own.
+#: Pause when everything has to wait.
 _LATER_S: Final = 5.0
-#: Times a job is given out before it is parked.
-_MOST_DELIVERIES: Final = 5
 _FETCH_S: Final = 2.0
-
-
-class Job(Protocol):
-    """One item to look at again, from a queue that gives it to somebody else when nothing is heard of it."""
-
-    @property
-    def item_id(self) -> int: ...
-
-    @property
-    def deliveries(self) -> int:
-        """How often it has been given out, this time included."""
-
-    async def done(self) -> None: ...
-
-    async def again(self, pause_s: float) -> None: ...
-
-    async def park(self, reason: str) -> None: ...
-
-    async def working(self) -> None:
-        """It is still in hand."""
-
-
-class Jobs(Protocol):
-    async def fetch(self, most: int, wait_s: float) -> Sequence[Job]:
-        """What there is, at most so many; none after `wait_s`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Still(Generic[P]):
-    """A picture of an item: itself, or a moment of a video."""
-
-    timestamp_s: float
-    picture: P
-
-
-@dataclass(frozen=True, slots=True)
-class Item(Generic[P]):
-    """What the catalogue says of it now."""
-
-    facts: Facts
-    seal: str  # changes with the pixels
-    load: Callable[[], Awaitable[Sequence[Still[P]]]]  # raises UnreadablePicture
-
-
-class Catalogue(Protocol[P]):
-    async def item(self, item_id: int) -> Item[P] | None:
-        """None: there is no such item any more, or none that has pictures."""
-
-    async def point_ids(self, item_id: int, timestamps_s: Sequence[float]) -> Sequence[int]:
-        """The ids of its frames, made where they are missing; the first is the item's own."""
-
-    async def embedded(self, item_id: int) -> None:
-        """It has a vector now."""
-
-
-class Model(Protocol[Shown]):
-    async def images(self, batch: Sequence[Shown]) -> Vector: ...
 
 
 @dataclass(slots=True)
@@ -107,8 +57,16 @@ class Counts:
 class _Loaded(Generic[P]):
     job: Job
     item: Item[P]
-    stills: Sequence[Still[P]]
+    missing: Sequence[Space[P]]  # where its vectors are not those of its pixels
+    stills: Sequence[Still[P]] = ()
     since: float = field(default_factory=time.monotonic)
+
+
+@dataclass(slots=True)
+class _Encoded(Generic[P]):
+    batch: Sequence[_Loaded[P]]
+    #: By space and item, one row a still.
+    rows: Mapping[str, Mapping[int, Sequence[Vector]]]
 
 
 class Embedding(Generic[P]):
@@ -118,9 +76,9 @@ class Embedding(Generic[P]):
         self,
         jobs: Jobs,
         catalogue: Catalogue[P],
-        model: Model[P],
-        store: VectorStore,
-        vectors: str,
+        models: Models[P],
+        store: OpenStore,
+        agreement: Agreement,
         *,
         batch: int = 32,
         longest_wait_s: float = 1.0,
@@ -129,7 +87,6 @@ class Embedding(Generic[P]):
     ) -> None:
         """
         Args:
-            vectors: the collection that is filled.
             batch: pictures given to the model at a time.
             longest_wait_s: a smaller batch goes when its first picture has waited so long.
             loads: items loaded at a time.
@@ -138,18 +95,23 @@ class Embedding(Generic[P]):
         self.counts = Counts()
         self._jobs = jobs
         self._catalogue = catalogue
-        self._model = model
+        self._models = models
         self._store = store
-        self._vectors = vectors
+        self._agreement = agreement
         self._batch = batch
         self._longest_wait_s = longest_wait_s
         self._loads = loads
         self._ping_s = ping_s
         self._going = asyncio.Event()
         self._going.set()
+        self._in_hand = InHand()
+        self._again: list[Job] = []  # in hand, and to be looked at once more
         # One batch beside the one in hand: more would only be memory.
+        self._to_load: asyncio.Queue[_Loaded[P]] = asyncio.Queue(batch)
         self._ready: asyncio.Queue[_Loaded[P]] = asyncio.Queue(batch)
-        self._in_hand: set[Job] = set()
+        self._encoded: asyncio.Queue[_Encoded[P]] = asyncio.Queue(1)
+        self._room = asyncio.Condition()
+        self._pictures = 0  # in memory, loaded and not yet with the model
 
     @property
     def paused(self) -> bool:
@@ -166,58 +128,89 @@ class Embedding(Generic[P]):
         """Until cancelled; jobs in hand then go back to the queue."""
         try:
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._look_for_ever())
                 for _ in range(self._loads):
                     tasks.create_task(self._load_for_ever())
-                tasks.create_task(self._embed_for_ever())
+                tasks.create_task(self._encode_for_ever())
+                tasks.create_task(self._write_for_ever())
                 tasks.create_task(self._ping_for_ever())
         finally:
-            for job in list(self._in_hand):
+            for job in self._in_hand.jobs():
                 with suppress(Exception):
                     await job.again(0)
 
-    # ---- loading ----
+    # ---- looking ----
 
-    async def _load_for_ever(self) -> None:
+    async def _look_for_ever(self) -> None:
         while True:
             await self._going.wait()
             try:
-                jobs = await self._jobs.fetch(1, _FETCH_S)
+                await self._models.filling()
+                if self._again:
+                    jobs, self._again = self._again, []
+                else:
+                    jobs = self._in_hand.taken(await self._jobs.fetch(self._batch, _FETCH_S))
             except (ServiceError, OSError) as error:
-                logger.debug("no jobs: %s", error)
+                # Nothing is taken that could not be worked on.
+                logger.debug("no embedding: %s", error)
                 await asyncio.sleep(_LATER_S)
                 continue
-            for job in jobs:
-                self._in_hand.add(job)
-                self.counts.running = len(self._in_hand)
-                await self._settled_on_failure([job], self._look(job))
+            self.counts.running = len(self._in_hand)
+            if jobs:
+                await self._settled_on_failure(jobs, self._look(jobs))
 
-    async def _look(self, job: Job) -> None:
-        item = await self._catalogue.item(job.item_id)
-        known = await self._store.ids(self._vectors, Has(points.ITEM, frozenset({job.item_id})))
-        if item is None:
-            await self._store.delete(self._vectors, known)
-            await self._finish(job)
+    async def _look(self, jobs: Sequence[Job]) -> None:
+        spaces = await self._models.filling()
+        for job in [job for job in jobs if job.deliveries > MOST_DELIVERIES]:
+            await self._park([job], f"It was given out {job.deliveries - 1} times and never finished.")
+        jobs = self._in_hand.still(jobs)
+        ids = [job.item_id for job in jobs]
+        items = await self._catalogue.items(ids)
+        store = await self._store()
+        known = {space.name: by_item(await payloads_of(store, space.name, ids)) for space in spaces}
+        to_load: list[_Loaded[P]] = []
+        same: list[Job] = []  # nothing to embed
+        for job in jobs:
+            item = items.get(job.item_id)
+            if item is None or item.load is None:
+                same.append(job)
+                continue
+            there = {name: points.get(job.item_id, {}) for name, points in known.items()}
+            if missing := [space for space in spaces if not _is_sealed(there[space.name], item.seal)]:
+                self._in_hand.name(job, item.path)
+                to_load.append(_Loaded(job, item, missing))
+            else:
+                same.append(job)
+        if has_vectors := [job.item_id for job in same if any(job.item_id in points for points in known.values())]:
+            await self._agreement.agree(has_vectors)
+            await self._tell_embedded([id_ for id_ in has_vectors if id_ in items and not items[id_].embedded])
+        await self._finish(same)
+        for one in to_load:  # last, so that a failure above ends no job that is being loaded
+            await self._to_load.put(one)
+
+    async def _load_for_ever(self) -> None:
+        while True:
+            one = await self._to_load.get()
+            await self._settled_on_failure([one.job], self._load(one))
+
+    async def _load(self, one: _Loaded[P]) -> None:
+        assert one.item.load is not None
+        one.stills = await one.item.load()
+        one.since = time.monotonic()
+        if not one.stills:  # the catalogue will notice
+            await self._finish([one.job])
             return
-        payloads = await self._store.payloads(self._vectors, known)
-        if known and all(payload.get(SEAL) == item.seal for payload in payloads.values()):
-            # Pixels that were embedded already: only what it can be filtered by may have changed.
-            await self._store.set_payload(
-                self._vectors, {key: _anew(key, payloads[key].get(points.ORDER), item) for key in payloads}
-            )
-            await self._catalogue.embedded(job.item_id)
-            await self._finish(job)
-            return
-        stills = await item.load()
-        if not stills:
-            raise UnreadablePicture("There is no picture in it.")
-        await self._ready.put(_Loaded(job, item, stills))
+        async with self._room:
+            await self._room.wait_for(lambda: self._pictures < 2 * self._batch)
+            self._pictures += len(one.stills)
+        await self._ready.put(one)
 
     # ---- embedding ----
 
-    async def _embed_for_ever(self) -> None:
+    async def _encode_for_ever(self) -> None:
         while True:
             batch = await self._next_batch()
-            await self._settled_on_failure([one.job for one in batch], self._embed(batch))
+            await self._settled_on_failure([one.job for one in batch], self._encode(batch))
 
     async def _next_batch(self) -> list[_Loaded[P]]:
         """As many items as make a full batch of pictures, or what there is when the first has waited long enough."""
@@ -235,84 +228,126 @@ class Embedding(Generic[P]):
                 break
         return batch
 
-    async def _embed(self, batch: Sequence[_Loaded[P]]) -> None:
-        pictures = [still.picture for one in batch for still in one.stills]
-        rows = iter(await self._model.images(pictures))
-        made: list[Point] = []
-        stale: list[int] = []
-        for one in batch:
-            facts, times = one.item.facts, [still.timestamp_s for still in one.stills]
-            ids = await self._catalogue.point_ids(facts.item_id, times)
-            before = await self._store.ids(self._vectors, Has(points.ITEM, frozenset({facts.item_id})))
-            stale += set(before).difference(ids)
-            for key, at_s in zip(ids, times, strict=True):
-                made.append(Point(key, next(rows), {**points.payload(key, facts, at_s), SEAL: one.item.seal}))
-        await self._store.upsert(self._vectors, made)
-        if stale:  # a video that was cut has fewer frames than before
-            await self._store.delete(self._vectors, stale)
-        self.counts.embedded += len(made)
-        for one in batch:
-            await self._catalogue.embedded(one.item.facts.item_id)
-            await self._finish(one.job)
+    async def _encode(self, batch: Sequence[_Loaded[P]]) -> None:
+        rows: dict[str, dict[int, Sequence[Vector]]] = {}
+        try:
+            for space in {space.name: space for one in batch for space in one.missing}.values():
+                meant = [one for one in batch if space.name in {lacking.name for lacking in one.missing}]
+                made = iter(await space.images([still.picture for one in meant for still in one.stills]))
+                rows[space.name] = {one.job.item_id: [next(made) for _ in one.stills] for one in meant}
+        finally:
+            async with self._room:
+                self._pictures -= sum(len(one.stills) for one in batch)
+                self._room.notify_all()
+        await self._encoded.put(_Encoded(batch, rows))
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            encoded = await self._encoded.get()
+            await self._settled_on_failure([one.job for one in encoded.batch], self._write(encoded))
+
+    async def _write(self, encoded: _Encoded[P]) -> None:
+        frames: dict[int, Sequence[int]] = {}
+        for one in encoded.batch:
+            frames[one.job.item_id] = [one.job.item_id]
+            if one.item.is_video:
+                frames[one.job.item_id] = await self._catalogue.frame_ids(one.job.item_id, one.stills)
+        store = await self._store()
+        async with self._agreement.lock:
+            # Read again: what was trashed or tagged while the model worked is written as it is now.
+            items = await self._catalogue.items(list(frames))
+            for name, rows in encoded.rows.items():
+                made = [
+                    point
+                    for one in encoded.batch
+                    if one.job.item_id in items and one.job.item_id in rows and frames[one.job.item_id]
+                    for point in _points(one, items[one.job.item_id].facts, frames[one.job.item_id], rows)
+                ]
+                before = await payloads_of(store, name, list(rows))
+                await store.upsert(name, made)
+                # A video that was cut has fewer frames than before; an item that is gone has none.
+                if stale := before.keys() - {point.point_id for point in made}:
+                    await store.delete(name, sorted(stale))
+                self.counts.embedded += len(made)
+        await self._tell_embedded([item_id for item_id in frames if item_id in items])
+        await self._finish([one.job for one in encoded.batch])
+
+    async def _tell_embedded(self, item_ids: Sequence[int]) -> None:
+        if item_ids:
+            await self._catalogue.embedded(item_ids)
 
     # ---- ends of jobs ----
 
-    async def _finish(self, job: Job) -> None:
-        await job.done()
-        self._let_go(job)
-        self.counts.done += 1
+    async def _finish(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            await job.done()
+            self._let_go(job)
+            self.counts.done += 1
 
     async def _settled_on_failure(self, jobs: Sequence[Job], work: Awaitable[None]) -> None:
         """Whatever `work` raises becomes the end of those jobs that it did not end itself."""
         try:
             await work
         except UnreadablePicture as error:
-            await self._ended(jobs, error.message)
-        except (EncoderUnavailable, StoreUnavailable, OSError) as error:
-            # No fault of the items: they wait, and so does everything behind them.
+            await self._park(jobs, error.message)
+        except OutOfReach as error:
+            await self._put_back(jobs, error.message)
+        except (EncoderUnavailable, StoreUnavailable, CatalogueUnavailable, OSError) as error:
+            # No fault of the items: they stay in hand, and everything behind them waits.
             logger.warning("embedding waits: %s", error)
-            await self._put_back(jobs)
             await asyncio.sleep(_LATER_S)
+            self._again += self._in_hand.still(jobs)
         except Exception as error:
             logger.exception("embedding failed")
-            if all(job.deliveries < _MOST_DELIVERIES for job in jobs):
-                await self._put_back(jobs)
-            else:
-                reason = f"It failed {_MOST_DELIVERIES} times: {type(error).__name__}."
-                await self._ended([job for job in jobs if job.deliveries >= _MOST_DELIVERIES], reason)
-                await self._put_back(jobs)
+            await self._put_back(jobs, f"It failed: {type(error).__name__}.")
 
-    async def _ended(self, jobs: Sequence[Job], reason: str) -> None:
-        for job in self._still(jobs):
+    async def _put_back(self, jobs: Sequence[Job], reason: str) -> None:
+        """To be tried again after a pause, but not for ever."""
+        for job in self._in_hand.still(jobs):
+            if job.deliveries >= MOST_DELIVERIES:
+                await self._park([job], f"{reason} It was tried {job.deliveries} times.")
+                continue
+            with suppress(OSError, ServiceError):  # it comes again by itself
+                await job.again(pause_s(job.deliveries))
+            self._let_go(job)
+
+    async def _park(self, jobs: Sequence[Job], reason: str) -> None:
+        for job in self._in_hand.still(jobs):
             with suppress(OSError, ServiceError):
-                await job.park(reason)
+                await job.park(reason, self._in_hand.name_of(job))
                 self.counts.parked += 1
             self._let_go(job)
 
-    async def _put_back(self, jobs: Sequence[Job]) -> None:
-        for job in self._still(jobs):
-            with suppress(OSError, ServiceError):  # it comes again by itself
-                await job.again(_LATER_S)
-            self._let_go(job)
-
-    def _still(self, jobs: Sequence[Job]) -> list[Job]:
-        return [job for job in jobs if job in self._in_hand]
-
     def _let_go(self, job: Job) -> None:
-        self._in_hand.discard(job)
+        self._again += self._in_hand.let_go(job)
         self.counts.running = len(self._in_hand)
 
     async def _ping_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._ping_s)
-            for job in list(self._in_hand):
+            for job in self._in_hand.jobs():
                 with suppress(OSError, ServiceError):
                     await job.working()
 
 
-def _anew(point_id: int, order: Any, item: Item[Any]) -> Payload:
-    """The payload of a frame whose picture stays: its place in time is kept."""
-    made = dict(points.payload(point_id, item.facts))
-    if isinstance(order, int):
-        made.pop(points.ORDER)
-    return made
+def by_item(payloads: Mapping[int, Payload]) -> dict[int, dict[int, Payload]]:
+    """The points of each item."""
+    found: dict[int, dict[int, Payload]] = {}
+    for key, payload in payloads.items():
+        item_id = payload.get(points.ITEM)
+        if isinstance(item_id, int):
+            found.setdefault(item_id, {})[key] = payload
+    return found
+
+
+def _points(one: _Loaded[P], facts: Facts, ids: Sequence[int], rows: Mapping[int, Sequence[Vector]]) -> list[Point]:
+    """One a frame."""
+    return [
+        Point(key, row, {**points.payload(key, facts, still.timestamp_s), SEAL: one.item.seal})
+        for key, still, row in zip(ids, one.stills, rows[one.job.item_id], strict=True)
+    ]
+
+
+def _is_sealed(there: Mapping[int, Payload], seal: str) -> bool:
+    """Whether its vectors are of these very pixels."""
+    return bool(there) and all(payload.get(SEAL) == seal for payload in there.values())

@@ -35,3 +35,18 @@ class UnknownItem(ServiceError):
     """An item that a search starts from has no vector."""
 
     code = ErrorCode.ITEM_NOT_FOUND
+
+
+class CatalogueUnavailable(ServiceError):
+    """metadata-service does not answer."""
+
+    code = ErrorCode.SERVICE_UNAVAILABLE
+
+
+class OutOfReach(Exception):
+    """A file that cannot be looked at now and perhaps later: its disk is away, or decoding it died. The text is a
+    sentence."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message

@@ -1,0 +1,120 @@
+"""What points can be filtered by, kept as the catalogue has it: a quick way beside embedding, however much that has
+to do.
+
+Who reads facts and writes them does both while holding `lock`. So of two who write the same item, the later one has
+read the later facts, and an item that is trashed while its picture is with the model is not found for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from media_common.errors import ServiceError
+
+from search_service.domain import points
+from search_service.domain.filters import Has, Payload
+from search_service.domain.jobs import MOST_DELIVERIES, Job, Jobs
+from search_service.domain.points import Facts
+from search_service.domain.vectors import VectorStore
+
+logger = logging.getLogger(__name__)
+
+#: Items asked of the catalogue at a time.
+_BATCH: Final = 500
+_FETCH_S: Final = 1.0
+#: Pause after a failure, and of a job that failed.
+_LATER_S: Final = 1.0
+_PAGE: Final = 10_000
+
+OpenStore = Callable[[], Awaitable[VectorStore]]
+#: What the catalogue says of those that there are.
+FactsOf = Callable[[Sequence[int]], Awaitable[Mapping[int, Facts]]]
+
+
+class Agreement:
+    def __init__(self, facts_of: FactsOf, store: OpenStore) -> None:
+        self.lock = asyncio.Lock()
+        self._facts_of = facts_of
+        self._store = store
+
+    async def agree(self, item_ids: Sequence[int]) -> None:
+        """Write what changed of these items to every vector of theirs, of whatever model; items that are gone lose
+        theirs."""
+        store = await self._store()
+        async with self.lock:
+            facts = await self._facts_of(item_ids)
+            for name in await store.collections():
+                known = await payloads_of(store, name, item_ids)
+                changes: dict[int, Payload] = {}
+                gone: list[int] = []
+                for key, payload in known.items():
+                    item_id = payload.get(points.ITEM)
+                    if not isinstance(item_id, int) or item_id not in facts:
+                        gone.append(key)
+                    elif change := changed(key, payload, facts[item_id]):
+                        changes[key] = change
+                if changes:
+                    await store.set_payload(name, changes)
+                if gone:
+                    await store.delete(name, gone)
+
+
+class FactsLane:
+    """Works through the jobs that say "what it can be filtered by changed", until cancelled. No job of it is parked:
+    the next change of the item writes all of it."""
+
+    def __init__(self, jobs: Jobs, agreement: Agreement) -> None:
+        self._jobs = jobs
+        self._agreement = agreement
+
+    async def run(self) -> None:
+        while True:
+            jobs: Sequence[Job] = ()
+            try:
+                if jobs := await self._jobs.fetch(_BATCH, _FETCH_S):
+                    await self._agreement.agree(list(dict.fromkeys(job.item_id for job in jobs)))
+                    for job in jobs:
+                        await job.done()
+            except (ServiceError, OSError) as error:
+                logger.debug("changes wait: %s", error)
+                await self._put_back(jobs)
+                await asyncio.sleep(_LATER_S)
+            except Exception:
+                logger.exception("changes cannot be written")
+                await self._put_back(jobs)
+                await asyncio.sleep(_LATER_S)
+
+    async def _put_back(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            with suppress(OSError, ServiceError):  # it comes again by itself
+                await (job.again(_LATER_S) if job.deliveries < MOST_DELIVERIES else job.done())
+
+
+async def payloads_of(store: VectorStore, name: str, item_ids: Sequence[int]) -> dict[int, Payload]:
+    """What the points of these items carry now, by point."""
+    of_items = Has(points.ITEM, frozenset(item_ids))
+    found: dict[int, Payload] = {}
+    after = -1
+    while True:
+        ids = await store.ids(name, of_items, after=after, limit=_PAGE)
+        found |= await store.payloads(name, ids)
+        if len(ids) < _PAGE:
+            return found
+        after = ids[-1]
+
+
+def changed(point_id: int, before: Payload, facts: Facts) -> Payload:
+    """The fields that are not as the facts have them; a frame keeps its place in time."""
+    made: dict[str, Any] = dict(points.payload(point_id, facts))
+    order = before.get(points.ORDER)
+    if isinstance(order, int):
+        made.pop(points.ORDER)
+    return {field: value for field, value in made.items() if _plain(before.get(field)) != _plain(value)}
+
+
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, list | tuple) else value
