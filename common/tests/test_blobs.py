@@ -1,4 +1,6 @@
-"""One contract, two stores: a folder, and an S3 server over HTTP."""
+"""One contract, two stores: a folder, and an S3 server over HTTP: that of `S3_TEST_URL` (with `S3_TEST_ACCESS_KEY` and
+`S3_TEST_SECRET_KEY`), else moto's.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +25,9 @@ MIB = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if url := os.environ.get("S3_TEST_URL"):
+        yield url
+        return
     with s3_server(tmp_path_factory.mktemp("s3")) as url:
         yield url
 
@@ -37,7 +42,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]
 
 
 def s3_store(url: str) -> S3Store:
-    return S3Store(url, "key", "secret", f"test-{secrets.token_hex(8)}", "us-east-1")
+    access, secret = os.environ.get("S3_TEST_ACCESS_KEY", "key"), os.environ.get("S3_TEST_SECRET_KEY", "secret")
+    # No region: the server is asked for its own.
+    return S3Store(url, access, secret, f"test-{secrets.token_hex(8)}")
 
 
 def put(store: BlobStore, data: bytes, step: int = MIB) -> bytes:
