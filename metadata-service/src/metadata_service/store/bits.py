@@ -31,6 +31,10 @@ class Family(IntEnum):
     UNDESCRIBED = 8  # its files in place that nobody has looked into since they changed
     UNHASHED = 9  # those that have no hash yet
     FRESH = 10  # those that never had one: they may be known files that have moved
+    TO_EMBED = 11  # its media whose pixels may be others than those search has seen
+    TO_TELL = 12  # those that search filters by other things now
+    EMBED_IN_HAND = 13  # of `TO_EMBED`, those that are being sent
+    TELL_IN_HAND = 14
     LISTED = 16  # plus the kind's number: a collection's listed rows of that kind
 
 

@@ -290,6 +290,10 @@ def _reparent(
         moves = [(prefix + old[len(path) :], folder_id) for folder_id, old in below]
         txn.connection.executemany("UPDATE folder SET path = ? WHERE id = ?", moves)
         txn.forget_paths()
+        present = txn.bits.load(txn.connection, Family.PRESENT, collection.id)
+        txn.bits.add_all(Family.TO_TELL, collection.id, moved & present)
+    else:
+        txn.to_tell(collection, node_id)
     txn.count_above(old_above, -counted)
     txn.count_above(new_above, counted)
     txn.execute("UPDATE node SET parent_id = ?, updated_us = ? WHERE id = ?", new_parent, txn.tick(), node_id)

@@ -12,7 +12,7 @@ from pyroaring import BitMap
 
 from metadata_service.domain.errors import FrameNotFound, ItemNotFound, ObjectNotFound
 from metadata_service.domain.ids import child_uuid
-from metadata_service.domain.media import Collection, Marks
+from metadata_service.domain.media import Collection, Kind, Marks
 from metadata_service.store.bits import Family
 from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.transaction import Transaction
@@ -68,27 +68,26 @@ class Cluster:
 def set_frames(txn: Transaction, media_id: int, frames: Sequence[FrameGiven], embedded: bool) -> list[int]:
     """Make a media's frames these, the first with the media's own number; done again it changes nothing.
 
+    A frame keeps its number while there is one in its place, and no number is ever given to another.
+
     Returns:
         the frames' ids.
     Raises:
         ItemNotFound: there is no such media.
     """
-    row = txn.execute("SELECT collection_id, uuid, marks FROM node WHERE id = ?", media_id).fetchone()
-    if row is None or Marks(row[2]) & Marks.EMPTIED:
+    row = txn.execute("SELECT collection_id, uuid, marks, kind FROM node WHERE id = ?", media_id).fetchone()
+    if row is None or Marks(row[2]) & Marks.EMPTIED or row[3] == Kind.FOLDER:
         raise ItemNotFound
     collection, media_uuid = txn.collection(row[0]), UUID(bytes=row[1])
-    known = dict(txn.execute("SELECT position, id FROM frame WHERE media_id = ?", media_id).fetchall())
+    rows = txn.execute("SELECT position, id, caption FROM frame WHERE media_id = ?", media_id).fetchall()
+    known = {position: frame_id for position, frame_id, _ in rows}
     ids = []
     for position, frame in enumerate(frames):
         frame_id = known.pop(position, None)
         facts = (frame.timestamp_s, frame.width_px, frame.height_px, frame.caption)
         if frame_id is None:
             frame_id = media_id if position == 0 else txn.next_id(collection)
-            uuid = child_uuid(media_uuid, "frame", str(position))
-            txn.execute(
-                "INSERT INTO frame VALUES (?, ?, ?, ?, ?, ?, ?, ?)", frame_id, uuid.bytes, media_id, position, *facts
-            )
-            _add_object(txn, frame_id, child_uuid(uuid, "object", WHOLE), True, WHOLE, "", "", {})
+            _add_frame(txn, media_id, media_uuid, frame_id, position, facts)
         else:
             txn.execute(
                 "UPDATE frame SET timestamp_s = ?, width_px = ?, height_px = ?, caption = ? WHERE id = ?",
@@ -98,20 +97,56 @@ def set_frames(txn: Transaction, media_id: int, frames: Sequence[FrameGiven], em
     for frame_id in known.values():
         txn.execute("DELETE FROM object WHERE frame_id = ?", frame_id)
         txn.execute("DELETE FROM frame WHERE id = ?", frame_id)
-    txn.bits.put(Family.EMBEDDED, collection.id, media_id - collection.id_base, embedded)
-    txn.reworded(media_id)
+    # What is gone has lost its vector, whoever is still at work on it.
+    txn.bits.put(Family.EMBEDDED, collection.id, media_id - collection.id_base, embedded and Marks(row[2]).present)
+    if sorted(caption for *_, caption in rows if caption) != sorted(frame.caption for frame in frames if frame.caption):
+        txn.reworded(media_id)
     return ids
+
+
+def set_embedded(txn: Transaction, media_ids: Iterable[int], embedded: bool) -> None:
+    """Which media have a vector; those that are not there are passed over. What has no frame yet gets its first, so
+    that there is something to find similar ones from."""
+    rows = txn.execute(
+        "SELECT node.id, collection_id, node.uuid, node.width_px, node.height_px, frame.id FROM json_each(?) AS wanted "
+        "CROSS JOIN node ON node.id = wanted.value LEFT JOIN frame ON frame.media_id = node.id AND position = 0 "
+        "WHERE kind <> ? AND marks & ? = 0",
+        json.dumps(list(media_ids)), Kind.FOLDER, int(Marks.GONE | Marks.EMPTIED),
+    ).fetchall()  # fmt: skip
+    for media_id, collection_id, uuid, width_px, height_px, frame_id in rows:
+        collection = txn.collection(collection_id)
+        txn.bits.put(Family.EMBEDDED, collection.id, media_id - collection.id_base, embedded)
+        if embedded and frame_id is None:
+            _add_frame(txn, media_id, UUID(bytes=uuid), media_id, 0, (0.0, width_px, height_px, ""))
+
+
+def _add_frame(
+    txn: Transaction,
+    media_id: int,
+    media_uuid: UUID,
+    frame_id: int,
+    position: int,
+    facts: tuple[float, int | None, int | None, str],
+) -> None:
+    """With the object that stands for it as a whole.
+
+    Args:
+        facts: time, width, height, caption.
+    """
+    uuid = child_uuid(media_uuid, "frame", str(position))
+    txn.execute("INSERT INTO frame VALUES (?, ?, ?, ?, ?, ?, ?, ?)", frame_id, uuid.bytes, media_id, position, *facts)
+    _add_object(txn, frame_id, child_uuid(uuid, "object", WHOLE), True, WHOLE, "", "", {})
 
 
 def _add_object(
     txn: Transaction, frame_id: int, uuid: UUID, whole: bool, kind: str, label: str, model: str, shape: dict[str, Any]
 ) -> int:
-    shape_text = json.dumps(shape)
-    object_id = txn.execute(
-        "INSERT INTO object (uuid, frame_id, whole, kind, label, model, shape) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        uuid.bytes, frame_id, whole, kind, label, model, shape_text,
-    ).lastrowid  # fmt: skip
-    assert object_id is not None
+    """Its number, which no other object ever had: vectors are kept by it."""
+    object_id = txn.next_of("object id")
+    txn.execute(
+        "INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        object_id, uuid.bytes, frame_id, whole, kind, label, model, json.dumps(shape),
+    )  # fmt: skip
     return object_id
 
 

@@ -41,6 +41,7 @@ def set_group(txn: Transaction, collection: Collection, item_id: int, group_id: 
     if old == group_id:
         return
     txn.execute("UPDATE node SET group_id = ? WHERE id = ?", group_id, item_id)
+    txn.to_tell(collection, item_id)
     if old is not None:
         follow_group(txn, collection, item_id, old, False)
         if txn.one("SELECT 1 FROM node WHERE group_id = ? LIMIT 1", old) is None:

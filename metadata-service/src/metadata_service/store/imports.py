@@ -23,7 +23,7 @@ from metadata_service.store.transaction import Transaction
 
 #: Rows that one transaction erases; others write between two.
 ERASED_AT_ONCE: Final = 5000
-_OF_COLLECTION: Final = (Family.PRESENT, Family.EMBEDDED, *(listed_family(kind) for kind in Kind))
+_OF_COLLECTION: Final = (Family.PRESENT, Family.EMBEDDED, Family.TO_TELL, *(listed_family(kind) for kind in Kind))
 _OF_OTHERS: Final = (Family.BELOW, Family.CHILDREN, Family.TAGGED, Family.GROUP_TAGGED, Family.CLUSTERED)
 #: Each takes the first number, the one after the last, and how many rows at most.
 _ERASE: Final = (
@@ -150,7 +150,9 @@ def _known(txn: Transaction, table: str, ids: Iterable[int]) -> set[int]:
 
 
 def complete(txn: Transaction, collection: Collection) -> None:
-    """Show it."""
+    """Show it. Nothing of it has been asked for by a search, so there is no change to tell."""
+    waiting = txn.bits.load(txn.connection, Family.TO_TELL, collection.id)
+    txn.bits.remove_all(Family.TO_TELL, collection.id, waiting)
     txn.execute("UPDATE collection SET complete = 1 WHERE id = ?", collection.id)
 
 

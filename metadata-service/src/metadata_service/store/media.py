@@ -101,6 +101,7 @@ def to_look_into(txn: Transaction, collection: Collection, node_id: int) -> None
 
 
 def write_facts(txn: Transaction, node_id: int, facts: Facts, inode: int, forget_hash: bool) -> None:
+    _tell_search(txn, node_id, facts, inode)
     settings = ", ".join(f"{name} = ?" for name in _FACTS)
     txn.execute(
         f"UPDATE node SET {settings}, inode = ?, updated_us = ? WHERE id = ?",  # noqa: S608 - our own names
@@ -108,6 +109,19 @@ def write_facts(txn: Transaction, node_id: int, facts: Facts, inode: int, forget
     )  # fmt: skip
     if forget_hash:
         txn.execute("UPDATE node SET sha256 = NULL WHERE id = ?", node_id)
+
+
+def _tell_search(txn: Transaction, node_id: int, facts: Facts, inode: int) -> None:
+    """Before new facts are written: another file has other pixels; the time and the length are filtered by."""
+    row = txn.execute(
+        "SELECT collection_id, kind, size_bytes, modified_us, inode, taken_us, duration_s FROM node WHERE id = ?",
+        node_id,
+    ).fetchone()
+    collection = txn.collection(row[0])
+    if row[2:5] != (facts.size_bytes, facts.modified_us, inode):
+        txn.to_embed(collection, node_id, Kind(row[1]))
+    if row[2:] != (facts.size_bytes, facts.modified_us, inode, facts.taken_us, facts.duration_s):
+        txn.to_tell(collection, node_id)
 
 
 def _insert_file(txn: Transaction, collection: Collection, parent_id: int, disk_name: bytes, seen: FileSeen) -> int:

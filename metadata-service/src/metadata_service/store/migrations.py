@@ -230,12 +230,17 @@ def _nothing_looked_into(connection: sqlite3.Connection) -> None:
     changes.write(connection)
 
 
+#: Vectors of objects are kept by the objects' numbers: one that is deleted must not come back as another's.
+_OBJECT_NUMBERS: Final = "INSERT OR REPLACE INTO sequence SELECT 'object id', coalesce(max(id), 0) FROM object;"
+
+
 STEPS: Final[tuple[str | Callable[[sqlite3.Connection], None], ...]] = (
     _FIRST,
     _IMPORTS,
     _UPLOADS,
     _INSIDES,
     _nothing_looked_into,
+    _OBJECT_NUMBERS,
 )
 
 

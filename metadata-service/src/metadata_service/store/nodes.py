@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from metadata_service.domain.errors import ItemNotFound
-from metadata_service.domain.media import Collection, Kind, Marks
+from metadata_service.domain.media import Collection, Kind, Marks, Source
 from metadata_service.store.transaction import Transaction
 
 
@@ -48,6 +48,8 @@ def insert_node(
     txn.execute(f"INSERT INTO node ({names}) VALUES ({marks_of})", *values.values())  # noqa: S608 - our own names
     txn.place(collection, node_id, parent_id, True)
     txn.relist(collection, node_id, kind, parent_id, None, marks)
+    if marks.present and values.get("source") != Source.EXTERNAL:
+        txn.to_embed(collection, node_id, kind)
 
 
 def marked(txn: Transaction, node_id: int, new: Marks) -> bool:

@@ -210,7 +210,7 @@ def _evaluated(connection: sqlite3.Connection, collection: Collection, node: Exp
         case Values(tagset_id, tag_ids, every, negated):
             found = _carrying(connection, collection, tagset_id, tag_ids, every, everything)
         case Range(tagset_id, lower, upper, negated):
-            found = _carrying_any(connection, _tags_within(connection, collection, tagset_id, lower, upper))
+            found = _carrying_any(connection, tags_within(connection, collection, tagset_id, lower, upper))
     return everything - found if negated else found
 
 
@@ -246,7 +246,7 @@ def _carrying_any(connection: sqlite3.Connection, tag_ids: Sequence[int]) -> Bit
     return own | load_any(connection, Family.GROUP_TAGGED, tag_ids)
 
 
-def _tags_within(
+def tags_within(
     connection: sqlite3.Connection, collection: Collection, tagset_id: int, lower: Value | None, upper: Value | None
 ) -> list[int]:
     """The tags of a set between two bounds; a bound of another type than the set's bounds nothing in."""

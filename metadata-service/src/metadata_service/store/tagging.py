@@ -79,6 +79,7 @@ def attach(txn: Transaction, collection: Collection, item_id: int, tag_id: int) 
     if done:
         txn.used(tag_id, 1)
         txn.bits.add(Family.TAGGED, tag_id, item_id - collection.id_base)
+        txn.to_tell(collection, item_id)
     return done
 
 
@@ -87,6 +88,7 @@ def detach(txn: Transaction, collection: Collection, item_id: int, tag_id: int) 
     if done:
         txn.used(tag_id, -1)
         txn.bits.remove(Family.TAGGED, tag_id, item_id - collection.id_base)
+        txn.to_tell(collection, item_id)
     return done
 
 
@@ -95,7 +97,9 @@ def attach_group(txn: Transaction, collection: Collection, group_id: int, tag_id
     if txn.execute("INSERT OR IGNORE INTO tagging VALUES (?, ?)", group_id, tag_id).rowcount > 0:
         txn.used(tag_id, 1)
         members = txn.execute("SELECT id FROM node WHERE group_id = ?", group_id)
-        txn.bits.add_all(Family.GROUP_TAGGED, tag_id, BitMap(row[0] - collection.id_base for row in members))
+        positions = BitMap(row[0] - collection.id_base for row in members)
+        txn.bits.add_all(Family.GROUP_TAGGED, tag_id, positions)
+        txn.bits.add_all(Family.TO_TELL, collection.id, positions)
 
 
 def follow_group(txn: Transaction, collection: Collection, item_id: int, group_id: int | None, member: bool) -> None:

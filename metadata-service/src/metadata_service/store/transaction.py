@@ -129,9 +129,30 @@ class Transaction:
             if kind in COUNTED:
                 self.count_above(ids_of(self.path(parent_id)), 1 if shall else -1)
         if kind is not Kind.FOLDER:
+            if was != shall and old is not None:
+                self.to_tell(collection, node_id)
             was, shall = old is not None and old.present, new is not None and new.present
             if was != shall:
                 self.bits.put(Family.PRESENT, collection.id, position, shall)
+                if old is not None:
+                    self._reappeared(collection, node_id, kind, shall)
+
+    def _reappeared(self, collection: Collection, node_id: int, kind: Kind, present: bool) -> None:
+        """Search forgets what is not there; what comes back is new to it."""
+        self.to_tell(collection, node_id)
+        if present:
+            self.to_embed(collection, node_id, kind)
+        else:
+            self.bits.remove(Family.EMBEDDED, collection.id, node_id - collection.id_base)
+
+    def to_embed(self, collection: Collection, node_id: int, kind: Kind) -> None:
+        """The item's pixels may be others than search has seen."""
+        if kind in COUNTED:
+            self.bits.add(Family.TO_EMBED, collection.id, node_id - collection.id_base)
+
+    def to_tell(self, collection: Collection, node_id: int) -> None:
+        """What search filters the item by is something else now."""
+        self.bits.add(Family.TO_TELL, collection.id, node_id - collection.id_base)
 
     def count_above(self, folder_ids: list[int], step: int) -> None:
         """So many more listed images and videos are below each of the folders."""
