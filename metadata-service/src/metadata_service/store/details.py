@@ -23,6 +23,7 @@ from metadata_service.domain.media import (
     Source,
 )
 from metadata_service.domain.tags import Value
+from metadata_service.store import one_step
 from metadata_service.store.bits import Family, listed_family, load
 from metadata_service.store.listing import json_ids
 from metadata_service.store.orders import by_position
@@ -43,12 +44,25 @@ _ROWS: Final = (
     "FROM json_each(?) AS wanted CROSS JOIN node ON node.id = wanted.value"
 )
 
+_PATHS: Final = (
+    "SELECT folder.id, hex(folder.path) FROM json_each(?) AS wanted CROSS JOIN folder ON folder.id = wanted.value"
+)
+_PARTS: Final = (
+    "SELECT node.id, hex(node.uuid), hex(node.disk_name), node.name FROM json_each(?) AS wanted "
+    "CROSS JOIN node ON node.id = wanted.value"
+)
+_TAGS: Final = (
+    f"SELECT tagging.item_id, tagset.name, {one_step.exact('tag.value')} FROM json_each(?) AS wanted "  # noqa: S608
+    "CROSS JOIN tagging ON tagging.item_id = wanted.value JOIN tag ON tag.id = tagging.tag_id "
+    "JOIN tagset ON tagset.id = tag.tagset_id"
+)
+
 
 def media(snapshot: Snapshot, ids: Sequence[int]) -> list[Media]:
     """The items in the order asked for; those that are not there are left out."""
     connection = snapshot.connection
     rows = {row[0]: row for row in connection.execute(_ROWS, (json_ids(ids),))}
-    folders = _Folders(connection)
+    folders = _Folders(connection, (row[3] for row in rows.values() if row[3] is not None))
     files = [row[0] for row in rows.values() if row[4] != Kind.FOLDER]
     tags, frames = tags_of(connection, rows), frames_of(connection, files)
     versions = _versions(connection, {row[19] for row in rows.values() if row[19] is not None})
@@ -121,17 +135,13 @@ def versions(snapshot: Snapshot, node_id: int) -> list[Media]:
 
 def tags_of(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, dict[str, list[Value]]]:
     """By item and tagset name, the values it carries itself, sorted."""
-    rows = connection.execute(
-        "SELECT tagging.item_id, tagset.name, tag.value FROM json_each(?) AS wanted "
-        "CROSS JOIN tagging ON tagging.item_id = wanted.value JOIN tag ON tag.id = tagging.tag_id "
-        "JOIN tagset ON tagset.id = tag.tagset_id",
-        (json_ids(ids),),
-    )
     found: dict[int, dict[str, list[Value]]] = defaultdict(lambda: defaultdict(list))
-    for item_id, name, value in rows:
+    for item_id, name, value in one_step.rows(connection, 3, _TAGS, (json_ids(ids),)):
         found[item_id][name].append(value)
     return {
-        item_id: {name: sorted(values, key=_typed) for name, values in sorted(sets.items())}
+        item_id: {
+            name: values if len(values) == 1 else sorted(values, key=_typed) for name, values in sorted(sets.items())
+        }
         for item_id, sets in found.items()
     }
 
@@ -191,29 +201,32 @@ def _joined(folder: bytes, name: bytes) -> bytes:
 
 
 class _Folders:
-    """The folders above a page's items, each read once."""
+    """The folders above a page's items, all read at once."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder_ids: Iterable[int]) -> None:
         self._connection = connection
-        self._names: dict[int, tuple[UUID, bytes]] = {}
-        self._known: dict[int, tuple[tuple[UUID, ...], bytes]] = {}
         self._shown: dict[int, tuple[int, BitMap]] = {}
+        chains = {
+            folder_id: ids_of(bytes.fromhex(path))
+            for folder_id, path in one_step.rows(connection, 2, _PATHS, (json_ids(set(folder_ids)),))
+        }
+        parts = {
+            part: (UUID(hex=uuid), bytes.fromhex(disk_name) if disk_name else name.encode())
+            for part, uuid, disk_name, name in one_step.rows(
+                connection, 4, _PARTS, (json_ids({part for chain in chains.values() for part in chain}),)
+            )
+        }
+        self._known = {
+            folder_id: (
+                tuple(parts[part][0] for part in chain),
+                b"/".join([parts[part][1] for part in chain[1:]]),
+            )
+            for folder_id, chain in chains.items()
+        }
 
     def of(self, folder_id: int) -> tuple[tuple[UUID, ...], bytes]:
         """The ids from the collection's down to the folder's, and its path relative to the root."""
-        if folder_id not in self._known:
-            (path,) = self._connection.execute("SELECT path FROM folder WHERE id = ?", (folder_id,)).fetchone()
-            parts = [self._part(part) for part in ids_of(path)]
-            self._known[folder_id] = tuple(uuid for uuid, _ in parts), b"/".join(name for _, name in parts[1:])
         return self._known[folder_id]
-
-    def _part(self, folder_id: int) -> tuple[UUID, bytes]:
-        if folder_id not in self._names:
-            uuid, name, disk_name = self._connection.execute(
-                "SELECT uuid, name, disk_name FROM node WHERE id = ?", (folder_id,)
-            ).fetchone()
-            self._names[folder_id] = UUID(bytes=uuid), name.encode() if disk_name is None else disk_name
-        return self._names[folder_id]
 
     def items_below(self, folder_id: int) -> int:
         (items,) = self._connection.execute("SELECT items_below FROM folder WHERE id = ?", (folder_id,)).fetchone()
