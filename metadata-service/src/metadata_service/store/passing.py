@@ -1,0 +1,62 @@
+"""A page of the listed media that pass retrieval filters, without those that somebody does not want to see again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from pyroaring import BitMap
+
+from metadata_service.domain.filters import Expression, Page
+from metadata_service.domain.ids import INT64
+from metadata_service.domain.media import FILES, Collection
+from metadata_service.store import retrieval
+from metadata_service.store.bits import listed_family, load
+from metadata_service.store.listing import json_ids
+from metadata_service.store.snapshot import Snapshot
+
+#: More than any position within a collection.
+_POSITIONS: Final = 2**32
+
+
+def page(
+    snapshot: Snapshot,
+    collection: Collection,
+    filters: Expression | None,
+    seen: Sequence[int],
+    excluded: Sequence[int],
+    offset: int,
+    limit: int,
+) -> Page:
+    """By number, less the base; numbers in the arguments too, and unknown ones are passed over.
+
+    Args:
+        excluded: items, which go with all of their groups, or groups.
+    """
+    connection = snapshot.connection
+    kinds = (load(connection, listed_family(kind), collection.id) for kind in sorted(FILES))
+    wanted = BitMap.union(BitMap(), *kinds) & retrieval.passing(snapshot, collection, filters)
+    wanted -= _positions((*seen, *excluded))
+    if excluded:
+        wanted -= _members(connection, collection, excluded)
+    first = min(offset, len(wanted))
+    return Page(list(wanted[first : first + limit]), len(wanted))
+
+
+def _positions(numbers: Iterable[int]) -> BitMap:
+    return BitMap(number for number in numbers if 0 <= number < _POSITIONS)
+
+
+def _members(connection: sqlite3.Connection, collection: Collection, numbers: Iterable[int]) -> BitMap:
+    """Everything in the groups of these items (of a frame: its media's), and in those of these that are groups."""
+    base = collection.id_base
+    rows = connection.execute(
+        "WITH wanted(id) AS (SELECT value FROM json_each(?)), "
+        "groups(id) AS (SELECT id FROM wanted "
+        "UNION SELECT group_id FROM wanted CROSS JOIN node USING (id) "
+        "UNION SELECT group_id FROM wanted CROSS JOIN frame USING (id) JOIN node ON node.id = frame.media_id) "
+        "SELECT node.id FROM groups CROSS JOIN node ON node.group_id = groups.id WHERE node.collection_id = ?",
+        (json_ids(base + number for number in numbers if number > 0 and base + number in INT64), collection.id),
+    )
+    return BitMap(node_id - base for (node_id,) in rows)
