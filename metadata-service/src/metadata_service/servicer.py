@@ -15,12 +15,13 @@ from media_proto import metadata_pb2_grpc
 from metadata_service import convert
 from metadata_service.blob_jobs import BlobJobs
 from metadata_service.domain.errors import KeyNotFound
-from metadata_service.domain.filters import ListQuery
 from metadata_service.domain.keys import PREFIX, SCOPES, digest
 from metadata_service.domain.media import FILES, Collection
 from metadata_service.import_parts import parts_of
 from metadata_service.importing import Imports
 from metadata_service.indexing import Indexing
+from metadata_service.listing_calls import ListingCalls, checked_limit
+from metadata_service.search_calls import SearchCalls
 from metadata_service.store import browsing, collections, details, frames, keys, listing, media, retrieval, words
 from metadata_service.store.sqlite import Catalogue, now_us
 from metadata_service.store.transaction import Transaction
@@ -28,13 +29,12 @@ from metadata_service.upload_calls import UploadCalls
 
 Context = Any  # grpc.aio.ServicerContext; its own annotation is generic over the messages
 
-#: Items of one retrieval call, and rows of one page.
+#: Items of one retrieval call.
 MAX_IDS: Final = 1000
-MAX_PAGE: Final = 1000
 
 
-class MetadataServicer(UploadCalls, metadata_pb2_grpc.MetadataServiceServicer):
-    """Every call of `MetadataService`; those of uploads are in `upload_calls`."""
+class MetadataServicer(ListingCalls, SearchCalls, UploadCalls, metadata_pb2_grpc.MetadataServiceServicer):
+    """Every call of `MetadataService`; those of listings and uploads are in `listing_calls`, `upload_calls`."""
 
     def __init__(self, catalogue: Catalogue, indexing: Indexing, imports: Imports, blob_jobs: BlobJobs) -> None:
         self._catalogue = catalogue
@@ -81,30 +81,12 @@ class MetadataServicer(UploadCalls, metadata_pb2_grpc.MetadataServiceServicer):
 
     # Browsing
 
-    async def ListMedia(self, request: pb.ListMediaRequest, context: Context) -> pb.MediaPage:
-        query = ListQuery(
-            collection_id=0,
-            limit=_limit(request.limit),
-            offset=request.offset,
-            recursive=request.recursive if request.HasField("recursive") else None,
-            kinds=convert.kinds_of(request.kinds),
-            created_from_us=request.created_from_us if request.HasField("created_from_us") else None,
-            created_before_us=request.created_before_us if request.HasField("created_before_us") else None,
-            sort=convert.sort_of(request.sort),
-            descending=not request.ascending,
-            tags=tuple(request.tags) or None,
-            tag_filters=tuple((given.tagset, tuple(given.values)) for given in request.tag_filters),
-            media=convert.uuid_of(request.media) if request.HasField("media") else None,
-            cluster=convert.uuid_of(request.cluster) if request.HasField("cluster") else None,
-        )
-        path = convert.uuids_of(request.path)
-        found, total = await self._catalogue.read(browsing.page, request.collection, path, query)
-        return pb.MediaPage(media=[convert.media(one) for one in found], total=total)
-
     async def ListNewest(self, request: pb.ListNewestRequest, context: Context) -> pb.MediaPage:
         names = None if request.all_collections else tuple(request.collections)
         kinds = convert.kinds_of(request.kinds) or FILES
-        found, total = await self._catalogue.read(browsing.newest, names, kinds, request.offset, _limit(request.limit))
+        found, total = await self._catalogue.read(
+            browsing.newest, names, kinds, request.offset, checked_limit(request.limit)
+        )
         return pb.MediaPage(media=[convert.media(one) for one in found], total=total)
 
     async def GetMedia(self, request: pb.GetMediaRequest, context: Context) -> pb.Media:
@@ -305,12 +287,6 @@ class MetadataServicer(UploadCalls, metadata_pb2_grpc.MetadataServiceServicer):
     async def _shown(self, node_id: int) -> pb.Media:
         (found,) = await self._catalogue.read(details.media, [node_id])
         return convert.media(found)
-
-
-def _limit(limit: int) -> int:
-    if not 1 <= limit <= MAX_PAGE:
-        raise InvalidArgument(f"A page has 1 to {MAX_PAGE} rows.")
-    return limit
 
 
 def _check_ids(count: int) -> None:

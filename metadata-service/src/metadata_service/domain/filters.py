@@ -53,6 +53,17 @@ class ListQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """What a listing's filters mean in the catalogue's numbers, for a search with the same filters."""
+
+    collection_id: int
+    folder_id: int | None = None  # below it; None: no matter
+    left_out: tuple[int, ...] = ()  # folders in it whose contents do not count
+    tag_ids: tuple[tuple[int, ...], ...] = ()  # any of each; an empty one: nothing passes
+    item_ids: tuple[int, ...] | None = None  # only these
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     ids: list[int]
     total: int

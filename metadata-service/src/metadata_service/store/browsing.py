@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from metadata_service.domain.errors import CollectionNotFound, FolderNotFound, ItemNotFound
-from metadata_service.domain.filters import ListQuery
+from metadata_service.domain.filters import ListQuery, Scope
 from metadata_service.domain.media import Collection, Kind, Media
 from metadata_service.domain.tags import Value
 from metadata_service.store import collections, details, listing, media, retrieval, tagging
@@ -32,6 +32,12 @@ def page(snapshot: Snapshot, name: str, path: tuple[UUID, ...], query: ListQuery
     collection, folder_id = place(snapshot, name, path)
     found = listing.page(snapshot, replace(query, collection_id=collection.id, folder_id=folder_id))
     return details.media(snapshot, found.ids), found.total
+
+
+def scope(snapshot: Snapshot, name: str, path: tuple[UUID, ...], query: ListQuery) -> Scope:
+    """What the filters of such a page mean, for a search."""
+    collection, folder_id = place(snapshot, name, path)
+    return listing.scope(snapshot, replace(query, collection_id=collection.id, folder_id=folder_id))
 
 
 def newest(

@@ -202,7 +202,8 @@ def set_clusters(
     """Replace the clusters of a model.
 
     Args:
-        clusters: label, the object nearest to the middle, all objects.
+        clusters: label, the object nearest to the middle, all objects. Without a label it has the one that most of
+            its objects have.
     """
     for (old_id,) in txn.execute(
         "SELECT id FROM cluster WHERE collection_id = ? AND model = ?", collection.id, model
@@ -213,6 +214,7 @@ def set_clusters(
         txn.execute("DELETE FROM cluster WHERE id = ?", old_id)
     for label, middle_id, object_ids in clusters:
         number = txn.next_of("cluster")
+        label = label or _usual_label(txn, object_ids)
         uuid = child_uuid(collection.uuid, "cluster", str(number))
         txn.execute(
             "INSERT INTO cluster VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -226,6 +228,15 @@ def set_clusters(
             )
         positions = BitMap(media_id - collection.id_base for media_id in media_ids if media_id is not None)
         txn.bits.add_all(Family.CLUSTERED, number, positions)
+
+
+def _usual_label(txn: Transaction, object_ids: Sequence[int]) -> str:
+    row = txn.execute(
+        "SELECT label FROM json_each(?) AS wanted CROSS JOIN object ON object.id = wanted.value "
+        "GROUP BY label ORDER BY count(*) DESC, label LIMIT 1",
+        json.dumps(list(object_ids)),
+    ).fetchone()
+    return "" if row is None else str(row[0])
 
 
 def clusters(snapshot: Snapshot, collection: Collection, model: str) -> list[Cluster]:

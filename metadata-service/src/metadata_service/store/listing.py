@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from pyroaring import BitMap
 
-from metadata_service.domain.filters import ListQuery, Page, Sort
+from metadata_service.domain.filters import ListQuery, Page, Scope, Sort
 from metadata_service.domain.media import FILES, Collection, Kind
 from metadata_service.domain.tags import TagType, parsed
 from metadata_service.store.bits import Family, count, listed_family, load, load_any
@@ -69,17 +69,50 @@ def matching(connection: sqlite3.Connection, collection: Collection, query: List
         wanted &= _created(connection, collection, query.created_from_us, query.created_before_us)
     if query.cluster is not None:
         wanted &= _clustered(connection, collection, query)
+    for tag_ids in _tags_meant(connection, collection, query):
+        wanted &= load_any(connection, Family.TAGGED, tag_ids)
+    return wanted
+
+
+def scope(snapshot: Snapshot, query: ListQuery) -> Scope:
+    """The query's filters by their numbers; kinds and times are numbers already."""
+    connection = snapshot.connection
+    collection = collection_of(connection, query.collection_id)
+    folder_id, left_out = None, BitMap()
+    item_ids = None if query.media is None else _item(connection, collection, query)
+    if query.media is None:
+        folder_id = collection.root_folder_id if query.folder_id is None else query.folder_id
+        if not query.deep:
+            folders = load(connection, listed_family(Kind.FOLDER), collection.id)
+            left_out = folders & load(connection, Family.CHILDREN, folder_id)
+        elif folder_id == collection.root_folder_id:
+            folder_id = None
+    if query.cluster is not None:
+        clustered = _clustered(connection, collection, query)
+        item_ids = clustered if item_ids is None else item_ids & clustered
+    return Scope(
+        collection.id,
+        folder_id,
+        tuple(collection.id_base + position for position in left_out),
+        tuple(tuple(tag_ids) for tag_ids in _tags_meant(connection, collection, query)),
+        None if item_ids is None else tuple(collection.id_base + position for position in item_ids),
+    )
+
+
+def _tags_meant(connection: sqlite3.Connection, collection: Collection, query: ListQuery) -> list[list[int]]:
+    """For each filter by tags, the tags of which an item must carry one."""
+    meant = []
     if query.tags is not None:
         tagsets = connection.execute("SELECT id, tagtype FROM tagset WHERE collection_id = ?", (collection.id,))
-        wanted &= _tagged(connection, tagsets.fetchall(), query.tags)
+        meant.append(_tags(connection, tagsets.fetchall(), query.tags))
     for name, values in query.tag_filters:
         if not values:
             continue
         tagset = connection.execute(
             "SELECT id, tagtype FROM tagset WHERE collection_id = ? AND name = ?", (collection.id, name)
         )
-        wanted &= _tagged(connection, tagset.fetchall(), values)
-    return wanted
+        meant.append(_tags(connection, tagset.fetchall(), values))
+    return meant
 
 
 def _item(connection: sqlite3.Connection, collection: Collection, query: ListQuery) -> BitMap:
@@ -98,7 +131,7 @@ def _clustered(connection: sqlite3.Connection, collection: Collection, query: Li
     return BitMap() if row is None else load(connection, Family.CLUSTERED, row[0])
 
 
-def _tagged(connection: sqlite3.Connection, tagsets: Iterable[tuple[int, int]], values: Iterable[str]) -> BitMap:
+def _tags(connection: sqlite3.Connection, tagsets: Iterable[tuple[int, int]], values: Iterable[str]) -> list[int]:
     wanted = list(dict.fromkeys(values))
     tag_ids: list[int] = []
     for tagset_id, tagtype in tagsets:
@@ -107,7 +140,7 @@ def _tagged(connection: sqlite3.Connection, tagsets: Iterable[tuple[int, int]], 
             if typed is not None:
                 rows = connection.execute("SELECT id FROM tag WHERE tagset_id = ? AND value = ?", (tagset_id, typed))
                 tag_ids += [tag_id for (tag_id,) in rows]
-    return load_any(connection, Family.TAGGED, tag_ids)
+    return tag_ids
 
 
 def _created(

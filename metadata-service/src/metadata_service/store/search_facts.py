@@ -47,8 +47,8 @@ def facts(snapshot: Snapshot, media_ids: Sequence[int]) -> list[SearchFacts]:
     """Of files that are there, in the order asked for; the others are left out, and so is what is being imported."""
     connection = snapshot.connection
     rows = connection.execute(
-        "SELECT node.id, collection_id, parent_id, kind, source, listed, name, disk_name, sha256, node.created_us, "
-        "taken_us, duration_s, size_bytes, modified_us, inode, group_id FROM json_each(?) AS wanted "
+        "SELECT node.id, collection_id, parent_id, kind, source, listed, node.name, disk_name, sha256, "
+        "node.created_us, taken_us, duration_s, size_bytes, modified_us, inode, group_id FROM json_each(?) AS wanted "
         "CROSS JOIN node ON node.id = wanted.value JOIN collection ON collection.id = node.collection_id "
         "WHERE kind <> ? AND marks & ? = 0 AND complete",
         (json_ids(set(media_ids)), Kind.FOLDER, _HIDDEN),
@@ -95,7 +95,7 @@ def facts(snapshot: Snapshot, media_ids: Sequence[int]) -> list[SearchFacts]:
 
 def _above(connection: sqlite3.Connection, folder_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
     rows = connection.execute(
-        "SELECT folder.id, path FROM json_each(?) AS wanted CROSS JOIN folder ON folder.id = wanted.value",
+        "SELECT folder.id, folder.path FROM json_each(?) AS wanted CROSS JOIN folder ON folder.id = wanted.value",
         (json_ids(folder_ids),),
     )
     return {folder_id: tuple(ids_of(path)) for folder_id, path in rows}
