@@ -52,3 +52,18 @@ def test_a_picture_cut_short_is_unreadable() -> None:
 def test_one_too_large_is_refused_before_it_is_decoded() -> None:
     with pytest.raises(UnreadablePicture, match="too large"):
         decoded(stored(Image.new("1", (20_000, 6_000)), "PNG"))
+
+
+def test_what_would_start_another_program_is_no_picture() -> None:
+    with pytest.raises(UnreadablePicture):
+        decoded(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n")
+
+
+def test_a_heic_photo_is_a_picture() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (64, 48), "red")).save(file, quality=90)
+    picture = decoded(file.getvalue())
+    assert picture.size == (64, 48)
+    red, green, blue = picture.getpixel((30, 20))  # type: ignore[misc]
+    assert red > 200 > 60 > max(green, blue)

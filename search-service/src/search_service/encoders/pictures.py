@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Final
+from typing import IO, Final
 
 from PIL import Image, ImageOps
 
@@ -12,16 +12,23 @@ from search_service.domain.errors import UnreadablePicture
 #: No encoder looks at more; a JPEG is decoded at the smallest scale above it.
 _ENOUGH_PX: Final = 640
 _MOST_PIXELS: Final = 100_000_000
+#: What Pillow may take a file for. Not its whole list: EPS, for one, starts Ghostscript.
+_FORMATS: Final = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 
 def decoded(data: bytes) -> Image.Image:
+    """The picture in these bytes; see `read`."""
+    return read(BytesIO(data))
+
+
+def read(file: IO[bytes]) -> Image.Image:
     """Upright, RGB, not much larger than any encoder needs.
 
     Raises:
         UnreadablePicture: no picture, a damaged one, or one of more than 100 megapixels.
     """
     try:
-        with Image.open(BytesIO(data)) as picture:
+        with Image.open(file, formats=_formats(file)) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
                 raise UnreadablePicture(f"A picture of {picture.width} x {picture.height} pixels is too large.")
             picture.draft("RGB", (_ENOUGH_PX, _ENOUGH_PX))
@@ -33,6 +40,20 @@ def decoded(data: bytes) -> Image.Image:
     # Pillow raises almost anything for damaged input.
     except Exception as error:
         raise UnreadablePicture("That is no picture that can be read.") from error
+
+
+def _formats(file: IO[bytes]) -> tuple[str, ...]:
+    """HEIC only where the bytes say so, as its library is large."""
+    file.seek(0)
+    head = file.read(12)
+    file.seek(0)
+    if head[4:8] != b"ftyp" or head[8:12] in (b"avif", b"avis"):
+        return _FORMATS
+    import pillow_heif
+
+    pillow_heif.options.DECODE_THREADS = 1
+    pillow_heif.register_heif_opener()
+    return ("HEIF",)
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
