@@ -15,10 +15,13 @@ import numpy as np
 from media_common.grpc_server import serving
 from media_proto import search_pb2_grpc
 from PIL.Image import Image
+from search_service.domain.objects import Giving, NoCatalogue
 from search_service.domain.points import INDEXES
 from search_service.domain.vectors import Vector, VectorStore
 from search_service.encoders.choosing import Choosing
+from search_service.encoders.object_models import ObjectModels
 from search_service.engine import Engine
+from search_service.objects import Objects
 from search_service.servicer import SearchServicer
 from search_service.vectors.edge import EdgeStore
 
@@ -43,7 +46,8 @@ async def main() -> None:
         return EdgeStore(Path(sys.argv[2]), INDEXES)
 
     engine = Engine(Choosing("offline", lambda _: [("no model", NoModel)]), opened)
-    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine))
+    objects = Objects(engine, ObjectModels({}), Giving(NoCatalogue(), asyncio.Lock()), NoCatalogue())
+    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine, objects))
     async with serving(sys.argv[1], register, [], 1):
         await asyncio.Event().wait()
 

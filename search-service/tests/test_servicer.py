@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -17,10 +18,14 @@ from media_proto import search_pb2 as pb
 from media_proto import search_pb2_grpc
 from PIL import Image
 from search_service.domain import points
+from search_service.domain.items import Item, Still
+from search_service.domain.objects import Giving
 from search_service.domain.points import Facts
 from search_service.domain.vectors import Point, Vector, VectorStore, unit
 from search_service.encoders.choosing import Choosing
+from search_service.encoders.object_models import ObjectModels
 from search_service.engine import Engine
+from search_service.objects import Objects
 from search_service.servicer import SearchServicer
 from search_service.vectors.memory import MemoryStore
 
@@ -39,10 +44,55 @@ class Colours:
         return unit(np.array([[word in text for word in WORDS] for text in batch], np.float32) + 1e-6)
 
 
+class Brightness:
+    """Says how bright a picture is, and how it is not. Implements `ObjectModel`."""
+
+    name, dimensions = "brightness", 2
+
+    def embed(self, pictures: Sequence[Image.Image]) -> np.ndarray:
+        bright = [np.asarray(picture.convert("L")).mean() / 255 for picture in pictures]
+        return np.array([[one, 1 - one] for one in bright])
+
+
+class Broken:
+    def __init__(self) -> None:
+        raise OSError("its weights are gone.")
+
+
+class Library:
+    """Knows its items by their facts, and pictures of some. Implements `Catalogue`."""
+
+    def __init__(self) -> None:
+        self.facts: dict[int, Facts] = {}
+        self.pictures: dict[int, Image.Image] = {}
+        self.has_vector: set[int] = set()
+
+    async def items(self, item_ids: Sequence[int]) -> Mapping[int, Item[Image.Image]]:
+        return {key: self._item(key) for key in item_ids if key in self.facts}
+
+    def _item(self, key: int) -> Item[Image.Image]:
+        async def load() -> Sequence[Still[Image.Image]]:
+            picture = self.pictures[key]
+            half = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)
+            return [Still(0.0, half, picture.width, picture.height)]
+
+        return Item(self.facts[key], f"seal-{key}", load if key in self.pictures else None)
+
+    async def frame_ids(self, item_id: int, stills: Sequence[Still[Image.Image]]) -> Sequence[int]:
+        return [item_id]
+
+    async def embedded(self, item_ids: Sequence[int]) -> None:
+        self.has_vector.update(item_ids)
+
+
 class Rig:
-    def __init__(self, stub: search_pb2_grpc.SearchServiceStub, store: MemoryStore) -> None:
+    def __init__(self, stub: search_pb2_grpc.SearchServiceStub, store: MemoryStore, library: Library) -> None:
         self.stub = stub
         self.store = store
+        self.library = library
+
+    def know(self, item_id: int, collection_id: int = 1, *, listed: bool = True, **facts: object) -> None:
+        self.library.facts[item_id] = Facts(item_id, collection_id, 4, listed, **facts)  # type: ignore[arg-type]
 
     async def put(self, point_id: int, *vector: float, **facts: object) -> None:
         told = Facts(**({"item_id": point_id, "collection_id": 1, "kind": 4, "listed": True} | facts))  # type: ignore[arg-type]
@@ -59,11 +109,14 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         return store
 
     engine = Engine(Choosing("offline", lambda _: [("colours", Colours)]), opened)
-    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine))
+    library, models = Library(), ObjectModels({"brightness": Brightness, "broken": Broken})
+    objects = Objects(engine, models, Giving(library, asyncio.Lock()), library)
+    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine, objects))
     address = f"unix:{tmp_path}/search.sock"
     async with serving(address, register, [], 1), open_channel(address) as channel:
-        yield Rig(search_pb2_grpc.SearchServiceStub(channel), store)
+        yield Rig(search_pb2_grpc.SearchServiceStub(channel), store, library)
     await engine.close()
+    await models.close()
 
 
 def picture(*colour: int) -> bytes:

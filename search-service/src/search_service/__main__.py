@@ -15,11 +15,14 @@ from media_common.logs import configure_logs
 from media_proto import search_pb2, search_pb2_grpc
 
 from search_service.config import SearchSettings
+from search_service.domain.objects import Giving, NoCatalogue
 from search_service.domain.points import INDEXES
 from search_service.domain.vectors import VectorStore
 from search_service.encoders.choice import candidates
 from search_service.encoders.choosing import Choosing
+from search_service.encoders.object_models import ObjectModels, installed
 from search_service.engine import Engine
+from search_service.objects import Objects
 from search_service.servicer import SearchServicer
 
 SERVICE = search_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name
@@ -36,13 +39,16 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
         public.encoder, partial(candidates, threads=settings.threads), public.state_path / "search.json"
     )
     engine = Engine(choosing, partial(open_store, settings, public))
-    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine))
+    models = ObjectModels(installed())
+    objects = Objects(engine, models, Giving(NoCatalogue(), asyncio.Lock()), NoCatalogue())
+    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine, objects))
     async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s) as health:
         await health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
         telling = asyncio.create_task(tell_health(health, engine))
         await stop.wait()
         telling.cancel()
     await engine.close()
+    await models.close()
 
 
 async def tell_health(health: HealthServicer, engine: Engine) -> None:

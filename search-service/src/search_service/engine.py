@@ -95,6 +95,8 @@ class Engine:
     """Opened when it is first needed: a store or a model that is away is asked for again by the next call."""
 
     def __init__(self, choosing: Choosing, open_store: OpenStore, catalogue: TextIndex | None = None) -> None:
+        #: What brings a space all that is not items, before it answers.
+        self.carry: Callable[[VectorStore, Space, Space], Awaitable[None]] | None = None
         self._choosing = choosing
         self._open_store = open_store
         self._catalogue = catalogue
@@ -175,22 +177,32 @@ class Engine:
         if self._wanted.status.state is State.OFF:
             return []
         store, now = await self._answering_space()
+        settled = self._next.is_loaded if self._next is not None else now.kept is self._wanted
+        if settled and self._now is now and len(self._choosing.spaces) <= (2 if self._next is not None else 1):
+            return [space for space in (now, self._next) if space is not None]
         async with self._turning:
             try:
                 await self._prepare_next(store)
             except EncoderUnavailable as error:
-                logger.warning("the next encoder cannot be filled: %s", error.message)
+                logger.debug("the next encoder cannot be filled: %s", error.message)
             return [space for space in (self._now or now, self._next) if space is not None]
 
     async def covered(self, name: str) -> None:
-        """The space holds every item: from the next query on it answers, and what was before goes.
+        """The space holds every item: when it holds their objects too it answers, and what was before goes.
 
         Said of the one that answers, or of one that is no longer wanted, it changes nothing.
+
+        Raises:
+            EncoderUnavailable, StoreUnavailable: nothing has changed, to be said again.
         """
-        store = await self.store()
+        store, now, following = await self.store(), self._now, self._next
+        if now is None or following is None or following.name != name:
+            return
+        if self.carry is not None:
+            await self.carry(store, now, following)
         async with self._turning:
-            if self._next is not None and self._next.name == name:
-                await self._turn_to(store, self._next)
+            if self._next is following:
+                await self._turn_to(store, following)
 
     async def use(self, setting: str) -> None:
         """Fill the space of another encoder, and let it answer when it covers all.

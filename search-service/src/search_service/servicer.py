@@ -5,27 +5,30 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-import numpy as np
 from media_common.errors import InvalidArgument
 from media_proto import search_pb2 as pb
 from media_proto import search_pb2_grpc
 
 from search_service import wire
-from search_service.domain import clusters, zero_shot
+from search_service.domain import objects, zero_shot
+from search_service.domain.progress import Feeding
 from search_service.domain.searching import OBJECTS, Judged, ObjectStart
 from search_service.domain.vectors import Vector
 from search_service.engine import Engine, Space
+from search_service.objects import Objects
 
 _CAP: Final = 1000
 _MIN_SIZE: Final = 5
 _MOST_TEXTS: Final = 1000
 _MOST_PICTURES: Final = 64
+_MOST_PUT: Final = 1000
 
 
 class SearchServicer(search_pb2_grpc.SearchServiceServicer):
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, objects: Objects, feeding: Feeding | None = None) -> None:
         self._engine = engine
-        self._paused = False
+        self._objects = objects
+        self._feeding = feeding
 
     async def GetReadiness(self, request: pb.GetReadinessRequest, context: Any) -> pb.Readiness:
         reason = self._engine.reason
@@ -34,7 +37,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             reason=reason,
             encoder=wire.encoder_out(self._engine.status),
             next=wire.next_out(self._engine.next_status),
-            progress=self._progress(),
+            progress=await self._progress(),
         )
 
     async def EmbedTexts(self, request: pb.EmbedTextsRequest, context: Any) -> pb.Vectors:
@@ -107,12 +110,13 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             return wire.point_vectors_out(now.space.model, await now.vectors(list(request.point_ids)))
 
     async def FindClusters(self, request: pb.FindClustersRequest, context: Any) -> pb.Clusters:
+        min_size = request.min_size or _MIN_SIZE
+        if not request.point_ids:
+            model = request.object_model or OBJECTS
+            return wire.clusters_out(await self._objects.clusters(model, request.collection_id, min_size))
         async with self._engine.answering() as now:
             vectors = await now.vectors(list(request.point_ids))
-        rows = np.stack(list(vectors.values())) if vectors else np.zeros((0, 1), np.float32)
-        # Minutes for many thousands: a thread of its own, so that everything else goes on.
-        found = await asyncio.to_thread(clusters.clustered, list(vectors), rows, request.min_size or _MIN_SIZE)
-        return pb.Clusters(clusters=[pb.Cluster(middle_id=one.middle_id, member_ids=one.member_ids) for one in found])
+        return wire.clusters_out(await objects.grouped(vectors, min_size))
 
     async def CountItems(self, request: pb.CountItemsRequest, context: Any) -> pb.ItemCount:
         scope = wire.scope_of(request.scope)
@@ -120,15 +124,42 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             return pb.ItemCount(count=await now.searching.count(scope))
 
     async def PauseEmbedding(self, request: pb.PauseEmbeddingRequest, context: Any) -> pb.Progress:
-        self._paused = request.paused
-        return self._progress()
+        if self._feeding is not None:
+            (self._feeding.pause if request.paused else self._feeding.go_on)()
+        return await self._progress()
 
-    def _progress(self) -> pb.Progress:
-        return pb.Progress(paused=self._paused)
+    async def PutVectors(self, request: pb.PutVectorsRequest, context: Any) -> pb.PutVectorsResponse:
+        _at_most("item_ids", len(request.item_ids), _MOST_PUT)
+        if len(request.item_ids) != len(request.vectors):
+            raise InvalidArgument("There must be one vector an item.")
+        vectors = {key: wire.vector_of(one) for key, one in zip(request.item_ids, request.vectors, strict=True)}
+        return pb.PutVectorsResponse(written=await self._objects.put_items(request.space, vectors))
 
-    @staticmethod
-    def _object(target: pb.ObjectTarget) -> ObjectStart:
-        return ObjectStart(target.object_id, target.model or OBJECTS)
+    async def PutObjectVectors(self, request: pb.PutObjectVectorsRequest, context: Any) -> pb.PutVectorsResponse:
+        _at_most("objects", len(request.objects), _MOST_PUT)
+        given = [wire.object_of(one) for one in request.objects]
+        shown = sum(one.WhichOneof("given") != "vector" for one in request.objects)
+        _at_most("pictures and boxes", shown or 1, _MOST_PICTURES)
+        return pb.PutVectorsResponse(written=await self._objects.put(request.model or OBJECTS, given))
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.Models:
+        return pb.Models(
+            encoder=wire.encoder_out(self._engine.status),
+            next=wire.next_out(self._engine.next_status),
+            object_models=[wire.object_model_out(model) for model in self._objects.models],
+        )
+
+    async def UseEncoder(self, request: pb.UseEncoderRequest, context: Any) -> pb.Models:
+        await self._engine.use(request.name)
+        return await self.ListModels(pb.ListModelsRequest(), context)
+
+    async def _progress(self) -> pb.Progress:
+        return pb.Progress() if self._feeding is None else wire.progress_out(await self._feeding.progress())
+
+    def _object(self, target: pb.ObjectTarget) -> ObjectStart:
+        model = target.model or OBJECTS
+        self._objects.require(model)
+        return ObjectStart(target.object_id, model)
 
 
 async def _target(request: pb.FindNearestRequest, space: Space) -> Vector:

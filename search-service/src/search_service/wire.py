@@ -9,12 +9,16 @@ import numpy as np
 from media_common.errors import InvalidArgument
 from media_proto import search_pb2 as pb
 
-from search_service.domain import filters, points, temporal
+from search_service.domain import clusters, filters, points, temporal
 from search_service.domain.filters import MAX_DEPTH, Filter
 from search_service.domain.fusion import Scored
+from search_service.domain.objects import Box
+from search_service.domain.progress import Progress
 from search_service.domain.searching import Scope
 from search_service.domain.vectors import Vector
 from search_service.encoders.kept import State, Status
+from search_service.encoders.object_models import ModelStatus
+from search_service.objects import GivenObject
 
 MOST: Final = 1000
 _FIELDS: Final[dict[int, str]] = {
@@ -119,6 +123,43 @@ def encoder_out(status: Status) -> pb.Encoder:
         reason=status.reason,
         space=status.space,
     )
+
+
+def object_of(message: pb.ObjectVector) -> GivenObject:
+    """
+    Raises:
+        InvalidArgument: nothing is said of it.
+    """
+    match message.WhichOneof("given"):
+        case "vector":
+            what: Vector | bytes | Box = vector_of(message.vector)
+        case "picture":
+            what = message.picture
+        case "box":
+            box = message.box
+            what = Box(box.frame, box.x, box.y, box.width, box.height)
+        case _:
+            raise InvalidArgument("An object comes with a vector, a picture or a box.")
+    return GivenObject(message.object_id, message.item_id, what)
+
+
+def object_model_out(status: ModelStatus) -> pb.ObjectModel:
+    return pb.ObjectModel(name=status.name, dimensions=status.dimensions, reason=status.reason)
+
+
+def progress_out(progress: Progress) -> pb.Progress:
+    return pb.Progress(
+        pending=progress.pending,
+        running=progress.running,
+        done=progress.done,
+        dead=progress.dead,
+        paused=progress.paused,
+        remaining_s=progress.remaining_s,
+    )
+
+
+def clusters_out(found: Iterable[clusters.Cluster]) -> pb.Clusters:
+    return pb.Clusters(clusters=[pb.Cluster(middle_id=one.middle_id, member_ids=one.member_ids) for one in found])
 
 
 def next_out(status: Status | None) -> pb.Encoder | None:
