@@ -14,17 +14,9 @@ from typing import Final
 from PIL import Image
 from search_service.encoders.port import Encoder
 
+from bench.photographs import photographs
 from bench.table import Row, at_least, only_said
 
-#: Everything that was photographed. Drawings and test patterns are left out.
-PHOTOGRAPHS: Final = {
-    "skimage": (
-        "astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "clock_motion.png", "coffee.png",
-        "coins.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "microaneurysms.png", "moon.png",
-        "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "text.png",
-    ),
-    "sklearn": ("china.jpg", "flower.jpg"),
-}  # fmt: skip
 #: What somebody might type, and the photographs that are right. Written down before anything was measured.
 QUERIES: Final[Mapping[str, tuple[str, ...]]] = {
     "a cat": ("chelsea",),
@@ -61,18 +53,6 @@ QUERIES: Final[Mapping[str, tuple[str, ...]]] = {
     "a brick wall": ("brick",),
     "coins": ("coins",),
 }
-
-
-def photographs() -> dict[str, Image.Image]:
-    import skimage
-    import sklearn.datasets
-
-    folders = {
-        "skimage": Path(skimage.__file__).parent / "data",
-        "sklearn": Path(sklearn.datasets.__file__).parent / "images",
-    }
-    files = [folders[owner] / name for owner, names in PHOTOGRAPHS.items() for name in names]
-    return {file.stem: Image.open(file).convert("RGB") for file in files}
 
 
 def places(encoder: Encoder, pictures: Mapping[str, Image.Image]) -> dict[str, int]:
