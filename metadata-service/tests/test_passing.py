@@ -6,7 +6,8 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from metadata_service.domain.filters import Branch, Expression, Range, Values
+from metadata_service.domain.errors import FilterTooLarge
+from metadata_service.domain.filters import Branch, Expression, Range, Values, parsed
 from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.media import Collection, Imported, Kind, Marks
 from metadata_service.domain.tags import TagType
@@ -116,3 +117,38 @@ def test_numbers_that_are_no_items_are_passed_over(database: Database, theirs: C
 
     assert found.total == len(ITEMS) - len(TRASHED)
     assert database.read(passing.page, theirs, None, [], [], 2**63 - 1, 10).ids == []
+
+
+# --- the grammar ---
+def leaf(ids: list[int]) -> dict[str, object]:
+    return {"filter": {"id": 1, "constraint": {"value_ids": ids}}}
+
+
+def nested(levels: int) -> dict[str, object]:
+    node = leaf([1])
+    for _ in range(levels):
+        node = {"operator": "AND", "children": [node]}
+    return node
+
+
+def test_a_filter_may_have_so_many_levels_ids_and_expressions_and_no_more() -> None:
+    def group(*children: dict[str, object]) -> dict[str, object]:
+        return {"root": {"operator": "OR", "children": [*children]}}
+
+    half = list(range(5000))
+    for fits in ({"root": nested(31)}, group(leaf(half), leaf(half)), group(*[leaf([])] * 9_999)):
+        assert parsed(fits) is not None
+    for large in ({"root": nested(32)}, group(leaf(half), leaf([*half, 1])), group(*[leaf([])] * 10_000)):
+        with pytest.raises(FilterTooLarge):
+            parsed(large)
+
+
+def test_a_bound_beyond_64_bits_is_beyond_every_value(database: Database, theirs: Collection) -> None:
+    def found(**bounds: int) -> int:
+        filters = parsed({"root": {"filter": {"id": 1, "constraint": bounds}}})
+        return database.read(passing.page, theirs, filters, [], [], 0, 1).total
+
+    everything = found()
+    assert everything > 0
+    assert found(upper_bound=10**400) == found(lower_bound=-(10**400)) == everything
+    assert found(lower_bound=10**400) == found(upper_bound=-(10**30)) == 0

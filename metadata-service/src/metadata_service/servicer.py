@@ -21,6 +21,7 @@ from metadata_service.import_parts import parts_of
 from metadata_service.importing import Imports
 from metadata_service.indexing import Indexing
 from metadata_service.listing_calls import ListingCalls, checked_limit
+from metadata_service.passing_calls import PassingCalls
 from metadata_service.search_calls import SearchCalls
 from metadata_service.store import browsing, collections, details, frames, keys, listing, media, retrieval, words
 from metadata_service.store.sqlite import Catalogue, now_us
@@ -33,7 +34,7 @@ Context = Any  # grpc.aio.ServicerContext; its own annotation is generic over th
 MAX_IDS: Final = 1000
 
 
-class MetadataServicer(ListingCalls, SearchCalls, UploadCalls, metadata_pb2_grpc.MetadataServiceServicer):
+class MetadataServicer(ListingCalls, PassingCalls, SearchCalls, UploadCalls, metadata_pb2_grpc.MetadataServiceServicer):
     """Every call of `MetadataService`; those of listings and uploads are in `listing_calls`, `upload_calls`."""
 
     def __init__(self, catalogue: Catalogue, indexing: Indexing, imports: Imports, blob_jobs: BlobJobs) -> None:

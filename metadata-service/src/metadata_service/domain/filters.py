@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from metadata_service.domain.tags import Value
 
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 10_000
+#: Leaves and groups.
+MAX_NODES: Final = 10_000
 
 
 class Sort(IntEnum):
@@ -110,34 +113,42 @@ def parsed(filters: Mapping[str, Any]) -> Expression | None:
     root = filters.get("root")
     if root is None:
         return None
-    return _expression(root, 1, [0])
+    return _expression(root, 1, _Counted())
 
 
-def _expression(node: Any, depth: int, values: list[int]) -> Expression:
+@dataclass(slots=True)
+class _Counted:
+    """How much of a tree has been read."""
+
+    nodes: int = 0
+    values: int = 0
+
+
+def _expression(node: Any, depth: int, counted: _Counted) -> Expression:
     if depth > MAX_DEPTH:
         raise FilterTooLarge(f"A filter may be {MAX_DEPTH} levels deep at most.")
     if not isinstance(node, Mapping):
         raise FilterTooLarge("A filter expression must be an object.")
+    counted.nodes += 1
+    if counted.nodes > MAX_NODES:
+        raise FilterTooLarge(f"A filter may have {MAX_NODES} expressions at most.")
     negated = _flag(node.get("not_", False))
     kind = node.get("kind", "leaf" if "filter" in node else "group")
     if kind == "group":
-        return Branch(_every(node.get("operator", "AND")), _children(node, depth, values), negated)
+        return Branch(_every(node.get("operator", "AND")), _children(node, depth, counted), negated)
     if kind == "leaf":
-        return _leaf(node.get("filter"), negated, values)
+        return _leaf(node.get("filter"), negated, counted)
     raise FilterTooLarge('The kind of a filter expression must be "leaf" or "group".')
 
 
-def _children(node: Mapping[str, Any], depth: int, values: list[int]) -> tuple[Expression, ...]:
+def _children(node: Mapping[str, Any], depth: int, counted: _Counted) -> tuple[Expression, ...]:
     children = node.get("children", [])
     if not isinstance(children, list):
         raise FilterTooLarge("The children of a filter group must be a list.")
-    values[0] += len(children)
-    if values[0] > MAX_VALUES:
-        raise FilterTooLarge(f"A filter may have {MAX_VALUES} values at most.")
-    return tuple(_expression(child, depth + 1, values) for child in children)
+    return tuple(_expression(child, depth + 1, counted) for child in children)
 
 
-def _leaf(leaf: Any, negated: bool, values: list[int]) -> Expression:
+def _leaf(leaf: Any, negated: bool, counted: _Counted) -> Expression:
     if not isinstance(leaf, Mapping) or not isinstance(leaf.get("constraint"), Mapping):
         raise FilterTooLarge("A filter must have an id and a constraint.")
     tagset_id, constraint = _integer(leaf.get("id")), leaf["constraint"]
@@ -146,8 +157,8 @@ def _leaf(leaf: Any, negated: bool, values: list[int]) -> Expression:
     ids = constraint["value_ids"]
     if not isinstance(ids, list):
         raise FilterTooLarge("value_ids must be a list.")
-    values[0] += len(ids)
-    if values[0] > MAX_VALUES:
+    counted.values += len(ids)
+    if counted.values > MAX_VALUES:
         raise FilterTooLarge(f"A filter may have {MAX_VALUES} values at most.")
     return Values(tagset_id, tuple(_integer(i) for i in ids), _every(constraint.get("operator", "OR")), negated)
 
@@ -160,7 +171,8 @@ def _bound(constraint: Mapping[str, Any], name: str) -> Value | None:
     if isinstance(bound, bool) or not isinstance(bound, str | int | float) or not finite:
         raise FilterTooLarge(f"{name} must be a number or a text.")
     if isinstance(bound, int) and not -(2**63) <= bound < 2**63:
-        return float(bound)
+        # Beyond every value there is; not all such integers are floats.
+        return sys.float_info.max if bound > 0 else -sys.float_info.max
     return bound
 
 

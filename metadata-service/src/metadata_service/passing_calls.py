@@ -1,0 +1,46 @@
+"""The call of `metadata.proto` that pages through what passes retrieval filters."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from media_common.errors import InvalidArgument
+from media_proto import metadata_pb2 as pb
+
+from metadata_service.domain.filters import Expression, parsed
+from metadata_service.listing_calls import checked_limit
+from metadata_service.store import collections, passing
+from metadata_service.store.sqlite import Catalogue
+
+
+class PassingCalls:
+    """A part of the servicer."""
+
+    _catalogue: Catalogue
+
+    async def ListPassing(self, request: pb.ListPassingRequest, context: Any) -> pb.PassingItems:
+        filters, limit = _filters(request.filters_json), checked_limit(request.limit)
+        if request.offset < 0:
+            raise InvalidArgument("An offset is not negative.")
+        collection = await self._catalogue.read(collections.resolved, request.collection)
+        found = await self._catalogue.read(
+            passing.page, collection, filters, list(request.seen), list(request.excluded), request.offset, limit
+        )
+        return pb.PassingItems(relative_ids=found.ids, total=found.total)
+
+
+def _filters(text: str) -> Expression | None:
+    """
+    Raises:
+        InvalidArgument, FilterTooLarge: it is no filter.
+    """
+    if not text:
+        return None
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument("The filters are no JSON.") from error
+    if not isinstance(given, dict):
+        raise InvalidArgument("The filters are no JSON object.")
+    return parsed(given)
