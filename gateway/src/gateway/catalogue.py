@@ -121,6 +121,13 @@ class CatalogueClient(Remote):
     async def count_items(self, collection: str) -> int:
         return (await self.ask(self.stub.CountItems, pb.CountItemsRequest(collection=collection))).count
 
+    async def passing(self, request: pb.ListPassingRequest) -> pb.PassingItems:
+        return await self.ask(self.stub.ListPassing, request)
+
+    async def tags_meant(self, collection: str, choices: Sequence[pb.TagChoice]) -> pb.FoundTags:
+        """The tags of each choice, by the catalogue's own ids."""
+        return await self.ask(self.stub.FindTags, pb.FindTagsRequest(collection=collection, choices=choices))
+
     # --- indexing ---
     async def indexing(self) -> pb.Indexing:
         return await self.ask(self.stub.GetIndexing, pb.GetIndexingRequest())

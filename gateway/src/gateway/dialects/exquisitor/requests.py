@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from gateway.bodies import WRONG_TYPE, read_body, value_of
+from gateway.bodies import SMALL_BYTES, WRONG_TYPE, read_body, value_of
 from gateway.errors import Failure, invalid
 
 MAX_IDS: Final = 1000
@@ -33,26 +33,26 @@ def unfit(message: str, parameter: str) -> Failure:
     return Failure(422, "validation_error", message, {"parameter": parameter})
 
 
-async def read_json(request: Request) -> Any:
+async def read_json(request: Request, limit_bytes: int = SMALL_BYTES) -> Any:
     """The body, whatever JSON it is.
 
     Raises:
         Failure: 422, it is none or is not sent as `application/json`; 413, it is too large.
     """
-    body = await read_body(request)
+    body = await read_body(request, limit_bytes)
     try:
         return value_of(body, request.headers.get("content-type", ""))
     except Failure as error:
         raise unfit(error.message if error.message == WRONG_TYPE else "Expected a JSON body.", "body") from error
 
 
-async def read_fields(request: Request) -> dict[str, Any]:
+async def read_fields(request: Request, limit_bytes: int = SMALL_BYTES) -> dict[str, Any]:
     """The body's fields.
 
     Raises:
         Failure: 422, it is no JSON object; 413, it is too large.
     """
-    value = await read_json(request)
+    value = await read_json(request, limit_bytes)
     if not isinstance(value, dict):
         raise unfit("Expected a JSON object.", "body")
     return value
@@ -98,13 +98,13 @@ def integers_of(fields: dict[str, Any], name: str) -> list[int]:
     return values
 
 
-def within_bounds(name: str, ids: Sequence[int]) -> None:
+def within_bounds(name: str, ids: Sequence[int], most: int = MAX_IDS) -> None:
     """
     Raises:
-        Failure: 400, there are more than 1,000, or one is outside 64 bits.
+        Failure: 400, there are more, or one is outside 64 bits.
     """
-    if len(ids) > MAX_IDS:
-        raise invalid(name, f"Field '{name}' must hold at most {MAX_IDS} ids.")
+    if len(ids) > most:
+        raise invalid(name, f"Field '{name}' must hold at most {most} ids.")
     if not all(-_INT64 <= one < _INT64 for one in ids):
         raise invalid(name, f"Field '{name}' must hold 64-bit integers.")
 
