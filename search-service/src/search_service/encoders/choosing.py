@@ -87,10 +87,14 @@ class Choosing:
         try:
             told = json.loads(file.read_text())
             self._settings = {str(space): str(setting) for space, setting in told["spaces"].items()}
-            if told["configured"] == self._configured != OFF:
+            if told["configured"] != self._configured:
+                self._write()
+            elif self._configured != OFF:
                 self.wanted = str(told["wanted"])
         except FileNotFoundError:
             pass
+        except StoreUnavailable as error:
+            logger.warning(error.message)
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             # What answers is still known; only a model that is not the wanted one cannot be loaded again.
             logger.warning("%s cannot be read (%s): it is written anew", file, error)
