@@ -191,3 +191,25 @@ def test_lots_are_spread_evenly() -> None:
     drawn = [points.lot(key) for key in range(10_000)]
     assert 0 <= min(drawn) < max(drawn) < points.LOTS
     assert abs(np.mean(drawn) / points.LOTS - 0.5) < 0.02
+
+
+async def test_marks_on_items_of_another_collection_say_nothing(store: MemoryStore) -> None:
+    numbers = np.random.default_rng(4)
+    await store.upsert("now", [point(key, unit(numbers.standard_normal(DIMENSIONS))) for key in range(1, 60)])
+    theirs = [point(key, axis(1), collection_id=2) for key in range(100, 110)]
+    unmarked = await searching(store).judged(Scope(1), Judged(), 20)
+    await store.upsert("now", theirs)
+
+    for judged in (Judged(right=range(100, 110)), Judged(wrong=range(100, 110)), Judged([100], [105])):
+        assert await searching(store).judged(Scope(1), judged, 20) == unmarked
+
+
+async def test_a_frame_that_was_seen_does_not_come_back(store: MemoryStore) -> None:
+    frames = [point(100 + frame, axis(10 - frame, frame), item=7, at=frame, group_ids=[70]) for frame in range(5)]
+    await store.upsert("now", frames)
+
+    [first] = await searching(store).in_order(Scope(1), ["cat", "dog"], 10)
+    [second] = await searching(store).in_order(Scope(1, seen=[first.best_item_id]), ["cat", "dog"], 10)
+    assert first.best_item_id not in second.item_ids
+    assert await searching(store).in_order(Scope(1, seen=[7]), ["cat", "dog"], 10) == []
+    assert await searching(store).in_order(Scope(1, excluded=[104]), ["cat", "dog"], 10) == []

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from search_service.domain.filters import Between, Filter, Has, Not, Payload, both
+from search_service.domain.filters import Between, Filter, Has, Ids, Not, Payload, both
 from search_service.domain.vectors import FieldKind
 
 COLLECTION: Final = "collection"
@@ -91,6 +91,10 @@ def within(collection_id: int, *filters: Filter) -> Filter:
 
 def without_items(ids: Sequence[int]) -> Filter | None:
     return Not(Has(ITEM, frozenset(ids))) if ids else None
+
+
+def without_points(ids: Sequence[int]) -> Filter | None:
+    return Not(Ids(frozenset(ids))) if ids else None
 
 
 def without_groups(ids: Sequence[int]) -> Filter | None:

@@ -148,8 +148,8 @@ class Searching:
         """Relevance feedback: what lies deepest on the right side. What was judged does not come back."""
         filter = await self._filter(scope)
         right, wrong, sample = await asyncio.gather(
-            self._store.vectors(self._vectors, judged.right),
-            self._store.vectors(self._vectors, judged.wrong),
+            self._marked(scope.collection_id, judged.right),
+            self._marked(scope.collection_id, judged.wrong),
             self._sample(scope.collection_id),
         )
         weak: list[Vector] = []
@@ -171,7 +171,8 @@ class Searching:
 
     async def in_order(self, scope: Scope, texts: Sequence[str], limit: int) -> list[temporal.Match]:
         """Groups in which the texts match one after another, best first; at most `limit`."""
-        filter = await self._filter(scope)
+        # Frames come back here, so those that were seen are left out by their own ids, too.
+        filter = both(await self._filter(scope), points.without_points(scope.seen))
         targets = await self._words.texts(texts)
         hits = await asyncio.gather(*(self._hits(filter, target, _TEMPORAL_CANDIDATES) for target in targets))
         ids = sorted({hit.point_id for found in hits for hit in found})
@@ -186,6 +187,12 @@ class Searching:
         return temporal.ranked(matches)[:limit]
 
     # ---- steps ----
+
+    async def _marked(self, collection_id: int, ids: Sequence[int]) -> dict[int, Vector]:
+        """Vectors of those of the points that are the collection's: nobody learns of another's by marking its items."""
+        payloads = await self._store.payloads(self._vectors, ids)
+        own = [key for key, payload in payloads.items() if payload.get(points.COLLECTION) == collection_id]
+        return await self._store.vectors(self._vectors, own)
 
     async def _filter(self, scope: Scope) -> Filter:
         groups: set[int] = set()
