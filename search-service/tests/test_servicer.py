@@ -235,6 +235,166 @@ async def test_points_that_lie_together_are_clusters(rig: Rig) -> None:
     assert not (await rig.stub.FindClusters(pb.FindClustersRequest())).clusters
 
 
+def vector(*numbers: float) -> pb.Vector:
+    return pb.Vector(values=numbers)
+
+
+async def test_vectors_from_outside_are_found_as_if_they_were_made_here(rig: Rig) -> None:
+    rig.know(1, tag_ids=[10])
+    rig.know(2, listed=False)
+    given = pb.PutVectorsRequest(
+        item_ids=[1, 2, 3], vectors=[vector(3, 0, 0, 0), vector(1, 0, 0, 0), vector(1, 0, 0, 0)]
+    )
+    assert (await rig.stub.PutVectors(given)).written == 2  # nobody knows an item 3
+    assert rig.library.has_vector == {1, 2}
+    scope = pb.Scope(collection_id=1, filter=pb.Filter(has=pb.HasNumber(field=pb.FIELD_TAG, values=[10])))
+    found = await rig.stub.FindNearest(pb.FindNearestRequest(scope=scope, text="red", limit=9))
+    assert [(one.item_id, pytest.approx(one.score, abs=1e-4)) for one in found.scored] == [(1, 1.0)]
+    again = pb.PutVectorsRequest(space="colours-1", item_ids=[1], vectors=[vector(0, 0, 1, 0)])
+    assert (await rig.stub.PutVectors(again)).written == 1
+    assert list((await rig.stub.GetVectors(pb.GetVectorsRequest(point_ids=[1]))).vectors[1].values) == [0, 0, 1, 0]
+
+
+async def test_an_import_whose_vectors_are_another_models_writes_nothing(rig: Rig) -> None:
+    rig.know(1)
+    rig.know(2)
+    given = pb.PutVectorsRequest(item_ids=[1, 2], vectors=[vector(1, 0, 0, 0), vector(1, 0, 0)])
+    with pytest.raises(grpc.aio.AioRpcError, match="has 4 numbers, this one has 3"):
+        await rig.stub.PutVectors(given)
+    with pytest.raises(grpc.aio.AioRpcError, match="no encoder with the vectors 'others' here; there is colours-1"):
+        await rig.stub.PutVectors(pb.PutVectorsRequest(space="others", item_ids=[1], vectors=[vector(1, 0, 0, 0)]))
+    assert (await rig.stub.CountItems(pb.CountItemsRequest(scope=SCOPE))).count == 0
+    assert not rig.library.has_vector
+
+
+async def with_objects(rig: Rig) -> None:
+    """Items 1 to 3 with a vector each; 1 has a red and a blue object, 2 a blue one, 4 a blue one and no vector."""
+    await three(rig)
+    for key in (1, 2, 4):
+        rig.know(key, tag_ids=[key])
+    blue, red = vector(0, 0, 1, 0), vector(1, 0, 0, 0)
+    given = [(101, 1, red), (102, 1, blue), (103, 2, blue), (104, 4, blue)]
+    objects = [pb.ObjectVector(object_id=key, item_id=item_id, vector=one) for key, item_id, one in given]
+    assert (await rig.stub.PutObjectVectors(pb.PutObjectVectorsRequest(objects=objects))).written == 4
+
+
+async def test_items_are_found_by_an_object_like_theirs_or_by_a_whole_picture_like_it(rig: Rig) -> None:
+    await with_objects(rig)
+
+    async def like(object_id: int, **scope: object) -> list[int]:
+        target = pb.ObjectTarget(object_id=object_id)
+        within = pb.Scope(collection_id=1, **scope)  # type: ignore[arg-type]
+        found = await rig.stub.FindNearest(pb.FindNearestRequest(scope=within, object=target, limit=9))
+        return [one.item_id for one in found.scored if one.score > 0.5]
+
+    assert await like(102) == [2, 3, 4]  # 2 and 4 by their objects, 3 whole, 1 is its own
+    assert await like(101) == [2]
+    assert await like(102, seen=[4]) == [2, 3]
+    assert await like(102, filter=pb.Filter(has=pb.HasNumber(field=pb.FIELD_TAG, values=[4]))) == [4]
+    page = await rig.stub.FindMatching(
+        pb.FindMatchingRequest(scope=SCOPE, text="red", object=pb.ObjectTarget(object_id=102), at_least=0.05, limit=9)
+    )
+    # Half of how red the whole picture is, half of how blue the bluest there is in it; 4 has no vector of its own.
+    assert [(one.item_id, pytest.approx(one.score, abs=1e-2)) for one in page.scored] == [(2, 0.97), (3, 0.5), (4, 0.5)]
+    alone = await rig.stub.FindMatching(
+        pb.FindMatchingRequest(scope=SCOPE, object=pb.ObjectTarget(object_id=102), at_least=0.9, limit=1, offset=1)
+    )
+    assert (ids(alone), alone.total) == ([3], 3)
+
+
+async def test_an_object_is_cut_out_of_its_media_and_shown_to_the_model(rig: Rig) -> None:
+    await three(rig)
+    rig.know(1)
+    rig.know(2)
+    whole = Image.new("RGB", (200, 100), (255, 0, 0))
+    whole.paste((0, 0, 255), (100, 50, 200, 100))
+    rig.library.pictures[1] = whole
+    boxes = [
+        (101, 1, (100, 50, 100, 50)),
+        (102, 1, (190, 90, 50, 50)),
+        (103, 1, (0, 0, 99, 49)),
+        (104, 1, (300, 0, 9, 9)),
+    ]
+    boxes += [(105, 1, (0, 0, 0, 5)), (106, 2, (0, 0, 5, 5)), (107, 1, (float("nan"), 0, 5, 5))]
+    objects = [
+        pb.ObjectVector(object_id=key, item_id=item_id, box=pb.Box(x=x, y=y, width=width, height=height))
+        for key, item_id, (x, y, width, height) in boxes
+    ]
+    objects.append(pb.ObjectVector(object_id=108, item_id=1, box=pb.Box(frame=3, width=9, height=9)))
+    objects.append(pb.ObjectVector(object_id=109, item_id=2, picture=picture(0, 0, 255)))
+    put = pb.PutObjectVectorsRequest(objects=objects)
+    assert (await rig.stub.PutObjectVectors(put)).written == 4  # not what is outside, is empty, or has no pixels here
+    vectors = await rig.store.vectors("colours-1.objects", [*range(101, 110)])
+    assert {key: int(np.argmax(one)) for key, one in vectors.items()} == {101: 2, 102: 2, 103: 0, 109: 2}
+    dark = pb.PutObjectVectorsRequest(model="brightness", objects=objects)
+    assert (await rig.stub.PutObjectVectors(dark)).written == 4
+    nearest = pb.FindNearestRequest(scope=SCOPE, object=pb.ObjectTarget(object_id=101, model="brightness"), limit=5)
+    assert ids(await rig.stub.FindNearest(nearest)) == [2]  # no whole picture has a vector of that model
+
+
+async def test_a_registered_model_has_vectors_of_its_own_length(rig: Rig) -> None:
+    rig.know(1)
+    rig.know(2)
+    rig.know(3, listed=False)
+    given = [(101, 1, vector(1, 0)), (102, 2, vector(0.9, 0.1)), (103, 3, vector(1, 0))]
+    objects = [pb.ObjectVector(object_id=key, item_id=item_id, vector=one) for key, item_id, one in given]
+    put = pb.PutObjectVectorsRequest(model="brightness", objects=objects)
+    assert (await rig.stub.PutObjectVectors(put)).written == 3
+    ask = pb.FindNearestRequest(scope=SCOPE, object=pb.ObjectTarget(object_id=101, model="brightness"), limit=5)
+    assert ids(await rig.stub.FindNearest(ask)) == [2]
+    ask.object.model = "objects"
+    with pytest.raises(grpc.aio.AioRpcError, match="has no vector of the model 'objects'"):
+        await rig.stub.FindNearest(ask)
+    objects[1].vector.values.append(3)
+    with pytest.raises(grpc.aio.AioRpcError, match="has 2 numbers, this one has 3"):
+        await rig.stub.PutObjectVectors(pb.PutObjectVectorsRequest(model="brightness", objects=objects))
+
+
+async def test_a_model_that_nobody_installed_is_named(rig: Rig) -> None:
+    await three(rig)
+    faces = pb.ObjectTarget(object_id=1, model="faces")
+    one = pb.ObjectVector(object_id=1, item_id=1, vector=vector(1))
+    for asked in (
+        rig.stub.FindNearest(pb.FindNearestRequest(scope=SCOPE, object=faces, limit=5)),
+        rig.stub.FindMatching(pb.FindMatchingRequest(scope=SCOPE, object=faces, limit=5)),
+        rig.stub.PutObjectVectors(pb.PutObjectVectorsRequest(model="faces", objects=[one])),
+        rig.stub.FindClusters(pb.FindClustersRequest(collection_id=1, object_model="faces")),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as told:
+            await asked
+        assert told.value.details() == "model 'faces' is not installed on this server"
+        assert error_code_of(told.value) is ErrorCode.INVALID_ARGUMENT
+
+
+async def test_a_model_that_cannot_be_loaded_has_its_reason_and_the_others_work(rig: Rig) -> None:
+    rig.know(1)
+    broken = pb.ObjectVector(object_id=1, item_id=1, vector=vector(1))
+    with pytest.raises(grpc.aio.AioRpcError, match="'broken' cannot be loaded: its weights are gone") as told:
+        await rig.stub.PutObjectVectors(pb.PutObjectVectorsRequest(model="broken", objects=[broken]))
+    assert told.value.code() is grpc.StatusCode.UNAVAILABLE
+    models = await rig.stub.ListModels(pb.ListModelsRequest())
+    assert [(one.name, bool(one.reason)) for one in models.object_models] == [("brightness", False), ("broken", True)]
+    await rig.stub.EmbedTexts(pb.EmbedTextsRequest(texts=["red"]))
+    models = await rig.stub.ListModels(pb.ListModelsRequest())
+    assert (models.encoder.space, models.encoder.state) == ("colours-1", pb.ENCODER_STATE_READY)
+    assert not models.HasField("next")
+
+
+async def test_objects_of_a_collection_that_look_alike_are_clusters(rig: Rig) -> None:
+    pytest.importorskip("sklearn")
+    assert not (await rig.stub.FindClusters(pb.FindClustersRequest(collection_id=1))).clusters
+    rig.know(1)
+    rig.know(2, collection_id=2)
+    made = [(key, 1, vector(1, 0.01 * key, 0, 0)) for key in range(10)]
+    made += [(100 + key, 1, vector(0, 0, 1, 0.01 * key)) for key in range(6)]
+    made += [(200 + key, 2, vector(0, 1, 0, 0.01 * key)) for key in range(10)]
+    objects = [pb.ObjectVector(object_id=key, item_id=item_id, vector=one) for key, item_id, one in made]
+    await rig.stub.PutObjectVectors(pb.PutObjectVectorsRequest(objects=objects))
+    clusters = (await rig.stub.FindClusters(pb.FindClustersRequest(collection_id=1, min_size=4))).clusters
+    assert [list(cluster.member_ids) for cluster in clusters] == [[*range(10)], [*range(100, 106)]]
+    assert all(cluster.middle_id in cluster.member_ids for cluster in clusters)
+
+
 @pytest.mark.parametrize(
     ("method", "request_", "code"),
     [
@@ -261,6 +421,28 @@ async def test_points_that_lie_together_are_clusters(rig: Rig) -> None:
             ErrorCode.INVALID_ARGUMENT,
         ),
         ("CountItems", pb.CountItemsRequest(scope=pb.Scope(filter=pb.Filter())), ErrorCode.INVALID_ARGUMENT),
+        ("PutVectors", pb.PutVectorsRequest(), ErrorCode.INVALID_ARGUMENT),
+        ("PutVectors", pb.PutVectorsRequest(item_ids=[1, 2], vectors=[pb.Vector()]), ErrorCode.INVALID_ARGUMENT),
+        ("PutVectors", pb.PutVectorsRequest(item_ids=[1], vectors=[pb.Vector()]), ErrorCode.INVALID_ARGUMENT),
+        ("PutObjectVectors", pb.PutObjectVectorsRequest(), ErrorCode.INVALID_ARGUMENT),
+        ("PutObjectVectors", pb.PutObjectVectorsRequest(objects=[pb.ObjectVector()]), ErrorCode.INVALID_ARGUMENT),
+        (
+            "PutObjectVectors",
+            pb.PutObjectVectorsRequest(objects=[pb.ObjectVector(object_id=1, item_id=1, picture=b"no")]),
+            ErrorCode.INVALID_ARGUMENT,
+        ),
+        (
+            "PutObjectVectors",
+            pb.PutObjectVectorsRequest(objects=[pb.ObjectVector(object_id=1, item_id=1, picture=b"no")] * 65),
+            ErrorCode.INVALID_ARGUMENT,
+        ),
+        ("UseEncoder", pb.UseEncoderRequest(name="off"), ErrorCode.INVALID_ARGUMENT),
+        ("UseEncoder", pb.UseEncoderRequest(name="../x"), ErrorCode.INVALID_ARGUMENT),
+        (
+            "FindNearest",
+            pb.FindNearestRequest(scope=SCOPE, object=pb.ObjectTarget(object_id=5), limit=5),
+            ErrorCode.INVALID_ARGUMENT,
+        ),
     ],
 )
 async def test_what_is_wrong_with_a_request_is_told_by_name(
