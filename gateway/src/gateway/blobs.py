@@ -47,13 +47,13 @@ class BlobSigner:
         return (int(self._clock() * 1000) + self._ttl_ms) // self._step_ms * self._step_ms + self._step_ms
 
     def token(self, face: Face, item_id: int) -> str:
-        return self.tokens(item_id, self.expiry_ms())[face]
+        return dict(zip(_LETTERS, self.tokens(item_id, self.expiry_ms()), strict=True))[face]
 
-    def tokens(self, item_id: int, expires_ms: int) -> dict[Face, str]:
-        """Of both faces: they are asked for together, and one digest holds the signatures of both."""
+    def tokens(self, item_id: int, expires_ms: int) -> tuple[str, str]:
+        """Of file and thumbnail: they are asked for together, and one digest holds the signatures of both."""
         text = f"{item_id}.{expires_ms}"
         file, thumb = self._signatures(text)
-        return {"file": f"f.{text}~{file}", "thumb": f"t.{text}~{thumb}"}
+        return f"f.{text}~{file}", f"t.{text}~{thumb}"
 
     def read(self, token: str) -> Blob:
         """
@@ -91,16 +91,14 @@ class BlobAddresses:
         self._base = f"{scheme}://{request.headers['host']}/blob/"
         self._signer = signer
         self._expires_ms = signer.expiry_ms()
-        self._of = 0
-        self._tokens: dict[Face, str] = {}
 
     def file(self, item_id: int) -> str:
-        return self._address("file", item_id)
+        return self.both(item_id)[0]
 
     def thumbnail(self, item_id: int) -> str:
-        return self._address("thumb", item_id)
+        return self.both(item_id)[1]
 
-    def _address(self, face: Face, item_id: int) -> str:
-        if item_id != self._of or not self._tokens:
-            self._of, self._tokens = item_id, self._signer.tokens(item_id, self._expires_ms)
-        return self._base + self._tokens[face]
+    def both(self, item_id: int) -> tuple[str, str]:
+        """Of the file and of its thumbnail."""
+        file, thumbnail = self._signer.tokens(item_id, self._expires_ms)
+        return self._base + file, self._base + thumbnail

@@ -32,9 +32,8 @@ TAGTYPES: Final = {
 class Blobs(Protocol):
     """Signed addresses of our own media."""
 
-    def file(self, item_id: int) -> str: ...
-
-    def thumbnail(self, item_id: int) -> str: ...
+    def both(self, item_id: int) -> tuple[str, str]:
+        """Of the file and of its thumbnail."""
 
 
 class Addresses:
@@ -44,17 +43,13 @@ class Addresses:
         self._blobs = blobs
         self._collection = collection
 
-    def original(self, item: pb.Item) -> str | None:
-        """None: a group of our own has no file, nor has an imported row without a `uri`."""
+    def of(self, item: pb.Item) -> tuple[str | None, str | None]:
+        """Of the file and of its thumbnail. None: a group of our own has no file, nor has an imported row without a
+        `uri`."""
         if item.source == pb.MEDIA_SOURCE_EXTERNAL:
-            return external.original(self._collection, item.uri)
-        return None if item.is_group else self._blobs.file(item.media_id)
-
-    def thumbnail(self, item: pb.Item) -> str | None:
-        """As `original`."""
-        if item.source == pb.MEDIA_SOURCE_EXTERNAL:
-            return external.thumbnail(self._collection, item.uri, item.thumbnail_uri)
-        return None if item.is_group else self._blobs.thumbnail(item.media_id)
+            uri, given = item.uri, item.thumbnail_uri
+            return external.original(self._collection, uri), external.thumbnail(self._collection, uri, given)
+        return (None, None) if item.is_group else self._blobs.both(item.media_id)
 
 
 def value_out(value: pb.Value) -> int | float | str:
@@ -68,11 +63,12 @@ def value_out(value: pb.Value) -> int | float | str:
 
 
 def item_out(item: pb.Item, addresses: Addresses) -> dict[str, Any]:
+    original, thumbnail = addresses.of(item)
     return {
         "id": item.relative_id,
         "uri": text_of(item.uri) if item.HasField("uri") else None,
-        "thumbnail_url": addresses.thumbnail(item),
-        "original_url": addresses.original(item),
+        "thumbnail_url": thumbnail,
+        "original_url": original,
     }
 
 
@@ -87,14 +83,15 @@ def detailed_out(items: pb.Items, addresses: Addresses) -> dict[str, Any]:
 
 def page_item_out(item: pb.Item, addresses: Addresses) -> dict[str, Any]:
     item_id = item.relative_id
+    original, thumbnail = addresses.of(item)
     return {
         "id": item_id,
         "name": item.name,
         "itemId": item_id,
         "mediaId": item_id,
         "mediaType": _MEDIA_TYPES.get(item.kind, _OTHER),
-        "thumbPath": addresses.thumbnail(item),
-        "srcPath": addresses.original(item),
+        "thumbPath": thumbnail,
+        "srcPath": original,
         "groupId": item.group_id if item.HasField("group_id") else None,
     }
 
