@@ -131,7 +131,13 @@ class World:
                 "ListClusters": pb.Clusters(
                     clusters=[pb.Cluster(uuid=b"c" * 16, label="shoe", size=3, object_uuid=b"d" * 16)]
                 ),
-                "AddObjects": pb.DetectedObjects(objects=[pb.DetectedObject(object_id=5, uuid=b"n" * 16)]),
+                "AddObjects": self._added,
+                "GetListingScope": pb.ListingScope(collection_id=1),
+                "GetListed": self._listed,
+                "GetObject": Refused(ErrorCode.OBJECT_NOT_FOUND, "Object not found"),
+                "SetClusters": pb.Clusters(
+                    clusters=[pb.Cluster(uuid=b"c" * 16, label="shoe", size=3, object_uuid=b"d" * 16)]
+                ),
             }
         )
 
@@ -145,6 +151,15 @@ class World:
         if request.uuid not in self.items:
             raise Refused(ErrorCode.ITEM_NOT_FOUND, "Media not found")
         return self.items[request.uuid]
+
+    def _added(self, request: pb.AddObjectsRequest) -> pb.DetectedObjects:
+        """Numbered from 5."""
+        numbers = range(5, 5 + len(request.objects))
+        return pb.DetectedObjects(objects=[pb.DetectedObject(object_id=n, uuid=bytes([n]) * 16) for n in numbers])
+
+    def _listed(self, request: pb.GetListedRequest) -> pb.MediaList:
+        by_id = {one.item_id: one for one in self.items.values() if one.listed}
+        return pb.MediaList(media=[by_id[number] for number in request.item_ids if number in by_id])
 
     def _resolve(self, request: pb.ResolveRequest) -> pb.Resolution:
         for one in self.items.values():

@@ -22,9 +22,10 @@ from gateway.dialects.platform import docs
 from gateway.dialects.platform.render import queues_out
 from gateway.events import QueueWatch, event_stream
 from gateway.jobs import Jobs, Told
+from gateway.search import SearchClient
 from gateway_rig import MakeApp, client_of, error_of, serve_fake
 from media_common.errors import ErrorCode
-from media_proto import fs_pb2
+from media_proto import fs_pb2, search_pb2
 
 IDLE = {"pending": 0, "running": 0, "done": 0, "dead": 0}
 
@@ -113,8 +114,9 @@ class TestJobs:
         ],
     )
     def test_are_idle_when_nothing_waits_and_that_is_known(self, queues: fs_pb2.Queues, idle: bool) -> None:
-        assert queues_out(Told(queues, complete=True))["idle"] is idle
-        assert queues_out(Told(queues, complete=False))["idle"] is False
+        search = search_pb2.Readiness()
+        assert queues_out(Told(queues, True, search))["idle"] is idle
+        assert queues_out(Told(queues, False, search))["idle"] is False
 
     async def test_with_the_encoder_off_say_so(self, make_app: MakeApp, service: FakeFs) -> None:
         async with make_app(encoder="off") as app, client_of(app) as client:
@@ -256,7 +258,9 @@ def state_event(sequence: int) -> fs_pb2.Event:
 
 def watch_of(fs: FsClient, target: str) -> QueueWatch:
     """Where no catalogue is set up."""
-    return QueueWatch(Jobs(fs, CatalogueClient.open(GatewaySettings(fs_target=target))), queues_out)
+    settings = GatewaySettings(fs_target=target)
+    jobs = Jobs(fs, CatalogueClient.open(settings), SearchClient.open(settings), "auto")
+    return QueueWatch(jobs, queues_out)
 
 
 class TestEvents:

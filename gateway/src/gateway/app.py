@@ -46,6 +46,7 @@ from gateway.dialects.wickson.routes import Wickson
 from gateway.errors import Failure, failure_of
 from gateway.front import FrontedApp
 from gateway.hosts import Hosts
+from gateway.jobs import Jobs
 from gateway.library import Library
 from gateway.metrics import Metrics
 from gateway.middleware import Admission, Door
@@ -134,15 +135,16 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE, visible).add_to(app)
-    Platform(fs, catalogue, dependencies, metrics, parts.public.encoder, parts.stopping, visible).add_to(app)
+    jobs = Jobs(fs, catalogue, search, parts.public.encoder)
+    Platform(fs, jobs, search, dependencies, metrics, parts.stopping, visible).add_to(app)
     BlobBytes(fs, library, signer, metrics, Stored(store, fs)).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
     Resolver(catalogue).add_to(app)
     Reindexing(catalogue).add_to(app)
-    Exquisitor(catalogue, signer, AuditLog(parts.public.state_path / EVENT_LOG_FILE)).add_to(app)
-    CoreViz(fs, library, signer).add_to(app)
+    Exquisitor(catalogue, search, signer, AuditLog(parts.public.state_path / EVENT_LOG_FILE)).add_to(app)
+    CoreViz(fs, library, search, signer, parts.public.search_max_results).add_to(app)
     Uploads(library, Lookup(library, signer), store, parts.public.max_upload_bytes).add_to(app)
-    Wickson(library).add_to(app)
+    Wickson(library, search).add_to(app)
     Page().add_to(app)
     tell_exactly(app)
     exact.update(table_of(app.routes))

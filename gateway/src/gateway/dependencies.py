@@ -72,10 +72,6 @@ class Dependencies:
                 self._cached_at = time.monotonic()
             return self._cached
 
-    async def search(self) -> Dependency:
-        """Whether search answers; why not, in its own words."""
-        return (await self.readiness()).parts["search"]
-
     async def _look(self) -> Readiness:
         fs, queues, workers, metadata, search = await asyncio.gather(
             _health(self._channels["fs"]),
@@ -123,7 +119,10 @@ class Dependencies:
             answer = await stub.GetReadiness(search_pb2.GetReadinessRequest(), timeout=CHECK_DEADLINE_S)
         except grpc.aio.AioRpcError:
             return Dependency("down", "The search service does not answer.")
-        return Dependency("up") if answer.ready else Dependency("down", answer.reason)
+        if answer.ready:
+            return Dependency("up")
+        is_off = answer.encoder.state == search_pb2.ENCODER_STATE_OFF
+        return Dependency("off" if is_off else "down", answer.reason)
 
 
 async def _health(channel: grpc.aio.Channel) -> Dependency:

@@ -1,15 +1,24 @@
-"""What waits and runs in the background: what fs-service says of its queues, and the catalogue of its indexing."""
+"""What waits and runs in the background: what fs-service says of its queues, the catalogue of its indexing, and search
+of its encoder and what it embeds."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
-from media_proto import fs_pb2
+from media_proto import fs_pb2, search_pb2
 
 from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
 from gateway.errors import Failure
+from gateway.search import SearchClient
+
+#: Figures are asked for every second: who does not answer by then is said not to.
+_DEADLINE_S: Final = 1.0
+_SILENT: Final = "The search service does not answer."
+_NOT_SET_UP: Final = "No search service is set up."
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +27,23 @@ class Told:
 
     queues: fs_pb2.Queues
     complete: bool
+    search: search_pb2.Readiness  # with the state that is known when it does not answer
+
+    @property
+    def embeds(self) -> bool:
+        """Whether anything is to be embedded here at all."""
+        return self.search.encoder.state != search_pb2.ENCODER_STATE_OFF
 
 
 class Jobs:
-    """Asks both, fs-service first: what has left its queues by then is in the catalogue's."""
+    """Asks all, fs-service first: what has left its queues by then is in the others'."""
 
-    def __init__(self, fs: FsClient, catalogue: CatalogueClient) -> None:
+    def __init__(self, fs: FsClient, catalogue: CatalogueClient, search: SearchClient, encoder: str) -> None:
+        """`encoder` is the setting: what is said of it while the search service does not answer."""
         self._fs = fs
         self._catalogue = catalogue
+        self._search = search
+        self._encoder = encoder
 
     async def queues(self) -> Told:
         """A file to be described counts once, and once more to be hashed; `done` are those that are both.
@@ -35,14 +53,37 @@ class Jobs:
         """
         told = fs_pb2.Queues()
         told.CopyFrom(await self._fs.queues())
+        search, is_told = await asyncio.gather(self._searching(), self._add_indexing(told.index))
+        if search.HasField("progress"):
+            # Its own figures are of items; the message server's are for while it is away, and for what is on its way.
+            embed = search.progress
+            told.embed.pending = max(embed.pending, told.embed.pending)
+            told.embed.running = max(embed.running, told.embed.running)
+            told.embed.done = embed.done
+        return Told(told, is_told and self._knows_embedding(search), search)
+
+    def _knows_embedding(self, search: search_pb2.Readiness) -> bool:
+        return search.HasField("progress") or not self._search.is_set_up or self._encoder == "off"
+
+    async def _searching(self) -> search_pb2.Readiness:
+        try:
+            async with asyncio.timeout(_DEADLINE_S):
+                return await self._search.readiness()
+        except (Failure, grpc.aio.AioRpcError, TimeoutError):
+            is_off = self._encoder == "off"
+            state = search_pb2.ENCODER_STATE_OFF if is_off else search_pb2.ENCODER_STATE_UNAVAILABLE
+            reason = _SILENT if self._search.is_set_up else _NOT_SET_UP
+            encoder = search_pb2.Encoder(name=self._encoder, state=state, reason="" if is_off else reason)
+            return search_pb2.Readiness(encoder=encoder)
+
+    async def _add_indexing(self, index: fs_pb2.Queue) -> bool:
         if not self._catalogue.is_set_up:
-            return Told(told, True)
+            return True
         try:
             indexing = await self._catalogue.indexing()
         except (Failure, grpc.aio.AioRpcError):
-            return Told(told, False)
-        running = max(indexing.in_hand, int(indexing.running))
-        told.index.running += running
-        told.index.pending += max(0, indexing.undescribed + indexing.unhashed - indexing.in_hand)
-        told.index.done += indexing.files - max(indexing.undescribed, indexing.unhashed)
-        return Told(told, True)
+            return False
+        index.running += max(indexing.in_hand, int(indexing.running))
+        index.pending += max(0, indexing.undescribed + indexing.unhashed - indexing.in_hand)
+        index.done += indexing.files - max(indexing.undescribed, indexing.unhashed)
+        return True

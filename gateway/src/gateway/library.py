@@ -61,6 +61,15 @@ class Library:
     async def page(self, request: pb.ListMediaRequest) -> pb.MediaPage:
         return await self._catalogue.ask(self._stub.ListMedia, request)
 
+    async def scope(self, request: pb.ListMediaRequest) -> pb.ListingScope:
+        """What the filters of the listing mean in the catalogue's ids."""
+        return await self._catalogue.ask(self._stub.GetListingScope, request)
+
+    async def listed(self, ids: Iterable[int]) -> dict[int, pb.Media]:
+        """By their numbers, those of the media that are listed."""
+        answer = await self._catalogue.ask(self._stub.GetListed, pb.GetListedRequest(item_ids=ids))
+        return {one.item_id: one for one in answer.media}
+
     async def newest(self, request: pb.ListNewestRequest) -> pb.MediaPage:
         return await self._catalogue.ask(self._stub.ListNewest, request)
 
@@ -79,6 +88,9 @@ class Library:
     async def clusters(self, collection: str, model: str) -> list[pb.Cluster]:
         request = pb.ListClustersRequest(collection=collection, model=model)
         return list((await self._catalogue.ask(self._stub.ListClusters, request)).clusters)
+
+    async def object(self, collection: str, uuid: bytes) -> pb.ObjectPlace:
+        return await self._catalogue.ask(self._stub.GetObject, pb.GetObjectRequest(collection=collection, uuid=uuid))
 
     # --- changing; a call that would be refused the second time is never sent twice ---
     async def edit(self, request: pb.EditMediaRequest) -> pb.Media:
@@ -123,3 +135,7 @@ class Library:
     async def add_objects(self, request: pb.AddObjectsRequest) -> list[pb.DetectedObject]:
         answer = await self._catalogue.ask(self._stub.AddObjects, request, repeatable=False)
         return list(answer.objects)
+
+    async def set_clusters(self, request: pb.SetClustersRequest) -> list[pb.Cluster]:
+        """In place of the ones of that model before."""
+        return list((await self._catalogue.ask(self._stub.SetClusters, request)).clusters)

@@ -102,7 +102,7 @@ async def test_the_metadata_can_be_left_out(client: httpx.AsyncClient) -> None:
 
 async def test_vectors_need_search(client: httpx.AsyncClient) -> None:
     body = error_of(await client.get("/v1/media?include_vectors=True"), 503, "SEARCH_UNAVAILABLE")
-    assert body["message"] == "semantic search is not available"
+    assert body["message"] == "semantic search is not available: No search service is set up."
     assert (await client.get("/v1/media?include_vectors=0")).status_code == 200
 
 

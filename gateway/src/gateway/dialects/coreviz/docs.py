@@ -12,8 +12,8 @@ TAG: Final = "CoreViz"
 _doc: Final = partial(
     Doc,
     loose=Loose(
-        nullable="icon width height duration frameObjectId folderItemCount folderPreviews promotedId",
-        optional="reuse minSize metadata icon",
+        nullable="icon width height duration frameObjectId folderItemCount folderPreviews promotedId polygon",
+        optional="reuse minSize metadata icon _score _matchingFrames vector bbox polygon frame prompt multiple",
         maps="tags",
     ),
 )
@@ -136,6 +136,12 @@ LIST: Final = _doc(
         _words("similarToObjectModel", "By which model.", "faces objects shoeprints"),
         Parameter("minScore", "Least score.", {"type": "number", "default": 0.05}),
     ),
+    other_answers=(
+        {
+            "media": [{**MEDIA_OUT, "_score": 0.3124, "_matchingFrames": []}],
+            "pagination": {"total": 142, "limit": 20, "offset": 0, "hasMore": True},
+        },
+    ),
     errors={**_CHANGE, **_NO_SEARCH},
 )
 TAGS: Final = _doc("The tag groups of a collection and their values", {"tags": _TAGS}, errors=_LOOK)
@@ -146,26 +152,74 @@ CLUSTERS: Final = _doc(
     errors=_CHANGE,
 )
 MAKE_CLUSTERS: Final = _doc(
-    "Cluster the objects of a collection",
+    "Cluster the objects of a collection, in place of the clusters of that model before",
+    {"clusters": [_CLUSTER]},
     body={"model": "objects", "minSize": 2},
     errors={**_CHANGE, **_NO_SEARCH},
-    built=False,
 )
 SEARCH: Final = _doc(
-    "Search all collections",
+    "The frames that fit some words best, in all collections that the key sees",
+    {
+        "results": [
+            {
+                "id": "5a4b3c2d1e0f5a6b8c7d9e0f1a2b3c4d",
+                "timestamp": "0",
+                "width": 2400,
+                "height": 1600,
+                "blob": _BLOB,
+                "rank": 0.6249,
+                "captions": [{"text": "Red shoes on white"}],
+                "objects": [
+                    {
+                        "id": "7c6b5a493827516a8b9c0d1e2f3a4b5c",
+                        "type": "object",
+                        "label": "shoe",
+                        "polygon": [[10, 20], [310, 20], [310, 220], [10, 220]],
+                    }
+                ],
+                "media": {
+                    name: MEDIA_OUT[name]
+                    for name in ("id", "name", "type", "blob", "width", "height", "duration", "createdAt")
+                },
+                "rankingMetrics": {"textRank": 0.3125, "objectEmbeddingRank": 0.3124, "totalRank": 0.6249},
+            }
+        ]
+    },
     parameters=(
         Parameter("q", "What to look for.", _TEXT, True, "red shoes"),
-        _text("organizationId", "The organisation."),
-        integer("limit", "At most this many.", 20, 1),
+        _text("organizationId", "The organisation; of another one there is nothing."),
+        integer("limit", "At most this many; more than 1000 are 1000.", 20, 1),
     ),
     errors={400: _NOT_VALID, 401: _NO_KEY, **_NO_SEARCH},
-    built=False,
+)
+_PICTURE: Final = "data:image/jpeg;base64,/9j/4AAQSkZJRg=="
+_TASK_ERRORS: Final = {400: _NOT_VALID, 401: _NO_KEY, 413: "The body is too large.", **_NO_SEARCH}
+_VECTOR: Final = {"embedding": [0.0123, -0.0456, 0.0789]}
+EMBED: Final = _doc(
+    "The vector of a text or of an image, of length 1",
+    _VECTOR,
+    body={"text": "red shoes"},
+    other_bodies=({"image": _PICTURE},),
+    errors=_TASK_ERRORS,
+)
+EMBEDDINGS: Final = _doc(
+    "The vector of a text or of an image, of length 1",
+    _VECTOR,
+    body={"input": "red shoes", "type": "text"},
+    other_bodies=({"input": _PICTURE, "type": "image"},),
+    errors=_TASK_ERRORS,
+)
+CHOOSE_TAGS: Final = _doc(
+    "Which of the options fit an image: the best or, with `multiple`, all that fit about as well",
+    {"tags": ["shoe"]},
+    body={"image": _PICTURE, "prompt": "", "options": ["shoe", "hat"], "multiple": False},
+    errors={**_TASK_ERRORS, 501: "Without options: it would have to generate."},
 )
 AI: Final = _doc(
-    "Embed or tag; describing, editing and generating are not this server's job",
-    body={"text": "red shoes"},
+    "Describing, editing and generating are not this server's job",
+    body={"image": _PICTURE},
     body_required=False,
-    errors={401: _NO_KEY, 404: "There is no such task.", 501: "It generates.", **_NO_SEARCH},
+    errors={401: _NO_KEY, 404: "There is no such task.", 501: "It generates."},
     built=False,
 )
 
@@ -207,6 +261,10 @@ ADD_OBJECTS: Final = _doc(
     {"objects": [{"id": _ID, "type": "object", "label": "shoe", "model": "objects"}]},
     status=201,
     body=[{"frame": 0, "type": "object", "label": "shoe", "model": "objects", "bbox": [10, 20, 300, 200]}],
+    other_bodies=(
+        [{"type": "object", "label": "shoe", "model": "objects", "polygon": [[10, 20], [310, 20], [310, 220]]}],
+        [{"type": "face", "label": "Ada", "model": "faces", "bbox": [10, 20, 300, 200], "vector": [0.6, 0.8]}],
+    ),
     errors={**_CHANGE, 503: "An object came with a vector, and semantic search is not available."},
 )
 UPLOAD: Final = _doc(

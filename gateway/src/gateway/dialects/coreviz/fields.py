@@ -9,13 +9,15 @@ from typing import Any, Final
 from media_proto import metadata_pb2 as pb
 
 from gateway.dialects.coreviz.parameters import MODELS, groups_of, is_text
-from gateway.errors import Failure, invalid, search_off
+from gateway.errors import Failure, invalid
 
 MAX_NAME: Final = 255
 MAX_OBJECTS: Final = 10_000
 #: So that a page of a thousand items still fits one message.
 METADATA_MAX_BYTES: Final = 16 * 1024
-_INT32: Final = 2**31
+INT32: Final = 2**31
+#: Numbers of a vector that comes along with an object; no model makes more.
+MAX_DIMENSIONS: Final = 8192
 
 
 def name_field(body: dict[str, Any], name: str) -> str:
@@ -107,24 +109,36 @@ def _value(value: str) -> str:
 
 
 def objects_of(uuid: bytes, value: Any) -> pb.AddObjectsRequest:
-    """A list of `{frame?, type, label, model, bbox|polygon}`.
+    """A list of `{frame?, type, label, model, bbox|polygon, vector?}`, without its vectors.
 
     Raises:
-        Failure: 400; 503 for one with a vector, which only the search service could keep.
+        Failure: 400.
     """
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_OBJECTS:
         raise invalid("objects", f"Invalid body: must be a list of 1 to {MAX_OBJECTS} objects")
-    given = [_object(one) for one in value]
-    if any("vector" in one for one in value):
-        raise search_off()
-    return pb.AddObjectsRequest(uuid=uuid, objects=given)
+    return pb.AddObjectsRequest(uuid=uuid, objects=[_object(one) for one in value])
+
+
+def object_vectors_of(value: list[dict[str, Any]]) -> dict[int, list[float]]:
+    """By place in such a list, the vectors that came along.
+
+    Raises:
+        Failure: 400.
+    """
+    return {place: _vector(one["vector"]) for place, one in enumerate(value) if one.get("vector") is not None}
+
+
+def _vector(value: Any) -> list[float]:
+    if isinstance(value, list) and 1 <= len(value) <= MAX_DIMENSIONS and all(map(_is_number, value)) and any(value):
+        return value
+    raise invalid("vector", "Invalid vector: must be a list of numbers, not all of them 0")
 
 
 def _object(value: Any) -> pb.GivenObject:
     if not isinstance(value, dict):
         raise invalid("objects", "Invalid body: every entry must be an object")
     frame = value.get("frame", 0)
-    if type(frame) is not int or not 0 <= frame < _INT32:
+    if type(frame) is not int or not 0 <= frame < INT32:
         raise invalid("frame", "Invalid frame: must be the index of a frame")
     model = value.get("model")
     if model not in MODELS:
@@ -152,7 +166,7 @@ def _shape(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) < _INT32
+    return type(value) in (int, float) and math.isfinite(value) and abs(value) < INT32
 
 
 def _is_point(value: Any) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final
+from uuid import NAMESPACE_URL, uuid5
 
 from media_common.errors import ErrorCode
 
 from gateway.errors import Failure, invalid
 
 _HEX: Final = re.compile(r"[0-9a-f]{32}")
+#: One server is one organisation.
+ORGANIZATION: Final = uuid5(NAMESPACE_URL, "framewell:organization")
 #: No item has it: what stands for an id that is none.
 NOBODY: Final = bytes(16)
 
@@ -19,6 +22,10 @@ def parsed(text: str) -> bytes | None:
     """With or without hyphens and in any case; None for what is no id."""
     compact = text.replace("-", "").lower()
     return bytes.fromhex(compact) if _HEX.fullmatch(compact) else None
+
+
+def is_organization(text: str) -> bool:
+    return parsed(text) == ORGANIZATION.bytes
 
 
 def path_out(labels: Iterable[bytes]) -> str:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.answers import json_answer
-from gateway.bodies import BATCH_BYTES, read_body, read_object, value_of
+from gateway.bodies import read_object
 from gateway.clients import FsClient
 from gateway.dialects.coreviz import docs, fields, ids, render
 from gateway.dialects.coreviz.deletion import Deletion
@@ -20,7 +20,7 @@ from gateway.query import LooseQuery
 
 
 class Items:
-    """`/api/media/`, `/api/folder` and the objects of an item."""
+    """`/api/media/` and `/api/folder`."""
 
     def __init__(self, fs: FsClient, library: Library, lookup: Lookup) -> None:
         self._library = library
@@ -39,7 +39,6 @@ class Items:
             ("GET", "/api/media/{media_id}/versions", self.versions, docs.VERSIONS),
             ("DELETE", "/api/media/{media_id}/versions", self.delete_version, docs.DELETE_VERSION),
             ("PATCH", "/api/media/{media_id}/select-version", self.select_version, docs.SELECT_VERSION),
-            ("POST", "/api/dataset/{dataset_id}/media/{media_id}/objects", self.add_objects, docs.ADD_OBJECTS),
             ("POST", "/api/folder", self.create_folder, docs.CREATE_FOLDER),
             ("GET", "/api/folder/{folder_id}", self.folder, docs.FOLDER),
             ("PATCH", "/api/folder/{folder_id}", self.change_folder, docs.CHANGE_FOLDER),
@@ -117,21 +116,6 @@ class Items:
     async def select_version(self, request: Request) -> Response:
         media = await self._lookup.media(request, writing=True)
         return self._shown(request, await self._library.select_version(media.uuid))
-
-    # --- objects ---
-    async def add_objects(self, request: Request) -> Response:
-        collection = await self._lookup.collection(request, writing=True)
-        media = await self._lookup.media(request, writing=True)
-        if media.collection_id != collection.id:
-            raise ids.not_found("Media")
-        body = await read_body(request, BATCH_BYTES)
-        wanted = fields.objects_of(media.uuid, value_of(body, request.headers.get("content-type", "")))
-        added = await self._library.add_objects(wanted)
-        objects = [
-            {"id": one.uuid.hex(), "type": given.kind, "label": given.label, "model": given.model}
-            for one, given in zip(added, wanted.objects, strict=True)
-        ]
-        return json_answer({"objects": objects}, 201)
 
     # --- folders ---
     async def create_folder(self, request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -43,8 +44,18 @@ SORTS: Final[dict[str, pb.SortBy.ValueType]] = {
 }
 
 
-def list_request(query: LooseQuery, collection: pb.Collection) -> tuple[pb.ListMediaRequest, bool]:
-    """What to ask the catalogue, and whether it is scored mode.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What scored mode looks for: words, likeness to an object, or both."""
+
+    text: str = ""
+    object_id: str | None = None
+    model: str | None = None  # None: the object's own
+    min_score: float = DEFAULT_MIN_SCORE
+
+
+def list_request(query: LooseQuery, collection: pb.Collection) -> tuple[pb.ListMediaRequest, Question | None]:
+    """What to ask the catalogue, and in scored mode what is looked for.
 
     Raises:
         Failure: 400, a parameter is not valid.
@@ -72,16 +83,21 @@ def list_request(query: LooseQuery, collection: pb.Collection) -> tuple[pb.ListM
         request.ClearField("recursive")
     if (cluster := query.text("clusterId")) is not None:
         request.cluster = ids.parsed(cluster) or ids.NOBODY
-    return request, _is_scored(query)
+    question = _question(query)
+    if question is not None and not request.HasField("recursive") and not request.HasField("media"):
+        request.recursive = True
+    return request, question
 
 
-def _is_scored(query: LooseQuery) -> bool:
-    _choice(query, "similarToObjectModel", MODELS, MODELS[0])
-    number(query, "minScore", DEFAULT_MIN_SCORE)
-    question = (query.text("q") or "").strip()
-    if len(question) > MAX_QUESTION:
+def _question(query: LooseQuery) -> Question | None:
+    """None: nothing is looked for. The rules hold all the same."""
+    model = _choice(query, "similarToObjectModel", MODELS, "") or None
+    min_score = number(query, "minScore", DEFAULT_MIN_SCORE)
+    text = (query.text("q") or "").strip()
+    if len(text) > MAX_QUESTION:
         raise invalid("q", f"Invalid q: at most {MAX_QUESTION} characters")
-    return bool(question) or query.text("similarToObjectId") is not None
+    object_id = query.text("similarToObjectId")
+    return Question(text, object_id, model, min_score) if text or object_id is not None else None
 
 
 def _integer(query: LooseQuery, name: str, default: int, low: int) -> int:

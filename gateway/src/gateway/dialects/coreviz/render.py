@@ -12,12 +12,13 @@ from media_proto import metadata_pb2 as pb
 
 from gateway.access import Access
 from gateway.blobs import BlobAddresses
+from gateway.dialects.coreviz.found import Find, Found
+from gateway.dialects.coreviz.ids import ORGANIZATION as ORGANIZATION_UUID
 from gateway.dialects.coreviz.ids import path_out
 from gateway.kinds import NAMES, sorted_texts
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-#: One server is one organisation.
-ORGANIZATION_ID: Final = uuid5(NAMESPACE_URL, "framewell:organization").hex
+ORGANIZATION_ID: Final = ORGANIZATION_UUID.hex
 ORGANIZATION: Final = {"id": ORGANIZATION_ID, "name": "Framewell", "slug": "framewell"}
 
 
@@ -50,15 +51,49 @@ def dataset_out(collection: pb.Collection) -> dict[str, Any]:
 
 
 def page_out(page: pb.MediaPage, limit: int, offset: int, blobs: BlobAddresses) -> dict[str, Any]:
+    media = [media_out(one, blobs) for one in page.media]
+    return {"media": media, "pagination": _pagination(page.total, limit, offset, len(media))}
+
+
+def found_out(found: Found, limit: int, offset: int, blobs: BlobAddresses) -> dict[str, Any]:
+    """A page of scored mode."""
+    media = [{**media_out(one, blobs), "_score": score, "_matchingFrames": []} for one, score in found.scored]
+    return {"media": media, "pagination": _pagination(found.total, limit, offset, found.count)}
+
+
+def _pagination(total: int, limit: int, offset: int, count: int) -> dict[str, Any]:
+    return {"total": total, "limit": limit, "offset": offset, "hasMore": offset + count < total}
+
+
+def find_out(find: Find, blobs: BlobAddresses) -> dict[str, Any]:
+    """A frame that fits some words."""
+    media = media_out(find.media, blobs)
+    frame = _frame_out(find.frame, find.media, blobs)
     return {
-        "media": [media_out(one, blobs) for one in page.media],
-        "pagination": {
-            "total": page.total,
-            "limit": limit,
-            "offset": offset,
-            "hasMore": offset + len(page.media) < page.total,
+        **{name: frame[name] for name in ("id", "timestamp", "width", "height", "blob")},
+        "rank": find.score,
+        "captions": [{"text": find.media.description}] if find.media.description else [],
+        "objects": [
+            {"id": one.uuid.hex(), "type": one.kind, "label": one.label, "polygon": _polygon_out(one.shape_json)}
+            for one in find.frame.objects
+        ],
+        "media": {
+            name: media[name] for name in ("id", "name", "type", "blob", "width", "height", "duration", "createdAt")
+        },
+        "rankingMetrics": {
+            "textRank": max(0.0, find.score - find.likeness),
+            "objectEmbeddingRank": find.likeness,
+            "totalRank": find.score,
         },
     }
+
+
+def _polygon_out(shape_json: str) -> list[list[float]] | None:
+    shape: dict[str, Any] = json.loads(shape_json or "{}")
+    if "bbox" in shape:
+        left, top, width, height = shape["bbox"]
+        return [[left, top], [left + width, top], [left + width, top + height], [left, top + height]]
+    return shape.get("polygon")
 
 
 def media_out(media: pb.Media, blobs: BlobAddresses) -> dict[str, Any]:

@@ -10,7 +10,14 @@ from gateway.openapi import Doc, Parameter, path_parameter
 from gateway.shapes import Loose
 
 TAG: Final = "Platform"
-_doc: Final = partial(Doc, loose=Loose(nullable="status", optional="reason deadJobs", maps="dependencies"))
+_doc: Final = partial(
+    Doc,
+    loose=Loose(
+        nullable="status model dimensions remainingSeconds",
+        optional="reason deadJobs paused remainingSeconds next",
+        maps="dependencies",
+    ),
+)
 
 _ROOT: Final = "/home/example/trailcam"
 _EMPTY: Final = {"pending": 0, "running": 0, "done": 1200, "dead": 0, "deadJobs": []}
@@ -42,15 +49,26 @@ JOBS: Final = _doc(
     "What is waiting, running and parked",
     {
         "idle": False,
-        "queues": {"index": _EMPTY, "thumbnail": _BUSY, "embed": _EMPTY},
+        "queues": {
+            "index": _EMPTY,
+            "thumbnail": _BUSY,
+            "embed": {"pending": 960, "running": 32, "done": 208, "dead": 0, "paused": False, "remainingSeconds": 61.5}
+            | {"deadJobs": []},
+        },
         "encoder": {
-            "name": "auto",
-            "model": None,
-            "dimensions": None,
-            "state": "unavailable",
-            "reason": "The search service has no encoder yet.",
+            "name": "offline",
+            "model": "offline:efficientnet-lite0+minilm",
+            "dimensions": 384,
+            "state": "ready",
+            "reason": "The weights of ViT-B-32 cannot be fetched.",
         },
     },
+)
+PAUSE: Final = _doc(
+    "Hold embedding back, or let it go on",
+    {"paused": True},
+    body={"paused": True},
+    errors={400: "No JSON object, or no `paused` in it.", 503: "Semantic search is not available."},
 )
 RETRY: Final = _doc("Put parked jobs back", {"retried": 1}, errors={503: "The job queue is not available."})
 EVENTS: Final = _doc(
@@ -114,6 +132,6 @@ TAGS: Final[list[dict[str, Any]]] = [
     {"name": "MediaReviewer", "description": "Review folders of photos and videos on disk: seen, lock, trash."},
     {"name": TAG, "description": "Our own additions: health, figures, jobs, events, undo, the trash plan, keys, ids."},
     {"name": "Exquisitor", "description": "Interactive retrieval (`/exq/`). Searching answers 503 so far."},
-    {"name": "CoreViz", "description": "Browse and change (`/api/dataset/`, ...). Searching answers 503 so far."},
-    {"name": "Wickson", "description": "List media (`/v1/`). Vectors answer 503 so far."},
+    {"name": "CoreViz", "description": "Browse, search and change (`/api/dataset/`, ...)."},
+    {"name": "Wickson", "description": "List media, with their vectors (`/v1/`)."},
 ]

@@ -12,7 +12,6 @@ from starlette.responses import Response
 from gateway.access import access_of
 from gateway.answers import json_answer
 from gateway.bodies import read_object
-from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
 from gateway.dependencies import Dependencies
 from gateway.dialects.platform import docs, render
@@ -23,6 +22,7 @@ from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.ndjson import StreamedAnswer
 from gateway.openapi import Doc, Endpoint, add_route
 from gateway.query import Query, strict_integer
+from gateway.search import SearchClient
 from gateway.visible import VisibleRoots
 
 MAX_UNDO_STEPS: Final = 1000
@@ -34,19 +34,19 @@ class Platform:
     def __init__(
         self,
         fs: FsClient,
-        catalogue: CatalogueClient,
+        jobs: Jobs,
+        search: SearchClient,
         dependencies: Dependencies,
         metrics: Metrics,
-        encoder: str,
         stopping: asyncio.Event,
         visible: VisibleRoots,
     ) -> None:
-        """`encoder` is the setting; `stopping` is set when the server ends, so that listeners are let go."""
+        """`stopping` is set when the server ends, so that listeners are let go."""
         self._fs = fs
-        self._jobs = Jobs(fs, catalogue)
+        self._jobs = jobs
+        self._search = search
         self._dependencies = dependencies
         self._metrics = metrics
-        self._encoder = encoder
         self._stopping = stopping
         self._visible = visible
         self._watch = QueueWatch(self._jobs, render.queues_out)
@@ -58,6 +58,7 @@ class Platform:
             ("GET", "/metrics", self.metrics, docs.METRICS),
             ("GET", "/api/jobs", self.jobs, docs.JOBS),
             ("POST", "/api/jobs/dead/retry", self.retry, docs.RETRY),
+            ("POST", "/api/jobs/embed/pause", self.pause, docs.PAUSE),
             ("GET", "/api/events", self.events, docs.EVENTS),
             ("POST", "/api/undo", self.undo, docs.UNDO),
             ("GET", "/api/trash/plan", self.plan, docs.PLAN),
@@ -76,8 +77,14 @@ class Platform:
         return Response(await self._metrics.scrape(self._fs), headers={"Content-Type": CONTENT_TYPE})
 
     async def jobs(self, request: Request) -> Response:
-        told, search = await asyncio.gather(self._jobs.queues(), self._dependencies.search())
-        return json_answer(render.jobs_out(told, render.encoder_out(self._encoder, search)))
+        return json_answer(render.jobs_out(await self._jobs.queues()))
+
+    async def pause(self, request: Request) -> Response:
+        body = await read_object(request)
+        paused = body.get("paused")
+        if not isinstance(paused, bool):
+            raise invalid("paused", "Field 'paused' must be true or false.")
+        return json_answer({"paused": (await self._search.pause_embedding(paused)).paused})
 
     async def retry(self, request: Request) -> Response:
         return json_answer({"retried": (await self._fs.retry_dead_jobs()).retried})

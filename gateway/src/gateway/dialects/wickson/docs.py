@@ -64,8 +64,21 @@ LIST: Final = Doc(
         Parameter("include_vectors", "Also the vector embeddings.", {**_FLAG, "default": False}),
         Parameter("include_metadata", "Also the metadata.", {**_FLAG, "default": True}),
     ),
+    other_answers=(
+        {
+            "success": True,
+            "message": "Media items retrieved successfully",
+            "data": {
+                "items": [{**ITEM, "vectors": {"clip": {"model": "...", "dimensions": 3, "values": [0.6, 0.0, -0.8]}}}],
+                "pagination": {"page": 1, "page_size": 10, "total_items": 42, "total_pages": 5, "has_next": True},
+                "filters": {"applied": {}, "total_matching": 42},
+            },
+            "timestamp": "2025-03-09T21:54:51.466986",
+        },
+    ),
     loose=Loose(
-        optional="page_count metadata summary description entities semantic_markers document media_type collection",
+        optional="page_count metadata summary description entities semantic_markers document media_type collection "
+        "vectors clip",
         maps="entities semantic_markers",
     ),
     errors={

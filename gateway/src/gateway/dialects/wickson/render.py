@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from media_proto import metadata_pb2 as pb
+from media_proto import search_pb2
 
 from gateway.kinds import NAMES, value_text
 
@@ -91,6 +92,13 @@ def item_out(media: pb.Media, slug: str, with_metadata: bool) -> dict[str, Any]:
     if with_metadata:
         item["metadata"] = {"search": _search_out(media), "modality": _modality_out(media)}
     return item
+
+
+def vectors_out(model: str, vector: search_pb2.Vector | None) -> dict[str, Any]:
+    """By family of models; nothing for what is not embedded."""
+    if vector is None:
+        return {}
+    return {"clip": {"model": model, "dimensions": len(vector.values), "values": list(vector.values)}}
 
 
 def _known(facts: pb.Facts, *names: str) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import grpc
 from fastapi import FastAPI
@@ -15,10 +16,11 @@ from starlette.responses import Response
 from gateway.access import Access, access_of
 from gateway.answers import json_answer
 from gateway.dialects.wickson import docs, render
-from gateway.errors import Failure, invalid, search_off
+from gateway.errors import Failure, invalid
 from gateway.library import Library
 from gateway.openapi import add_route
 from gateway.query import HUGE, LooseQuery, strict_integer
+from gateway.search import SearchClient
 
 MAX_PAGE_SIZE: Final = 100
 
@@ -26,8 +28,9 @@ MAX_PAGE_SIZE: Final = 100
 class Wickson:
     """`GET /v1/media`."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, search: SearchClient) -> None:
         self._library = library
+        self._search = search
 
     def add_to(self, app: FastAPI) -> None:
         add_route(app, docs.TAG, "GET", "/v1/media", self.media, docs.LIST)
@@ -44,9 +47,6 @@ class Wickson:
         media_type = _media_type(query)
         with_vectors = query.flag("include_vectors")
         with_metadata = query.flag("include_metadata") is not False
-        if with_vectors:
-            raise search_off()
-
         found = await self._library.newest(
             pb.ListNewestRequest(
                 collections=names or (),
@@ -59,9 +59,21 @@ class Wickson:
         collections = await self._library.by_id({one.collection_id for one in found.media})
         slugs = {number: one.slug for number, one in collections.items()}
         items = [render.item_out(one, slugs[one.collection_id], with_metadata) for one in found.media]
+        if with_vectors:
+            for item, vectors in zip(items, await self._vectors(found.media), strict=True):
+                item["vectors"] = vectors
         applied = {"media_type": media_type, "collection": collection}
         given = {name: value for name, value in applied.items() if value is not None}
         return json_answer(render.list_out(items, found.total, (page, page_size), given))
+
+    async def _vectors(self, media: Sequence[pb.Media]) -> list[dict[str, Any]]:
+        """Of each item's first frame, which has the item's own number.
+
+        Raises:
+            Failure: 503, search is not available.
+        """
+        kept = await self._search.vectors([one.item_id for one in media])
+        return [render.vectors_out(kept.model, kept.vectors.get(one.item_id)) for one in media]
 
     async def _seen_by(self, access: Access, collection: str | None) -> list[str] | None:
         """The collections to list; None: all. One that nobody knows is an empty one.

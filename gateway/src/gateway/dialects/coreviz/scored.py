@@ -1,0 +1,105 @@
+"""Scored mode: what is like words, like an object, or like both, best first. Filters go into the vector query."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+import grpc
+from media_common.errors import ErrorCode
+from media_common.grpc_client import error_code_of
+from media_proto import metadata_pb2 as pb
+from media_proto import search_pb2
+
+from gateway.dialects.coreviz import ids
+from gateway.dialects.coreviz.found import Found
+from gateway.dialects.coreviz.parameters import Question
+from gateway.errors import invalid
+from gateway.library import Library
+from gateway.search import SearchClient
+
+#: What the search service takes the encoder's own vectors of objects by.
+OBJECTS: Final = "objects"
+
+
+class Scoring:
+    """Asks the catalogue what the filters mean, search what fits, and the catalogue what that is."""
+
+    def __init__(self, library: Library, search: SearchClient, most: int) -> None:
+        """`most`: results counted at most."""
+        self._library = library
+        self._search = search
+        self._most = most
+
+    async def page(self, wanted: pb.ListMediaRequest, question: Question) -> Found:
+        """
+        Raises:
+            Failure: 404, no such object; 400, it has no vector in that model; 503, search is not available.
+            grpc.aio.AioRpcError: the catalogue's refusal (there is no such folder), or search's.
+        """
+        asked = search_pb2.FindMatchingRequest(
+            text=question.text,
+            at_least=question.min_score,
+            offset=min(wanted.offset, self._most),
+            limit=wanted.limit,
+            cap=self._most,
+        )
+        scope, _ = await asyncio.gather(self._library.scope(wanted), self._aim(asked, wanted.collection, question))
+        asked.scope.CopyFrom(search_scope(wanted, scope))
+        try:
+            found = await self._search.matching(asked)
+        except grpc.aio.AioRpcError as error:
+            if question.object_id is not None and error_code_of(error) in _NO_VECTOR:
+                reason = error.details() or "This object has no vector."
+                raise invalid("similarToObjectId", reason) from error
+            raise
+        media = await self._library.listed([one.item_id for one in found.scored]) if found.scored else {}
+        return Found.of(found, media)
+
+    async def _aim(self, asked: search_pb2.FindMatchingRequest, collection: str, question: Question) -> None:
+        """At the object that is to be resembled, if there is one."""
+        if question.object_id is None:
+            return
+        uuid = ids.parsed(question.object_id)
+        if uuid is None:
+            raise ids.not_found("Object")
+        found = await self._library.object(collection, uuid)
+        model = question.model or found.object.model
+        if found.whole and model in ("", OBJECTS):
+            asked.point_id = found.frame_id
+        else:
+            asked.object.object_id = found.object.object_id
+            asked.object.model = model
+
+
+#: How search says that there is nothing to start from.
+_NO_VECTOR: Final = frozenset((ErrorCode.ITEM_NOT_FOUND, ErrorCode.OBJECT_NOT_FOUND, ErrorCode.INVALID_ARGUMENT))
+
+
+def search_scope(wanted: pb.ListMediaRequest, scope: pb.ListingScope) -> search_pb2.Scope:
+    """The filters of a listing for the vector query."""
+    parts = []
+    if wanted.kinds:
+        parts.append(_has(search_pb2.FIELD_KIND, wanted.kinds))
+    if wanted.HasField("created_from_us") or wanted.HasField("created_before_us"):
+        parts.append(_created(wanted))
+    if scope.HasField("folder_id"):
+        parts.append(_has(search_pb2.FIELD_FOLDER, [scope.folder_id]))
+    if scope.left_out_folder_ids:
+        parts.append(_has(search_pb2.FIELD_FOLDER, scope.left_out_folder_ids, negated=True))
+    parts += [_has(search_pb2.FIELD_TAG, any_of.ids) for any_of in scope.tag_ids]
+    if scope.HasField("item_ids"):
+        parts.append(_has(search_pb2.FIELD_ITEM, scope.item_ids.ids))
+    together = search_pb2.Filter(all=search_pb2.Filters(parts=parts)) if parts else None
+    return search_pb2.Scope(collection_id=scope.collection_id, filter=together)
+
+
+def _has(field: search_pb2.Field.ValueType, values: Iterable[int], *, negated: bool = False) -> search_pb2.Filter:
+    return search_pb2.Filter(negated=negated, has=search_pb2.HasNumber(field=field, values=values))
+
+
+def _created(wanted: pb.ListMediaRequest) -> search_pb2.Filter:
+    lower = wanted.created_from_us if wanted.HasField("created_from_us") else None
+    upper = wanted.created_before_us - 1 if wanted.HasField("created_before_us") else None
+    return search_pb2.Filter(between=search_pb2.Between(field=search_pb2.FIELD_CREATED_US, lower=lower, upper=upper))
