@@ -12,9 +12,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import grpc
 import pytest
 from search_service.domain.vectors import VectorStore
 from search_service.testing import INDEXES
@@ -103,3 +105,27 @@ async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 @pytest.fixture
 async def store(opened: Opened) -> VectorStore:
     return await opened()
+
+
+@contextmanager
+def _process(folder: Path, **environment: str) -> Iterator[tuple[grpc.Channel, subprocess.Popen[bytes]]]:
+    """The service on a socket of its own, and a channel that is ready."""
+    address = f"unix:{folder}/search.sock"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWELL_")}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "search_service"],
+        env={**clean, "SEARCH_LISTEN": address, "FRAMEWELL_STATE_DIR": str(folder / "state"), **environment},
+    )
+    try:
+        with grpc.insecure_channel(address, [("grpc.max_reconnect_backoff_ms", 100)]) as channel:
+            grpc.channel_ready_future(channel).result(timeout=20)
+            yield channel, running
+    finally:
+        running.kill()
+        running.wait()
+
+
+@pytest.fixture
+def process() -> Callable[..., AbstractContextManager[tuple[grpc.Channel, subprocess.Popen[bytes]]]]:
+    """Starts search-service with a folder of its own and these settings."""
+    return _process

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,25 +20,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from media_proto import search_pb2, search_pb2_grpc
 
 TINY = Path(__file__).parent / "tiny"
+Process = Callable[..., AbstractContextManager[tuple[grpc.Channel, subprocess.Popen[bytes]]]]
 NAME = "framewell.search.v1.SearchService"
-
-
-@contextmanager
-def process(folder: Path, **environment: str) -> Iterator[tuple[grpc.Channel, subprocess.Popen[bytes]]]:
-    """The service on a socket of its own, and a channel that is ready."""
-    address = f"unix:{folder}/search.sock"
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWELL_")}
-    running = subprocess.Popen(
-        [sys.executable, "-m", "search_service"],
-        env={**clean, "SEARCH_LISTEN": address, "FRAMEWELL_STATE_DIR": str(folder / "state"), **environment},
-    )
-    try:
-        with grpc.insecure_channel(address, [("grpc.max_reconnect_backoff_ms", 100)]) as channel:
-            grpc.channel_ready_future(channel).result(timeout=20)
-            yield channel, running
-    finally:
-        running.kill()
-        running.wait()
 
 
 def readiness(channel: grpc.Channel) -> search_pb2.Readiness:
@@ -61,7 +44,7 @@ def libraries(running: subprocess.Popen[bytes]) -> str:
     return Path(f"/proc/{running.pid}/maps").read_text()
 
 
-def test_it_is_alive_before_it_has_a_model_and_stops_when_asked(tmp_path: Path) -> None:
+def test_it_is_alive_before_it_has_a_model_and_stops_when_asked(tmp_path: Path, process: Process) -> None:
     with process(tmp_path, FRAMEWELL_ENCODER="offline") as (channel, running):
         alive = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=""), timeout=5)
         assert alive.status == health_pb2.HealthCheckResponse.SERVING
@@ -78,7 +61,7 @@ def test_it_is_alive_before_it_has_a_model_and_stops_when_asked(tmp_path: Path) 
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="the models are not installed")
-def test_it_loads_the_model_when_it_is_asked_and_then_says_it_is_ready(tmp_path: Path) -> None:
+def test_it_loads_the_model_when_it_is_asked_and_then_says_it_is_ready(tmp_path: Path, process: Process) -> None:
     checkpoint = tmp_path / "tiny.pt"
     with process(tmp_path, FRAMEWELL_ENCODER=f"open_clip:tiny-shapes/{checkpoint}") as (channel, _):
         stub = search_pb2_grpc.SearchServiceStub(channel)
@@ -107,7 +90,7 @@ def test_it_loads_the_model_when_it_is_asked_and_then_says_it_is_ready(tmp_path:
         assert sum(value * value for value in vector.values) == pytest.approx(1, abs=1e-3)
 
 
-def test_it_says_when_search_is_switched_off(tmp_path: Path) -> None:
+def test_it_says_when_search_is_switched_off(tmp_path: Path, process: Process) -> None:
     with process(tmp_path, FRAMEWELL_ENCODER="off") as (channel, running):
         told = readiness(channel)
         assert told.reason == "Search is switched off (FRAMEWELL_ENCODER=off)."
