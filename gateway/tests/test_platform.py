@@ -7,11 +7,13 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fake_fs import FakeFs, Pause, Refused
+from fake_search import FakeSearch, serve_search
 from fastapi import FastAPI
 from fastapi.openapi.models import OpenAPI
 from gateway.catalogue import CatalogueClient
@@ -65,6 +67,19 @@ async def test_ready_without_the_file_service_is_503_with_every_part(make_app: M
         "metadata": "off",
         "search": "down",
     }
+
+
+async def test_search_that_is_switched_off_or_has_no_model_is_not_unready(
+    make_app: MakeApp, service: FakeFs, tmp_path: Path
+) -> None:
+    target = f"unix:{tmp_path}/search.sock"
+    for state, shown in ((search_pb2.ENCODER_STATE_OFF, "off"), (search_pb2.ENCODER_STATE_UNAVAILABLE, "down")):
+        told = search_pb2.Readiness(reason="Said why.", encoder=search_pb2.Encoder(state=state))
+        fake = FakeSearch({"GetReadiness": told})
+        async with serve_search(fake, target), make_app(search_target=target) as app, client_of(app) as client:
+            answer = await client.get("/health/ready")
+        assert answer.status_code == 200
+        assert answer.json()["dependencies"]["search"] == {"state": shown, "reason": "Said why."}
 
 
 async def test_what_is_only_missing_is_not_unready(client: httpx.AsyncClient, fake: FakeFs) -> None:
@@ -123,6 +138,64 @@ class TestJobs:
             encoder = (await client.get("/api/jobs")).json()["encoder"]
 
         assert encoder == {"name": "off", "model": None, "dimensions": None, "state": "off"}
+
+    @pytest.mark.parametrize("state", ["OFF", "READY", "LOADING", "UNAVAILABLE"])
+    def test_to_embed_are_waited_for_unless_nothing_is_embedded(self, state: str) -> None:
+        encoder = search_pb2.Encoder(state=search_pb2.EncoderState.Value(f"ENCODER_STATE_{state}"))
+        queues = fs_pb2.Queues(nats_up=True, embed=fs_pb2.Queue(pending=1))
+        assert queues_out(Told(queues, True, search_pb2.Readiness(encoder=encoder)))["idle"] is (state == "OFF")
+
+    async def test_tell_the_encoder_and_how_far_embedding_is(
+        self, make_app: MakeApp, service: FakeFs, tmp_path: Path
+    ) -> None:
+        ready = search_pb2.Encoder(
+            name="offline", model="lite0", dimensions=384, state=search_pb2.ENCODER_STATE_READY, reason="No weights."
+        )
+        filling = search_pb2.Encoder(name="open_clip", state=search_pb2.ENCODER_STATE_LOADING)
+        progress = search_pb2.Progress(pending=7, running=2, done=90, dead=1, remaining_s=12.34)
+        told = search_pb2.Readiness(ready=True, encoder=ready, progress=progress, next=filling)
+        service.answers["GetQueues"] = fs_pb2.Queues(nats_up=True, embed=fs_pb2.Queue(pending=5, dead=3))
+        fake = FakeSearch({"GetReadiness": told})
+        target = f"unix:{tmp_path}/search.sock"
+        async with serve_search(fake, target), make_app(search_target=target) as app, client_of(app) as client:
+            body = (await client.get("/api/jobs")).json()
+            told.progress.CopyFrom(search_pb2.Progress(done=99, paused=True))
+            service.answers["GetQueues"] = fs_pb2.Queues(nats_up=True)
+            later = (await client.get("/api/jobs")).json()
+
+        assert body["idle"] is False
+        assert body["queues"]["embed"] == {
+            "pending": 7, "running": 2, "done": 90, "dead": 3, "paused": False, "remainingSeconds": 12.3, "deadJobs": []
+        }  # fmt: skip
+        assert body["encoder"] == {
+            "name": "offline", "model": "lite0", "dimensions": 384, "state": "ready", "reason": "No weights.",
+            "next": {"name": "open_clip", "model": None, "dimensions": None, "state": "loading"},
+        }  # fmt: skip
+        assert later["idle"] is True
+        assert (later["queues"]["embed"]["paused"], later["queues"]["embed"]["remainingSeconds"]) == (True, None)
+
+    async def test_of_a_search_service_that_is_away_are_not_known_to_be_idle(
+        self, make_app: MakeApp, service: FakeFs, tmp_path: Path
+    ) -> None:
+        for setting, idle, state in (("auto", False, "unavailable"), ("off", True, "off")):
+            targets = {"search_target": f"unix:{tmp_path}/nobody", "encoder": setting}
+            async with make_app(**targets) as app, client_of(app) as client:
+                body = (await client.get("/api/jobs")).json()
+            assert (body["idle"], body["encoder"]["state"], body["encoder"]["name"]) == (idle, state, setting)
+
+    async def test_of_embedding_are_held_back_and_let_go(
+        self, make_app: MakeApp, service: FakeFs, tmp_path: Path
+    ) -> None:
+        fake = FakeSearch({"PauseEmbedding": lambda request: search_pb2.Progress(paused=request.paused)})
+        target = f"unix:{tmp_path}/search.sock"
+        async with serve_search(fake, target), make_app(search_target=target) as app, client_of(app) as client:
+            for paused in (True, False):
+                answer = await client.post("/api/jobs/embed/pause", json={"paused": paused})
+                assert (answer.status_code, answer.json()) == (200, {"paused": paused})
+            for body in ({}, {"paused": 1}, {"paused": None}):
+                error_of(await client.post("/api/jobs/embed/pause", json=body), 400)
+        async with make_app() as app, client_of(app) as client:
+            error_of(await client.post("/api/jobs/embed/pause", json={"paused": True}), 503)
 
     async def test_that_are_dead_are_put_back(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
         fake.answers["RetryDeadJobs"] = fs_pb2.RetryDeadJobsResponse(retried=3)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fake_fs import FakeFs, Refused
+from fake_search import FakeSearch, serve_search
 from gateway.dialects.wickson import docs, render
 from gateway_rig import MakeApp
 from hypothesis import given
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from library_world import PHOTO_ID, World, photo, served, values
 from media_common.errors import ErrorCode
 from media_proto import metadata_pb2 as pb
+from media_proto import search_pb2
 
 PAPER_ID = bytes.fromhex("b1e01882a58c5010a13cceff0c564f15")
 #: 2025-03-09T04:47:54.783840
@@ -98,6 +101,28 @@ async def test_the_metadata_can_be_left_out(client: httpx.AsyncClient) -> None:
     (item,) = (await client.get("/v1/media?include_metadata=False")).json()["data"]["items"]
 
     assert "metadata" not in item
+
+
+async def test_vectors_of_first_frames_come_in_one_call(
+    world: World, make_app: MakeApp, service: FakeFs, socket_path: str, tmp_path: Path
+) -> None:
+    world.page = pb.MediaPage(media=[photo(), photo(item_id=13, uuid=b"x" * 16)], total=2)
+    kept = search_pb2.PointVectors(model="lite0", vectors={12: search_pb2.Vector(values=[0.5, -0.25])})
+    fake = FakeSearch({"GetVectors": kept})
+    target = f"unix:{tmp_path}/search.sock"
+    async with serve_search(fake, target), served(world, make_app, socket_path, search_target=target) as client:
+        with_vectors = (await client.get("/v1/media?include_vectors=True")).json()["data"]["items"]
+        without = (await client.get("/v1/media?include_vectors=false")).json()["data"]["items"]
+        world.page = pb.MediaPage()
+        none = (await client.get("/v1/media?include_vectors=1")).json()["data"]["items"]
+
+    assert [item["vectors"] for item in with_vectors] == [
+        {"clip": {"model": "lite0", "dimensions": 2, "values": [0.5, -0.25]}},
+        {},
+    ]
+    assert all("vectors" not in item for item in without)
+    assert none == []
+    assert [list(request.point_ids) for _, request in fake.asked] == [[12, 13], []]
 
 
 async def test_vectors_need_search(client: httpx.AsyncClient) -> None:
