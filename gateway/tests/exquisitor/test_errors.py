@@ -234,13 +234,6 @@ async def test_a_huge_body_is_413(exq: httpx.AsyncClient) -> None:
 
 
 # --- 503, 500, 403, 401 ---
-@pytest.mark.parametrize("strategy", ["clip", "rf", "faceted", "image", "temporal"])
-async def test_searching_is_not_available_yet(exq: httpx.AsyncClient, strategy: str) -> None:
-    answer = await exq.post(f"/exq/search/{strategy}", json={"text": "x", "n": 10, "session_info": SESSION})
-
-    assert "semantic search is not available" in refused(answer, 503)["detail"]
-
-
 async def test_without_a_catalogue_the_dialect_is_503_and_says_what_is_missing(
     make_app: MakeApp, service: FakeFs
 ) -> None:

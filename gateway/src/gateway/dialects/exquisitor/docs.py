@@ -70,11 +70,74 @@ EXCLUDED: Final = _doc(
     other_bodies=[{**SESSION, "itemId": 42, "excluded_ids": [7, 12]}],
     errors={**_ERRORS, 404: "There is no such item or collection."},
 )
-SEARCH: Final = _doc(
-    "Search; not available yet",
-    body={"text": "a harbour at night", "n": 25, "session_info": SESSION},
-    errors={503: "Semantic search is not available."},
-    built=False,
+_FILTERS: Final[dict[str, Any]] = {
+    "root": {
+        "kind": "group",
+        "not_": False,
+        "operator": "AND",
+        "children": [
+            {
+                "kind": "leaf",
+                "not_": False,
+                "filter": {"id": 1, "tagtype_id": 1, "constraint": {"value_ids": [7, 8], "operator": "OR"}},
+            },
+            {
+                "kind": "leaf",
+                "not_": True,
+                "filter": {"id": 3, "tagtype_id": 5, "constraint": {"lower_bound": 2020, "upper_bound": 2024}},
+            },
+        ],
+    }
+}
+_NARROWED: Final[dict[str, Any]] = {"seen": [17], "filters": _FILTERS, "excluded": [40], "session_info": SESSION}
+_FOUND: Final = {
+    "suggestions": [42, 830],
+    "scores": [0.31, 0.27],
+    "request_timestamp": 1763735838123,
+    "completion_time": 12.5,
+}
+_SEARCH_ERRORS: Final = {
+    400: "`n` is not within 1..1000, an id outside 64 bits, a text empty, a filter too deep or too large.",
+    404: "There is no such collection.",
+    422: _ERRORS[422],
+    503: "Semantic search is not available, and why.",
+}
+
+
+def _search(summary: str, strategy: str, own: dict[str, Any], more: dict[str, Any] | None = None) -> Doc:
+    """Everything but what is the strategy's own may be left out, or null: but for `n` and the session."""
+    return Doc(
+        summary,
+        {**_FOUND, "strategy": strategy, **(more or {})},
+        body={**own, "n": 25, **_NARROWED},
+        other_bodies=[{**own, "n": 25, **SESSION}],
+        errors=_SEARCH_ERRORS,
+        loose=Loose(
+            nullable="seen excluded filters query root offset lower_bound upper_bound",
+            optional="seen excluded filters query root offset lower_bound upper_bound kind not_ tagtype_id",
+        ),
+    )
+
+
+CLIP: Final = _search("The items nearest to a text", "clip", {"text": "a harbour at night"})
+RF: Final = _search(
+    "The items most like those of `pos` and least like those of `neg`; neither comes back",
+    "rf",
+    {"pos": [42, 17], "neg": [830], "query": "a harbour at night"},
+)
+FACETED: Final = _search(
+    "Items that pass a filter, by id, from `offset` on; `total` is how many there are. It needs no vectors",
+    "faceted",
+    {"offset": 0},
+    {"offset": 0, "total": 2},
+)
+IMAGE: Final = _search(
+    "The items most like an image", "image", {"image_b64": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYA"}
+)
+TEMPORAL: Final = _search(
+    "Groups in which the queries match one after another: the best item of each",
+    "temporal",
+    {"queries": ["a harbour", "a storm"]},
 )
 INIT: Final = _doc(
     "The collections; with `shape=docs` each with its number of items",

@@ -31,22 +31,24 @@ from gateway.dialects.exquisitor.requests import (
     unfit,
     within_bounds,
 )
-from gateway.errors import Failure, search_off
+from gateway.dialects.exquisitor.searches import Searches
+from gateway.errors import Failure
 from gateway.openapi import Doc, Endpoint, add_route
 from gateway.query import Query
+from gateway.search import SearchClient
 
-STRATEGIES: Final = ("clip", "rf", "faceted", "image", "temporal")
 _LOGGED: Final = {"status": "Logged successfully"}
 
 
 class Exquisitor:
     """Every endpoint of the seed and of the note."""
 
-    def __init__(self, catalogue: CatalogueClient, signer: BlobSigner, audit: AuditLog) -> None:
+    def __init__(self, catalogue: CatalogueClient, search: SearchClient, signer: BlobSigner, audit: AuditLog) -> None:
         self._catalogue = catalogue
         self._signer = signer
         self._audit = audit
         self._known = KnownCollections(catalogue)
+        self._searches = Searches(catalogue, search, self._known)
 
     def add_to(self, app: FastAPI) -> None:
         routes: tuple[tuple[str, str, Endpoint, Doc], ...] = (
@@ -54,7 +56,6 @@ class Exquisitor:
             ("POST", "/exq/item/details", self.details, docs.DETAILS),
             ("POST", "/exq/item/related", self.related, docs.RELATED),
             ("POST", "/exq/item/excluded", self.excluded, docs.EXCLUDED),
-            *(("POST", f"/exq/search/{strategy}", self.search, docs.SEARCH) for strategy in STRATEGIES),
             ("GET", "/exq/init/{session}", self.init, docs.INIT),
             ("POST", "/exq/info/totalItems", self.total_items, docs.TOTAL_ITEMS),
             ("GET", "/exq/info/filters/{session}/{collection}", self.filters, docs.FILTERS),
@@ -71,6 +72,7 @@ class Exquisitor:
         )
         for method, path, endpoint, doc in routes:
             add_route(app, docs.TAG, method, path, endpoint, doc)
+        self._searches.add_to(app)
 
     # --- items ---
     async def base(self, request: Request) -> Response:
@@ -153,10 +155,6 @@ class Exquisitor:
 
     async def _allowed(self, request: Request, session: Session) -> pb.Collection:
         return await self._known.named(session.collection, access_of(request))
-
-    # --- searching ---
-    async def search(self, request: Request) -> Response:
-        raise search_off()
 
     # --- what a session asks at its start ---
     async def init(self, request: Request) -> Response:
