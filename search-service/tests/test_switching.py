@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -17,14 +18,18 @@ from media_common.errors import InvalidArgument
 from PIL import Image
 from search_service.domain import points
 from search_service.domain.errors import EncoderUnavailable, StoreUnavailable
+from search_service.domain.items import Item, Still
+from search_service.domain.objects import Box, Giving
 from search_service.domain.points import INDEXES, Facts
-from search_service.domain.searching import Scope
+from search_service.domain.searching import ObjectStart, Scope
 from search_service.domain.vectors import Point, Vector, VectorStore, unit
 from search_service.encoders.choice import candidates
 from search_service.encoders.choosing import Choosing
 from search_service.encoders.kept import State
+from search_service.encoders.object_models import ObjectModels
 from search_service.encoders.port import Load
 from search_service.engine import ANSWERS, Engine, Space
+from search_service.objects import GivenObject, Objects
 from search_service.shapes import drawn
 from search_service.vectors.edge import EdgeStore
 from search_service.vectors.memory import MemoryStore
@@ -355,6 +360,49 @@ async def test_a_model_that_is_lost_while_it_works_is_loaded_again_and_nobody_el
         space.kept._failed_at = float("-inf")  # as if some seconds had gone by
         assert await found(engine) == order("up")
         assert not engine.reason
+
+
+class Pictures:
+    """Items 1 and 2 have pictures, of which the catalogue knows. Implements `Catalogue`."""
+
+    async def items(self, item_ids: Sequence[int]) -> Mapping[int, Item[Image.Image]]:
+        return {
+            key: Item(Facts(key, 1, 4, True), "seal", partial(self._load, key)) for key in item_ids if key in (1, 2)
+        }
+
+    async def _load(self, key: int) -> Sequence[Still[Image.Image]]:
+        return [Still(0.0, Image.new("RGB", (100 * key, 100)))]
+
+    async def frame_ids(self, item_id: int, stills: Sequence[Still[Image.Image]]) -> Sequence[int]:
+        return [item_id]
+
+    async def embedded(self, item_ids: Sequence[int]) -> None:
+        """Nobody asks."""
+
+
+async def test_the_next_model_is_shown_the_objects_before_it_answers(world: World) -> None:
+    async with world.engine(UP) as engine:
+        await fill(engine)
+        models, pictures = ObjectModels({}), Pictures()
+        objects = Objects(engine, models, Giving(pictures, asyncio.Lock()), pictures)
+        boxes = [GivenObject(100 + key, key % 2 + 1, Box(0, 0, 0, 10 + key, 10)) for key in range(80)]
+        assert await objects.put("objects", boxes) == 80
+        given = GivenObject(300, 1, np.array([1, 0], np.float32))
+        assert await objects.put("objects", [given, GivenObject(301, 9, given.what)]) == 1
+        await engine.use(DOWN)
+        during = GivenObject(200, 2, Box(0, 0, 0, 50, 50))
+        assert await objects.put("objects", [during]) == 1
+        assert await world.store.ids("down.objects") == [200]
+        await fill(engine)
+        await engine.covered("down")
+        assert await world.store.ids("down.objects") == [*range(100, 180), 200]
+        with pytest.raises(InvalidArgument, match="no vector of the model 'objects'"):
+            async with engine.answering() as now:
+                await now.searching.like(Scope(1), ObjectStart(300), 5)
+        async with engine.answering() as now:
+            assert len(await now.searching.like(Scope(1), ObjectStart(100), 100)) == len(ITEMS) - 1
+        await until(lambda: world.store._collections.keys() == {"down", "down.objects"})
+        await models.close()
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="the models are not installed")
