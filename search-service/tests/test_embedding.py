@@ -104,9 +104,6 @@ class FakeCatalogue:
             raise self.fails_with.pop(0)
         return {item_id: self._item(item_id) for item_id in item_ids if item_id in self.seals}
 
-    async def facts(self, item_ids: Sequence[int]) -> Mapping[int, Facts]:
-        return {item_id: item.facts for item_id, item in (await self.items(item_ids)).items()}
-
     def _item(self, item_id: int) -> Item[int]:
         async def load() -> Sequence[Still[int]]:
             self.loaded[item_id] += 1
@@ -167,7 +164,7 @@ class Rig:
         self.queue, self.catalogue, self.model, self.store = FakeQueue(), FakeCatalogue(), FakeModel("now"), store
         self.spaces = [self.model]
         self.unavailable = ""
-        self.agreement = Agreement(self.catalogue.facts, self.opened)
+        self.agreement = Agreement(self.catalogue, self.opened)
         self.how = {"batch": 8, "longest_wait_s": 0.02} | how
         self.work = self.embedding()
 

@@ -59,7 +59,13 @@ def stack(settings: PublicSettings, runtime: Path, nats: Nats | None, workers: i
             METADATA_LISTEN=sockets["metadata"],
             METADATA_FS_TARGET=sockets["fs"],
         ),
-        service("search", "search_service", SERVICE_STAGE, SEARCH_LISTEN=sockets["search"]),
+        service(
+            "search",
+            "search_service",
+            SERVICE_STAGE,
+            SEARCH_LISTEN=sockets["search"],
+            SEARCH_METADATA_TARGET=sockets["metadata"],
+        ),
         *(
             service(name, "thumbnail_service", WORKER_STAGE, THUMBNAIL_LISTEN=address)
             for name, address in sockets.items()

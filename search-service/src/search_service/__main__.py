@@ -5,29 +5,46 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from contextlib import AsyncExitStack
 from functools import partial
+from typing import Final
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
+from media_common import subjects
+from media_common.blobs import open_store as open_blobs
 from media_common.config import PublicSettings, SettingsError, loaded
+from media_common.grpc_client import open_channel
 from media_common.grpc_server import serving
 from media_common.logs import configure_logs
+from media_common.tasks import ended
 from media_proto import search_pb2, search_pb2_grpc
 
-from search_service.config import SearchSettings
+from search_service.catalogue_client import RemoteCatalogue
+from search_service.config import SearchSettings, decoding_environment
+from search_service.domain.agreement import Agreement, FactsLane
+from search_service.domain.embedding import Embedding
+from search_service.domain.look import Look
 from search_service.domain.objects import Giving, NoCatalogue
 from search_service.domain.points import INDEXES
 from search_service.domain.vectors import VectorStore
 from search_service.encoders.choice import candidates
-from search_service.encoders.choosing import Choosing
+from search_service.encoders.choosing import OFF, Choosing
 from search_service.encoders.object_models import ObjectModels, installed
 from search_service.engine import Engine
+from search_service.feeding import Feeding
+from search_service.jobs import Lane, NatsLink
+from search_service.loading.pixels import Pixels
+from search_service.loading.process import DecodingProcess
 from search_service.objects import Objects
 from search_service.servicer import SearchServicer
 
 SERVICE = search_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name
+#: Durable consumers on the queue of jobs.
+EMBEDDING_CONSUMER: Final = "search-embedding"
+CHANGES_CONSUMER: Final = "search-changes"
 #: How soon a change of state shows in the health check.
-_LOOK_S = 0.5
+_LOOK_S: Final = 0.5
 
 
 async def main(settings: SearchSettings, public: PublicSettings) -> None:
@@ -38,17 +55,54 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
     choosing = Choosing(
         public.encoder, partial(candidates, threads=settings.threads), public.state_path / "search.json"
     )
-    engine = Engine(choosing, partial(open_store, settings, public))
     models = ObjectModels(installed())
-    objects = Objects(engine, models, Giving(NoCatalogue(), asyncio.Lock()), NoCatalogue())
-    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine, objects))
-    async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s) as health:
-        await health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
-        telling = asyncio.create_task(tell_health(health, engine))
-        await stop.wait()
-        telling.cancel()
-    await engine.close()
-    await models.close()
+    async with AsyncExitStack() as ends:
+        catalogue = await catalogue_of(settings, public, ends)
+        engine = Engine(choosing, partial(open_store, settings, public), catalogue)
+        ends.push_async_callback(models.close)
+        ends.push_async_callback(engine.close)
+        known = catalogue or NoCatalogue()
+        agreement = Agreement(known, engine.store)
+        objects = Objects(engine, models, Giving(known, agreement.lock), known)
+        feeding = None
+        if catalogue is not None and public.encoder != OFF:
+            feeding = feeding_of(settings, public, engine, catalogue, agreement)
+        servicer = SearchServicer(engine, objects, feeding)
+        register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, servicer)
+        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s) as health:
+            await health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
+            beside = [asyncio.create_task(tell_health(health, engine))]
+            if feeding is not None:
+                beside.append(asyncio.create_task(feeding.run()))
+            await stop.wait()
+            await ended(*beside)
+
+
+async def catalogue_of(
+    settings: SearchSettings, public: PublicSettings, ends: AsyncExitStack
+) -> RemoteCatalogue | None:
+    """The catalogue with the pixels of what is in it; None: no service has it."""
+    if not settings.metadata_target:
+        return None
+    environment = decoding_environment()
+    blobs = open_blobs(public)
+    ends.callback(blobs.close)
+    processes = [DecodingProcess(environment, settings.decoder_memory_mb) for _ in range(settings.decoders)]
+    pixels = Pixels(processes, blobs)
+    ends.push_async_callback(pixels.close)
+    channel = await ends.enter_async_context(open_channel(settings.metadata_target, marked=False))
+    return RemoteCatalogue(channel, pixels.load)
+
+
+def feeding_of(
+    settings: SearchSettings, public: PublicSettings, engine: Engine, catalogue: RemoteCatalogue, agreement: Agreement
+) -> Feeding:
+    link = NatsLink(public.nats_url)
+    queue = Lane(link, subjects.JOBS_EMBED, EMBEDDING_CONSUMER, subjects.DEAD_EMBED)
+    look = Look(queue, queue.pending, catalogue, engine, engine.store, agreement, engine.covered)
+    embedding = Embedding(look, catalogue, engine, engine.store, agreement, loads=settings.decoders)
+    changes = FactsLane(Lane(link, subjects.JOBS_FACTS, CHANGES_CONSUMER), agreement)
+    return Feeding(link, queue, look, embedding, changes, engine)
 
 
 async def tell_health(health: HealthServicer, engine: Engine) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -15,3 +17,21 @@ class SearchSettings(BaseSettings):
     stop_grace_s: float = Field(default=2.0, gt=0, description="seconds that calls in flight get at the end")
     qdrant_api_key: str = Field(default="", description="key of the Qdrant server, where it asks for one")
     threads: int = Field(default=0, ge=0, description="processor threads of a model; 0: as many as there are cores")
+    metadata_target: str = Field(
+        default="", description="unix:/path or host:port of metadata-service; empty: nothing is embedded"
+    )
+    decoders: int = Field(default=2, ge=1, le=64, description="files decoded at a time, each in a process of its own")
+    decoder_memory_mb: int = Field(default=2048, ge=512, description="address space of one decoding process")
+
+
+def decoding_environment() -> dict[str, str]:
+    """The whole environment of a decoding process: no address, no token, one thread a library."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+    return kept | {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        # Fewer heaps: each would keep what its largest picture took.
+        "MALLOC_ARENA_MAX": "2",
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

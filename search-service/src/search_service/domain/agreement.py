@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from media_common.errors import ServiceError
 
 from search_service.domain import points
 from search_service.domain.filters import Has, Payload
+from search_service.domain.items import Catalogue
 from search_service.domain.jobs import MOST_DELIVERIES, Job, Jobs
 from search_service.domain.points import Facts
 from search_service.domain.vectors import VectorStore
@@ -31,14 +32,12 @@ _LATER_S: Final = 1.0
 _PAGE: Final = 10_000
 
 OpenStore = Callable[[], Awaitable[VectorStore]]
-#: What the catalogue says of those that there are.
-FactsOf = Callable[[Sequence[int]], Awaitable[Mapping[int, Facts]]]
 
 
 class Agreement:
-    def __init__(self, facts_of: FactsOf, store: OpenStore) -> None:
+    def __init__(self, catalogue: Catalogue[Any], store: OpenStore) -> None:
         self.lock = asyncio.Lock()
-        self._facts_of = facts_of
+        self._catalogue = catalogue
         self._store = store
 
     async def agree(self, item_ids: Sequence[int]) -> None:
@@ -46,16 +45,16 @@ class Agreement:
         theirs."""
         store = await self._store()
         async with self.lock:
-            facts = await self._facts_of(item_ids)
+            items = await self._catalogue.items(item_ids)
             for name in await store.collections():
                 known = await payloads_of(store, name, item_ids)
                 changes: dict[int, Payload] = {}
                 gone: list[int] = []
                 for key, payload in known.items():
                     item_id = payload.get(points.ITEM)
-                    if not isinstance(item_id, int) or item_id not in facts:
+                    if not isinstance(item_id, int) or item_id not in items:
                         gone.append(key)
-                    elif change := changed(key, payload, facts[item_id]):
+                    elif change := changed(key, payload, items[item_id].facts):
                         changes[key] = change
                 if changes:
                     await store.set_payload(name, changes)

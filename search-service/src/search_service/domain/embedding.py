@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from media_common.errors import ServiceError
+from media_common.tasks import ended
 
 from search_service.domain import points
 from search_service.domain.agreement import Agreement, OpenStore, payloads_of
@@ -126,15 +127,14 @@ class Embedding(Generic[P]):
 
     async def run(self) -> None:
         """Until cancelled; jobs in hand then go back to the queue."""
+        parts = [self._look_for_ever(), self._encode_for_ever(), self._write_for_ever(), self._ping_for_ever()]
+        tasks = [asyncio.create_task(part) for part in parts + [self._load_for_ever() for _ in range(self._loads)]]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._look_for_ever())
-                for _ in range(self._loads):
-                    tasks.create_task(self._load_for_ever())
-                tasks.create_task(self._encode_for_ever())
-                tasks.create_task(self._write_for_ever())
-                tasks.create_task(self._ping_for_ever())
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
+            await ended(*tasks)
             for job in self._in_hand.jobs():
                 with suppress(Exception):
                     await job.again(0)
@@ -216,14 +216,13 @@ class Embedding(Generic[P]):
         """As many items as make a full batch of pictures, or what there is when the first has waited long enough."""
         batch = [await self._ready.get()]
         while sum(len(one.stills) for one in batch) < self._batch:
+            if self._ready.qsize():  # is taken however long the first has waited
+                batch.append(self._ready.get_nowait())
+                continue
             left_s = batch[0].since + self._longest_wait_s - time.monotonic()
             try:
-                # What is there is taken however long the first has waited.
-                batch.append(
-                    self._ready.get_nowait()
-                    if self._ready.qsize()
-                    else await asyncio.wait_for(self._ready.get(), max(0.0, left_s))
-                )
+                async with asyncio.timeout(left_s):
+                    batch.append(await self._ready.get())
             except TimeoutError:
                 break
         return batch

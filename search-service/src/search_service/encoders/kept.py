@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -25,6 +28,8 @@ from search_service.encoders.port import Encoder, Load
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+#: Behind the thumbnails, which have 5.
+_NICE: Final = 10
 #: A failed load is tried again after this long, when somebody asks: what was mended is found without a restart.
 RETRY_S: Final = 5.0
 #: Vectors of texts kept; at 512 numbers each some 20 MB.
@@ -66,7 +71,7 @@ class KeptEncoder:
         self._failed_at = float("-inf")
         self._reason = ""
         self._texts: OrderedDict[str, Vector] = OrderedDict()
-        self._for_images = ThreadPoolExecutor(1, thread_name_prefix="encode-images")
+        self._for_images = ThreadPoolExecutor(1, thread_name_prefix="encode-images", initializer=_step_back)
         self._for_texts = ThreadPoolExecutor(1, thread_name_prefix="encode-texts")
 
     @property
@@ -171,3 +176,10 @@ class KeptEncoder:
             self._reason = f"The model failed: {(str(error) or 'not enough memory').splitlines()[0]}"
             logger.exception("the encoder failed and will be loaded again")
             raise EncoderUnavailable(self._reason) from error
+
+
+def _step_back() -> None:
+    """Pictures come by the thousand: behind thumbnails and everything else that somebody waits for. The threads that a
+    model starts from this one take it over."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from search_service.domain.errors import UnreadablePicture
 
 #: No encoder looks at more; a JPEG is decoded at the smallest scale above it.
-_ENOUGH_PX: Final = 640
+ENOUGH_PX: Final = 640
 _MOST_PIXELS: Final = 100_000_000
 #: What Pillow may take a file for. Not its whole list: EPS, for one, starts Ghostscript.
 _FORMATS: Final = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
@@ -26,19 +26,22 @@ def read(file: IO[bytes]) -> Image.Image:
 
     Raises:
         UnreadablePicture: no picture, a damaged one, or one of more than 100 megapixels.
+        OSError: the disk failed.
     """
     try:
         with Image.open(file, formats=_formats(file)) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
                 raise UnreadablePicture(f"A picture of {picture.width} x {picture.height} pixels is too large.")
-            picture.draft("RGB", (_ENOUGH_PX, _ENOUGH_PX))
+            picture.draft("RGB", (ENOUGH_PX, ENOUGH_PX))
             upright = ImageOps.exif_transpose(picture)
-            upright.thumbnail((_ENOUGH_PX, _ENOUGH_PX), Image.Resampling.BICUBIC, reducing_gap=2.0)
+            upright.thumbnail((ENOUGH_PX, ENOUGH_PX), Image.Resampling.BICUBIC, reducing_gap=2.0)
             return _on_white(upright)
     except UnreadablePicture:
         raise
-    # Pillow raises almost anything for damaged input.
+    # Pillow raises almost anything for damaged input; what has a number is the disk's.
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise UnreadablePicture("That is no picture that can be read.") from error
 
 

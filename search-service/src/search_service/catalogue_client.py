@@ -1,0 +1,154 @@
+"""The catalogue over gRPC: what items are, what their vectors are filtered by, where their pixels are, their words."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import grpc
+from media_common.formats import RAWS, extension_of
+from media_proto import metadata_pb2 as pb
+from media_proto import metadata_pb2_grpc
+from PIL.Image import Image
+
+from search_service.domain.errors import CatalogueUnavailable
+from search_service.domain.items import Item, Still
+from search_service.domain.points import Facts
+from search_service.loading.child import RAW, STILL, VIDEO
+from search_service.loading.pixels import Place
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_DEADLINE_S: Final = 10.0
+#: Ids of one call; the catalogue's own limit.
+_MOST_IDS: Final = 1000
+#: So long the list of collections is good for; one that is not in it is asked for at once.
+_COLLECTIONS_S: Final = 5.0
+_AWAY: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+
+Load = Callable[[Place], Awaitable[Sequence[Still[Image]]]]
+
+
+class RemoteCatalogue:
+    """Implements `Catalogue`, `Everything` and `TextIndex`. Every call may raise `CatalogueUnavailable`."""
+
+    def __init__(self, channel: grpc.aio.Channel, load: Load) -> None:
+        self._stub: Any = metadata_pb2_grpc.MetadataServiceStub(channel)
+        self._load = load
+        self._collections: Mapping[int, pb.Collection] = {}
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+
+    # ---- items ----
+
+    async def items(self, item_ids: Sequence[int]) -> Mapping[int, Item[Image]]:
+        return {told.media_id: await self._item(told) for told in await self._told(item_ids)}
+
+    async def frame_ids(self, item_id: int, stills: Sequence[Still[Image]]) -> Sequence[int]:
+        frames = [
+            pb.GivenFrame(timestamp_s=still.timestamp_s, width_px=still.width_px, height_px=still.height_px)
+            for still in stills
+        ]
+        try:
+            answer = await self._asked(self._stub.SetFrames, pb.SetFramesRequest(item_id=item_id, frames=frames))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return []
+            raise
+        return list(answer.ids)
+
+    async def embedded(self, item_ids: Sequence[int]) -> None:
+        for start in range(0, len(item_ids), _MOST_IDS):
+            ids = item_ids[start : start + _MOST_IDS]
+            await self._asked(self._stub.SetEmbedded, pb.SetEmbeddedRequest(media_ids=ids, embedded=True))
+
+    async def searchable(self, after_id: int, limit: int) -> Sequence[int]:
+        asked = pb.ListSearchableRequest(after_id=after_id, limit=limit)
+        return list((await self._asked(self._stub.ListSearchable, asked)).ids)
+
+    # ---- words ----
+
+    async def find(self, collection_id: int, text: str, limit: int) -> Mapping[int, float]:
+        """bm25 (more is better) by item id; nothing of a collection that is not there."""
+        collection = await self._collection(collection_id)
+        if collection is None:
+            return {}
+        asked = pb.FindTextRequest(collection=collection.uuid.hex(), text=text, limit=limit)
+        return {hit.item_id: hit.bm25 for hit in (await self._asked(self._stub.FindText, asked)).hits}
+
+    # ---- steps ----
+
+    async def _told(self, item_ids: Sequence[int]) -> list[pb.SearchFacts]:
+        told: list[pb.SearchFacts] = []
+        for start in range(0, len(item_ids), _MOST_IDS):
+            asked = pb.GetFactsRequest(media_ids=item_ids[start : start + _MOST_IDS])
+            told += (await self._asked(self._stub.GetFacts, asked)).facts
+        return told
+
+    async def _item(self, told: pb.SearchFacts) -> Item[Image]:
+        place = await self._place(told)
+        return Item(
+            _facts(told),
+            told.seal,
+            None if place is None else partial(self._load, place),
+            embedded=told.embedded,
+            is_video=told.kind == pb.MEDIA_KIND_VIDEO,
+            path=told.path or told.name.encode("utf-8", "surrogateescape"),
+        )
+
+    async def _place(self, told: pb.SearchFacts) -> Place | None:
+        """None: it has no pictures, or they are elsewhere."""
+        if told.kind not in (pb.MEDIA_KIND_IMAGE, pb.MEDIA_KIND_VIDEO):
+            return None
+        extension = extension_of(told.name.encode("utf-8", "surrogateescape"))
+        form = VIDEO if told.kind == pb.MEDIA_KIND_VIDEO else RAW if extension in RAWS else STILL
+        match told.WhichOneof("pixels"):
+            case "path":
+                collection = await self._collection(told.collection_id)
+                root = b"" if collection is None else collection.root_path.rstrip(b"/")
+                if not told.path.startswith(root + b"/"):
+                    # Removed or moved a moment ago: its own job tells.
+                    return None
+                relative = told.path[len(root) + 1 :]
+                return Place(root or b"/", relative, form=form)
+            case "blob":
+                return Place(sha256=bytes.fromhex(told.blob), form=form)
+            case _:
+                return None
+
+    async def _collection(self, collection_id: int) -> pb.Collection | None:
+        async with self._reading:
+            old = time.monotonic() - self._read_at > _COLLECTIONS_S
+            if old or collection_id not in self._collections:
+                listed = await self._asked(self._stub.ListCollections, pb.ListCollectionsRequest())
+                self._collections = {one.id: one for one in listed.collections}
+                self._read_at = time.monotonic()
+            return self._collections.get(collection_id)
+
+    async def _asked(self, call: Callable[..., Awaitable[T]], request: object) -> T:
+        try:
+            return await call(request, timeout=_DEADLINE_S)
+        except grpc.aio.AioRpcError as error:
+            if error.code() in _AWAY:
+                logger.debug("the catalogue does not answer: %s", error.details())
+                raise CatalogueUnavailable("The catalogue is not available right now.") from error
+            raise
+
+
+def _facts(told: pb.SearchFacts) -> Facts:
+    return Facts(
+        item_id=told.media_id,
+        collection_id=told.collection_id,
+        kind=told.kind,
+        listed=told.listed,
+        created_us=told.created_us,
+        taken_us=told.taken_us,
+        tag_ids=tuple(told.tag_ids),
+        group_ids=tuple(told.group_ids),
+        folder_ids=tuple(told.folder_ids),
+    )

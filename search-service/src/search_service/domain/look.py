@@ -1,0 +1,191 @@
+"""A look at everything: what vectors say of items is made to agree with the catalogue, and items that lack a vector are
+given out as jobs when the queue has none.
+
+This is how vectors come back that were lost, how another model's space is filled, and how changes are found that came
+while search was switched off. Nothing of it is kept: after a restart it begins again, and what has its vector by then
+is passed over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+from media_common.errors import ServiceError
+
+from search_service.domain import points
+from search_service.domain.agreement import Agreement, OpenStore
+from search_service.domain.filters import Ids
+from search_service.domain.items import Models
+from search_service.domain.jobs import Job, Jobs
+
+logger = logging.getLogger(__name__)
+
+#: Ids asked for at a time.
+_PAGE: Final = 10_000
+#: Vectors whose items are asked for at a time: who has a change to write waits no longer than for so many.
+_AGREED: Final = 500
+#: While there is something to give out, the queue is only glanced at.
+_GLANCE_S: Final = 0.05
+_LATER_S: Final = 5.0
+_QUIET_S: Final = 1.0
+#: How often it is looked whether another space is to be filled.
+_SPACES_S: Final = 2.0
+
+
+class Everything(Protocol):
+    async def searchable(self, after_id: int, limit: int) -> Sequence[int]:
+        """Ids above `after_id` of items that may have pictures, ascending."""
+
+
+class Look:
+    """Implements `Jobs`: the queue's first, then its own."""
+
+    def __init__(
+        self,
+        queue: Jobs,
+        pending: Callable[[], Awaitable[int]],
+        everything: Everything,
+        models: Models[Any],
+        store: OpenStore,
+        agreement: Agreement,
+        covered: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """
+        Args:
+            pending: jobs that wait in the queue; 0 when it is away.
+            covered: told of each space that holds every item that can be embedded.
+        """
+        self._queue = queue
+        self._pending = pending
+        self._everything = everything
+        self._models = models
+        self._store = store
+        self._agreement = agreement
+        self._covered = covered
+        self._missing: deque[LookJob] = deque()
+        self._out: set[LookJob] = set()
+        self._asked = asyncio.Event()
+        self._asked.set()
+        self._settled = asyncio.Event()
+        self._timers: set[asyncio.TimerHandle] = set()
+
+    @property
+    def left(self) -> int:
+        """Items known to lack a vector and not in hand."""
+        return len(self._missing) + len(self._timers)
+
+    def ask(self) -> None:
+        """Look again."""
+        self._asked.set()
+
+    async def fetch(self, most: int, wait_s: float) -> Sequence[Job]:
+        if not self._missing:
+            return await self._queue.fetch(most, wait_s)
+        try:
+            if jobs := await self._queue.fetch(most, _GLANCE_S):
+                return jobs
+        except (ServiceError, OSError) as error:
+            logger.debug("the queue is away: %s", error)
+        given = [self._missing.popleft() for _ in range(min(most, len(self._missing)))]
+        self._out.update(given)
+        return given
+
+    async def run(self) -> None:
+        """Look when asked, and whenever other spaces are to be filled; until cancelled."""
+        looked: set[str] = set()
+        while True:
+            try:
+                spaces = {space.name for space in await self._models.filling()}
+                if self._asked.is_set():
+                    await self._agree()
+                if self._asked.is_set() or not spaces <= looked:
+                    await self._quiet()
+                    self._asked.clear()
+                    await self._look(sorted(spaces))
+                    for name in sorted(spaces):
+                        await self._covered(name)
+                    looked = spaces
+            except (ServiceError, OSError) as error:
+                logger.debug("the look at everything waits: %s", error)
+                self._asked.set()
+                await asyncio.sleep(_LATER_S)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SPACES_S):
+                    await self._asked.wait()
+
+    async def _agree(self) -> None:
+        """Every vector of every model."""
+        store = await self._store()
+        for name in await store.collections():
+            after = -1
+            while ids := await store.ids(name, after=after, limit=_AGREED):
+                after = ids[-1]
+                items = {payload.get(points.ITEM) for payload in (await store.payloads(name, ids)).values()}
+                await self._agreement.agree(sorted(item_id for item_id in items if isinstance(item_id, int)))
+
+    async def _quiet(self) -> None:
+        """What waits in the queue would only be found twice."""
+        while await self._pending():  # noqa: ASYNC110 - it is another process's to know
+            await asyncio.sleep(_QUIET_S)
+
+    async def _look(self, spaces: Sequence[str]) -> None:
+        """Find what is missing, and wait until all of it is settled."""
+        after, seen, found = -1, 0, 0
+        store = await self._store()
+        while page := await self._everything.searchable(after, _PAGE):
+            lacking: set[int] = set()
+            for name in spaces:
+                there = await store.ids(name, Ids(frozenset(page)), limit=len(page))
+                lacking |= set(page).difference(there)
+            self._missing += [LookJob(self, item_id) for item_id in page if item_id in lacking]
+            after, seen, found = page[-1], seen + len(page), found + len(lacking)
+        if found:
+            logger.info("looked at all %d items: %d lack a vector", seen, found)
+        while self._missing or self._out or self._timers:
+            self._settled.clear()
+            await self._settled.wait()
+
+    # ---- what becomes of its jobs ----
+
+    def end(self, job: LookJob) -> None:
+        self._out.discard(job)
+        self._settled.set()
+
+    def later(self, job: LookJob, pause_s: float) -> None:
+        def back() -> None:
+            self._timers.discard(timer)
+            self._missing.append(job)
+
+        self._out.discard(job)
+        timer = asyncio.get_running_loop().call_later(pause_s, back)
+        self._timers.add(timer)
+
+
+class LookJob:
+    """Implements `Job`. Nothing is parked: what cannot be embedded was parked when its own job came, and is tried once
+    more with every look."""
+
+    def __init__(self, look: Look, item_id: int) -> None:
+        self.item_id = item_id
+        self.deliveries = 1
+        self._look = look
+
+    async def done(self) -> None:
+        self._look.end(self)
+
+    async def again(self, pause_s: float) -> None:
+        self.deliveries += 1
+        self._look.later(self, pause_s)
+
+    async def park(self, reason: str, path: bytes) -> None:
+        logger.info("no vector for %s: %s", path.decode(errors="replace") or self.item_id, reason)
+        self._look.end(self)
+
+    async def working(self) -> None:
+        pass

@@ -1,0 +1,120 @@
+"""What keeps the vectors filled, running beside the searches: embedding, the quick lane of changes, the look at
+everything. How far it has come is asked here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from media_common.errors import ServiceError
+from media_common.tasks import ended
+
+from search_service.domain.agreement import FactsLane
+from search_service.domain.embedding import Embedding
+from search_service.domain.look import Look
+from search_service.domain.progress import Progress
+from search_service.engine import Engine
+from search_service.jobs import Lane, NatsLink
+
+logger = logging.getLogger(__name__)
+
+_RETRY_S: Final = 5.0
+_TICK_S: Final = 1.0
+#: The speed of late is that of this many ticks.
+_LATE: Final = 60
+#: The index is built when a backlog is over, and on the way after so many vectors: until then a search goes through
+#: all that is not in it.
+_OPTIMISE_EVERY: Final = 20_000
+#: Less are not worth a pass.
+_OPTIMISE_FROM: Final = 1
+
+
+class Feeding:
+    """Implements `domain.progress.Feeding`."""
+
+    def __init__(
+        self, link: NatsLink, queue: Lane, look: Look, embedding: Embedding[Any], changes: FactsLane, engine: Engine
+    ) -> None:
+        self._link = link
+        self._queue = queue
+        self._look = look
+        self._embedding = embedding
+        self._changes = changes
+        self._engine = engine
+        self._late: deque[tuple[float, int]] = deque(maxlen=_LATE)
+        self._optimised = 0
+
+    async def run(self) -> None:
+        """Until cancelled. A part that stumbles is begun again."""
+        parts = (self._link.run, self._embedding.run, self._changes.run, self._look.run, self._watch)
+        tasks = [asyncio.create_task(_for_ever(part)) for part in parts]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            # NATS last, so that jobs in hand go back to the queue.
+            await ended(*tasks[1:])
+            await ended(tasks[0])
+
+    async def progress(self) -> Progress:
+        waiting = await self._queue.waiting()
+        pending, running = waiting.pending + self._look.left, self._embedding.counts.running
+        return Progress(
+            pending=pending,
+            running=running,
+            done=self._embedding.counts.done,
+            dead=waiting.dead,
+            paused=self._embedding.paused,
+            remaining_s=self._remaining_s(pending + running),
+        )
+
+    def pause(self) -> None:
+        self._embedding.pause()
+
+    def go_on(self) -> None:
+        self._embedding.go_on()
+
+    def _remaining_s(self, left: int) -> float | None:
+        """None: nobody can tell."""
+        if not left:
+            return 0.0
+        if len(self._late) < 2:
+            return None
+        (began, done_then), (now, done_now) = self._late[0], self._late[-1]
+        return left * (now - began) / (done_now - done_then) if done_now > done_then else None
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            counts = self._embedding.counts
+            if counts.running:
+                self._late.append((time.monotonic(), counts.done))
+            else:
+                self._late.clear()
+            fresh = counts.embedded - self._optimised
+            if fresh >= _OPTIMISE_EVERY or (fresh >= _OPTIMISE_FROM and not counts.running and not self._look.left):
+                if not counts.running and await self._queue.pending():
+                    continue
+                self._optimised = counts.embedded
+                await self._optimise()
+
+    async def _optimise(self) -> None:
+        try:
+            store = await self._engine.store()
+            for name in await store.collections():
+                await store.optimise(name)
+        except (ServiceError, OSError) as error:
+            logger.warning("the index of vectors waits: %s", error)
+
+
+async def _for_ever(part: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await part()
+            return
+        except Exception:  # everything else would go on, and nothing would say that this does not
+            logger.exception("embedding stumbles")
+            await asyncio.sleep(_RETRY_S)

@@ -1,0 +1,1 @@
+"""Pixels of items: files and blobs, decoded in processes of their own."""

@@ -1,0 +1,122 @@
+"""The decoding process: `python -m search_service.loading.child MEMORY_MB`.
+
+It takes files on standard input and answers with their pixels on standard output, one at a time. Decoders of hostile
+files run here and only here: the operating system bounds its memory, its parent bounds its time, and when it dies one
+file could not be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import resource
+import signal
+import struct
+import sys
+from typing import IO, Final
+
+from media_common import beneath, framed
+
+#: The first answer, unasked: it is there.
+READY: Final = b"ready"
+#: What a file is, as far as its bytes do not say.
+STILL: Final = b"still"
+RAW: Final = b"raw"
+VIDEO: Final = b"video"
+#: The first field of an answer; behind it a sentence, then the pictures, each a head and its pixels.
+FOUND: Final = b"found"
+GONE: Final = b"gone"
+UNREADABLE: Final = b"unreadable"
+OUT_OF_REACH: Final = b"out of reach"
+#: Second, width, height of a picture.
+HEAD: Final = struct.Struct("<dII")
+#: Behind the services and the thumbnails, for which somebody waits.
+NICE: Final = 10
+_PR_SET_PDEATHSIG: Final = 1
+_NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.ENAMETOOLONG, errno.ENXIO)
+
+
+def main(memory_mb: int) -> None:
+    _confine(memory_mb)
+    # What libraries print must not get between the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    questions = os.fdopen(os.dup(0), "rb")
+    from search_service.loading import decoding  # noqa: F401 - loaded before the first file comes
+
+    _send(answers, [READY])
+    # From here on a library's complaint about a broken file is noise: the answer has the reason.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    while (message := _receive(questions)) is not None:
+        root, relative, form = message
+        _send(answers, answer(root, relative, form))
+
+
+def answer(root: bytes, relative: bytes, form: bytes) -> list[bytes]:
+    """What is to be said of a file below a root."""
+    from search_service.domain.errors import UnreadablePicture
+    from search_service.loading import decoding
+
+    try:
+        root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        return [OUT_OF_REACH, f"The review path cannot be reached: {error.strerror}.".encode()]
+    try:
+        descriptor = beneath.open_file(root_fd, beneath.resolve_file(root, root_fd, relative))
+    except ValueError:
+        return [GONE, b""]
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return [GONE, b""]
+        return [OUT_OF_REACH, f"The file cannot be opened: {error.strerror}.".encode()]
+    finally:
+        os.close(root_fd)
+    decode = {STILL: decoding.still, RAW: decoding.raw, VIDEO: decoding.video}[form]
+    try:
+        found = decode(descriptor)
+    except UnreadablePicture as error:
+        return [UNREADABLE, error.message.encode()]
+    except MemoryError:
+        return [UNREADABLE, b"Decoding the file takes more memory than it may use."]
+    except OSError as error:
+        return [OUT_OF_REACH, f"The file cannot be read: {error.strerror}.".encode()]
+    finally:
+        os.close(descriptor)
+    fields = [FOUND, b""]
+    for at_s, picture in found:
+        fields += [HEAD.pack(at_s, picture.width, picture.height), picture.tobytes()]
+    return fields
+
+
+def _confine(memory_mb: int) -> None:
+    """Limits that outlast anything a decoder is made to do; and no life without the parent."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the line above
+        sys.exit(1)
+    # A stop may be sent to the whole group; the parent finishes what is in hand and then closes our input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    memory = memory_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):
+        os.nice(NICE)
+
+
+def _receive(stream: IO[bytes]) -> list[bytes] | None:
+    head = stream.read(framed.LENGTH.size)
+    if len(head) < framed.LENGTH.size:
+        return None
+    return framed.unpack(stream.read(framed.LENGTH.unpack(head)[0]))
+
+
+def _send(stream: IO[bytes], fields: list[bytes]) -> None:
+    stream.write(framed.pack(fields))
+    stream.flush()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
