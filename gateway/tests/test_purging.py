@@ -14,6 +14,7 @@ from gateway.command.purging import purged
 from gateway.command.stack import Stack
 from gateway.config import GatewaySettings
 from gateway.dependencies import Dependencies
+from gateway.search import SearchClient
 from media_common.blobs.folder import FolderStore
 from media_common.config import PublicSettings
 from media_proto import metadata_pb2 as pb
@@ -44,12 +45,13 @@ async def purge(tmp_path: Path, known: Sequence[bytes], yes: bool) -> list[bool]
     settings = GatewaySettings(fs_target=f"unix:{tmp_path}/fs.sock", metadata_target=target)
     public = PublicSettings(state_dir=tmp_path)
     async with serve_metadata(FakeMetadata(answers), target):
-        fs, catalogue = FsClient.open(settings), CatalogueClient.open(settings)
+        fs, catalogue, search = FsClient.open(settings), CatalogueClient.open(settings), SearchClient.open(settings)
         dependencies = Dependencies(fs, settings)
         try:
-            await purged(Stack(tmp_path, "", fs, catalogue, dependencies), public, None, confirm)
+            await purged(Stack(tmp_path, "", fs, catalogue, search, dependencies), public, None, confirm)
         finally:
             await dependencies.close()
+            await search.close()
             await catalogue.close()
             await fs.close()
     return asked

@@ -254,7 +254,7 @@ def test_what_cannot_be_taken_is_refused_in_a_sentence_and_leaves_nothing(
         (whole, "taken", (), "exists already"),
         (whole, "not/a name", (), "A collection's name has"),
         (whole, "broken", ("--originals", "ftp://x"), "The address of the originals must be like"),
-        (whole, "broken", ("--vectors", "v.npy"), "Vectors cannot be imported yet"),
+        (whole, "broken", ("--vectors", "v.npy"), "There is no file v.npy"),
         (bad_date, "broken", (), "is not of the type date"),
         (far, "broken", (), "The item id 5000000000 is not between 1 and"),
         (tmp_path / "none.db", "broken", (), "There is no file"),

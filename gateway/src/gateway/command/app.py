@@ -19,7 +19,7 @@ from gateway.command.archive import HELD
 from gateway.command.backup import backed_up
 from gateway.command.doctor import all_well
 from gateway.command.exquisitor_parts import Addresses
-from gateway.command.importing import NO_VECTORS, bar_for, imported
+from gateway.command.importing import bar_for, imported
 from gateway.command.operator import Operator, reached
 from gateway.command.purging import purged
 from gateway.command.restore import restored, verified
@@ -167,17 +167,19 @@ def import_exquisitor(
     collection: Annotated[str, typer.Option(help="What requests call it.")],
     thumbnails: Annotated[str, typer.Option(metavar="URL", help="What comes before each thumbnail_uri.")],
     originals: Annotated[str, typer.Option(metavar="URL", help="What comes before each uri.")],
-    vectors: Annotated[Path | None, typer.Option(metavar="FILE", help="Its vectors; not taken yet.")] = None,
+    vectors: Annotated[Path | None, typer.Option(metavar="FILE", help="Its vectors: .npy or zarr.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a collection of Exquisitor into the catalogue, with its ids: all of it or nothing."""
-    if vectors is not None:
-        typer.echo(f"framewell: {NO_VECTORS}", err=True)
-        raise typer.Exit(1)
+    """Take a collection of Exquisitor into the catalogue, with its ids: all of it or nothing.
+
+    Its vectors go into search. The tagset 'CLIP Index ID' tells which row of the file is whose.
+    """
     addresses = Addresses(originals, thumbnails)
     with bar_for(people=not as_json) as bar:
-        told = asked(lambda stack: imported(stack, file, collection, addresses, bar))
-    counts = ", ".join(f"{told[name]} {name}" for name in ("items", "groups", "tagsets", "tags"))
+        told = asked(lambda stack: imported(stack, file, collection, addresses, vectors, bar))
+    counts = ", ".join(
+        f"{told[name]} {name}" for name in ("items", "groups", "tagsets", "tags", "vectors") if name in told
+    )
     show(told, as_json, [f"imported {told['collection']['slug']}: {counts}"])
 
 

@@ -16,6 +16,7 @@ from gateway.clients import FsClient
 from gateway.command.state_dir import is_held
 from gateway.config import GatewaySettings
 from gateway.dependencies import Dependencies
+from gateway.search import SearchClient
 
 RUN_FILE: Final = "run.json"
 PACKAGE: Final = "framewell-gateway"
@@ -37,6 +38,7 @@ class Stack:
     url: str
     fs: FsClient
     catalogue: CatalogueClient
+    search: SearchClient
     dependencies: Dependencies
 
 
@@ -51,12 +53,13 @@ async def running(public: PublicSettings) -> AsyncIterator[Stack]:
     settings = GatewaySettings(
         fs_target=sockets["fs"], metadata_target=sockets["metadata"], search_target=sockets["search"]
     )
-    fs, catalogue = FsClient.open(settings), CatalogueClient.open(settings)
+    fs, catalogue, search = FsClient.open(settings), CatalogueClient.open(settings), SearchClient.open(settings)
     dependencies = Dependencies(fs, settings)
     try:
-        yield Stack(public.state_path, facts["url"], fs, catalogue, dependencies)
+        yield Stack(public.state_path, facts["url"], fs, catalogue, search, dependencies)
     finally:
         await dependencies.close()
+        await search.close()
         await catalogue.close()
         await fs.close()
 
