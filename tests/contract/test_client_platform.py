@@ -22,6 +22,10 @@ async def test_how_it_is_can_be_asked(client: Any) -> None:
     assert {"index", "thumbnail", "embed"} <= set(jobs.queues)
     assert jobs.encoder.state in ("off", "loading", "ready", "unavailable")
     assert await told(client.platform.retry_dead_jobs()) >= 0
+    paused = await told(client.platform.pause_embedding())
+    assert (await told(client.platform.jobs())).queues["embed"].paused is paused
+    assert await told(client.platform.pause_embedding(False)) is False
+    assert (await told(client.platform.jobs())).queues["embed"].paused is False
     assert "# TYPE" in await told(client.platform.metrics())
     assert "/v1/media" in (await told(client.platform.openapi()))["paths"]
 

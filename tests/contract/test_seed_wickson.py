@@ -166,12 +166,12 @@ def test_a_wrong_key_is_401_and_one_that_may_not_read_403(stack: Stack, client: 
         assert answer.json()["error"] == {"code": code, "details": details}
 
 
-def test_vectors_before_there_are_any_are_an_honest_503(client: httpx.Client) -> None:
+def test_vectors_without_search_are_an_honest_503(client: httpx.Client) -> None:
     answer = client.get("/v1/media", params={"include_vectors": "True"})
 
     assert answer.status_code == 503
     assert answer.json() == {
         "success": False,
-        "message": "semantic search is not available",
+        "message": "semantic search is not available: Search is switched off (FRAMEWELL_ENCODER=off).",
         "error": {"code": "SEARCH_UNAVAILABLE", "details": {}},
     }

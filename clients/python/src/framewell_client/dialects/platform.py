@@ -54,6 +54,11 @@ class Platform(Namespace[S]):
         """Put the parked jobs back; how many."""
         return json_call(_ask("POST", "/api/jobs/dead/retry"), int, "retried")
 
+    @call
+    def pause_embedding(self, paused: bool = True) -> Call[bool]:
+        """Hold embedding back, or let it go on; whether it is held back now."""
+        return json_call(_ask("POST", "/api/jobs/embed/pause", body={"paused": paused}), bool, "paused")
+
     @stream
     def events(self, last_event_id: str = "") -> Feed[models.Event]:
         """What happens from now on, or behind an event, without end. A connection that breaks is made again behind

@@ -144,16 +144,53 @@ class Uploaded(Model):
     success: bool = True
 
 
-class SearchResult(Model):
-    """A frame that was found; `media` and the rest as the search endpoint has them."""
+class Caption(Model):
+    text: str
+
+
+class FoundObject(Model):
+    """`polygon`: points [x, y] in the frame's pixels."""
 
     id: str
-    rank: float | None = None
+    type: str = ""
+    label: str = ""
+    polygon: list[list[float]] | None = None
+
+
+class FoundMedia(Model):
+    """What a frame that was found is of."""
+
+    id: str
+    name: str
+    type: str
+    blob: str
+    created_at: datetime
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+
+
+class Ranks(Model):
+    """The parts of a score, and it."""
+
+    text_rank: float
+    object_embedding_rank: float
+    total_rank: float
+
+
+class SearchResult(Model):
+    """A frame that was found."""
+
+    id: str
+    rank: float
+    media: FoundMedia
+    ranking_metrics: Ranks
+    timestamp: str = "0"
     blob: str = ""
     width: int | None = None
     height: int | None = None
-    media: dict[str, Any] = msgspec.field(default_factory=dict)
-    ranking_metrics: dict[str, Any] = msgspec.field(default_factory=dict)
+    captions: list[Caption] = msgspec.field(default_factory=list)
+    objects: list[FoundObject] = msgspec.field(default_factory=list)
 
 
 class MediaFilters(TypedDict, total=False):

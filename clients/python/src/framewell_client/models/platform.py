@@ -65,21 +65,26 @@ class DeadJob(Model):
 
 
 class Queue(Model):
+    """`paused` and `remaining_seconds` (None: not known) are said of `embed`."""
+
     pending: int
     running: int
     done: int
     dead: int
     dead_jobs: list[DeadJob] = msgspec.field(default_factory=list)
+    paused: bool = False
+    remaining_seconds: float | None = None
 
 
 class Encoder(Model):
-    """`state`: off, loading, ready or, with a reason, unavailable."""
+    """`state`: off, loading, ready or, with a reason, unavailable. `next`: the one that is being filled meanwhile."""
 
     name: str
     state: str
     model: str | None = None
     dimensions: int | None = None
     reason: str | None = None
+    next: Encoder | None = None
 
 
 class Jobs(Model):
