@@ -37,8 +37,8 @@ demo: $(STAMP) ## make a sample library and run on it
 worker: $(STAMP) ## start one more thumbnail worker beside the running product
 	@exec $(BIN)/python tools/run_local.py --worker
 
-test: $(STAMP) ## all tests
-	$(BIN)/python -m pytest
+test: $(STAMP) ## all tests, in two lanes side by side
+	$(BIN)/python tools/run_tests.py
 
 chaos: $(STAMP) ## kill every process in turn, 50 times over, in the middle of a review
 	CHAOS_ROUNDS=50 $(BIN)/python -m pytest tests/e2e/test_chaos.py

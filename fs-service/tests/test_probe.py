@@ -157,6 +157,7 @@ def test_a_raw_file_gives_its_full_size(prober: Prober, tmp_path: Path, orientat
     assert prober.probe(asked(dng(tmp_path / "a.dng", orientation=orientation))) == [expected]
 
 
+@pytest.mark.alone
 def test_a_gigantic_png_gives_its_size_at_once(prober: Prober, tmp_path: Path) -> None:
     began = time.monotonic()
     assert prober.probe(asked(huge_png(tmp_path / "a.png"))) == [Probe(60_000, 60_000)]
@@ -311,6 +312,7 @@ def test_a_file_that_dies_of_what_others_left_behind_is_tried_in_a_fresh_process
     assert fragile.probe(named("a", "tired", "b")) == [Probe(7, 7)] * 3
 
 
+@pytest.mark.alone
 def test_files_that_hang_do_not_add_up_for_ever(fragile: Prober) -> None:
     slow = Prober(1, (sys.executable, "-c", FAKE), image_limit_s=1.5)
     try:

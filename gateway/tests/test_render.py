@@ -122,6 +122,7 @@ def _seconds(items: Iterable[fs_pb2.Item]) -> float:
     return time.process_time() - begin
 
 
+@pytest.mark.alone
 def test_ten_thousand_items_are_rendered_about_as_fast_as_a_plain_dump() -> None:
     """A guard against a slip into the slow way, against the dumbest rendering in the same run."""
     items = [item(b"/home/me/cam/%d/f%05d.jpg" % (number // 50, number), created_us=number) for number in range(10_000)]

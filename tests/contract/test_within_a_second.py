@@ -92,6 +92,7 @@ def lag_s(true: Callable[[], bool]) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("busy", [False, True], ids=["alone", "beside steady actions"])
 def test_the_others_know_within_a_second(api: Api, stack: Stack, root: Path, busy: bool) -> None:
     files = [root / f"{number}.jpg" for number in range(20)]

@@ -15,7 +15,7 @@ from api import Api, error_of
 from media import many
 from stack import RUN_LOCAL, Stack, running_stack, wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 #: The product's own limit is 5 s; the exact figure is in the benchmark, on a machine that does nothing else.
 SECOND_START_S = 15.0

@@ -104,6 +104,7 @@ def large(size: int) -> Iterator[bytes]:
         left -= min(left, MIB)
 
 
+@pytest.mark.alone
 def test_two_gigabytes_pass_through_a_gateway_that_stays_small(own_stack: Stack) -> None:
     caller = Caller(own_stack)
     gateway = psutil.Process(own_stack.pids()["gateway"])

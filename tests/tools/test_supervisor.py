@@ -172,6 +172,7 @@ async def test_one_that_does_not_want_to_stop_is_killed_with_its_children(
     assert "fs does not stop; killing it" in output.of("run")
 
 
+@pytest.mark.alone
 async def test_a_second_signal_makes_haste(output: Lines) -> None:
     async with supervised(output, spec("fs", STUBBORN)) as supervisor:
         await eventually(lambda: "up" in output.of("fs"))
@@ -181,6 +182,7 @@ async def test_a_second_signal_makes_haste(output: Lines) -> None:
         assert time.monotonic() - began < 1
 
 
+@pytest.mark.alone
 async def test_stopping_during_the_wait_for_a_restart_does_not_wait(output: Lines) -> None:
     async with supervised(output, spec("fs", "raise SystemExit(3)")) as supervisor:
         await eventually(lambda: len(output.of("run")) >= 3)
