@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -99,7 +101,7 @@ def feeding_of(
 ) -> Feeding:
     link = NatsLink(public.nats_url)
     queue = Lane(link, subjects.JOBS_EMBED, EMBEDDING_CONSUMER, subjects.DEAD_EMBED)
-    look = Look(queue, queue.pending, catalogue, engine, engine.store, agreement, engine.covered)
+    look = Look(queue, catalogue, engine, engine.store, agreement, engine.covered)
     embedding = Embedding(look, catalogue, engine, engine.store, agreement, loads=settings.decoders)
     changes = FactsLane(Lane(link, subjects.JOBS_FACTS, CHANGES_CONSUMER), agreement)
     return Feeding(link, queue, look, embedding, changes, engine)
@@ -141,7 +143,11 @@ def run() -> int:
         return 2
     configure_logs("search", public.log_level or "INFO", public.log_format)
     asyncio.run(main(settings, public))
-    return 0
+    # All is closed. A model that is still being loaded would keep the process for half a minute, and nobody needs it.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

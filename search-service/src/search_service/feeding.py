@@ -47,6 +47,7 @@ class Feeding:
         self._engine = engine
         self._late: deque[tuple[float, int]] = deque(maxlen=_LATE)
         self._optimised = 0
+        look.busy = self._busy
 
     async def run(self) -> None:
         """Until cancelled. A part that stumbles is begun again."""
@@ -77,6 +78,9 @@ class Feeding:
     def go_on(self) -> None:
         self._embedding.go_on()
 
+    async def _busy(self) -> int:
+        return self._embedding.counts.running + await self._queue.pending()
+
     def _remaining_s(self, left: int) -> float | None:
         """None: nobody can tell."""
         if not left:
@@ -98,6 +102,7 @@ class Feeding:
             if fresh >= _OPTIMISE_EVERY or (fresh >= _OPTIMISE_FROM and not counts.running and not self._look.left):
                 if not counts.running and await self._queue.pending():
                     continue
+                logger.info("%d pictures embedded, of %d items in all", fresh, counts.done)
                 self._optimised = counts.embedded
                 await self._optimise()
 

@@ -48,7 +48,6 @@ class Look:
     def __init__(
         self,
         queue: Jobs,
-        pending: Callable[[], Awaitable[int]],
         everything: Everything,
         models: Models[Any],
         store: OpenStore,
@@ -57,11 +56,11 @@ class Look:
     ) -> None:
         """
         Args:
-            pending: jobs that wait in the queue; 0 when it is away.
             covered: told of each space that holds every item that can be embedded.
         """
         self._queue = queue
-        self._pending = pending
+        #: Jobs that wait or are in hand; who works through them says so.
+        self.busy: Callable[[], Awaitable[int]] = _nothing
         self._everything = everything
         self._models = models
         self._store = store
@@ -131,7 +130,7 @@ class Look:
 
     async def _quiet(self) -> None:
         """What waits in the queue would only be found twice."""
-        while await self._pending():  # noqa: ASYNC110 - it is another process's to know
+        while await self.busy():  # noqa: ASYNC110 - it is another process's to know
             await asyncio.sleep(_QUIET_S)
 
     async def _look(self, spaces: Sequence[str]) -> None:
@@ -165,6 +164,10 @@ class Look:
         self._out.discard(job)
         timer = asyncio.get_running_loop().call_later(pause_s, back)
         self._timers.add(timer)
+
+
+async def _nothing() -> int:
+    return 0
 
 
 class LookJob:
