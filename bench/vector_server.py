@@ -1,6 +1,7 @@
-"""The search service over vectors that are there, without a model: `python -m bench.vector_server SOCKET FOLDER`.
+"""The search service over vectors that are there: `python -m bench.vector_server SOCKET FOLDER [offline]`.
 
-Queries come as vectors, so nothing is measured but the service and the engine below it.
+Without a model, queries come as vectors, and nothing is measured but the service and the engine below it. `offline`:
+with the offline encoder loaded, for the memory that both take together.
 """
 
 from __future__ import annotations
@@ -41,11 +42,34 @@ class NoModel:
         return np.zeros((len(batch), DIMENSIONS), np.float32)
 
 
+class Offline:
+    """The offline encoder, its vectors made as long as those that were filled. Implements `Encoder`."""
+
+    name, model, space, dimensions = "offline", "offline", SPACE, DIMENSIONS
+
+    def __init__(self) -> None:
+        from search_service.encoders import offline
+
+        self._encoder = offline.load()
+
+    def images(self, batch: Sequence[Image]) -> Vector:
+        return _lengthened(self._encoder.images(batch))
+
+    def texts(self, batch: Sequence[str]) -> Vector:
+        return _lengthened(self._encoder.texts(batch))
+
+
+def _lengthened(rows: Vector) -> Vector:
+    return np.pad(rows, ((0, 0), (0, DIMENSIONS - rows.shape[1])))
+
+
 async def main() -> None:
+    model = Offline if sys.argv[3:] == ["offline"] else NoModel
+
     async def opened() -> VectorStore:
         return EdgeStore(Path(sys.argv[2]), INDEXES)
 
-    engine = Engine(Choosing("offline", lambda _: [("no model", NoModel)]), opened)
+    engine = Engine(Choosing("offline", lambda _: [(model.name, model)]), opened)
     objects = Objects(engine, ObjectModels({}), Giving(NoCatalogue(), asyncio.Lock()), NoCatalogue())
     register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine, objects))
     async with serving(sys.argv[1], register, [], 1):

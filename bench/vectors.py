@@ -10,7 +10,10 @@ import asyncio
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -19,6 +22,7 @@ import grpc
 import numpy as np
 from media_proto import search_pb2 as pb
 from media_proto import search_pb2_grpc
+from PIL import Image
 from search_service.domain import points
 from search_service.domain.filters import EVERYTHING, Filter, Has
 from search_service.domain.points import INDEXES, Facts
@@ -99,16 +103,38 @@ def measure(work: Path, many: int = _MANY) -> list[Row]:
         at_least("recall@20", asyncio.run(recall(folder, vectors, queries, False)), "%", 98, beside, None),
         at_least("recall@20, filter 1 %", asyncio.run(recall(folder, vectors, queries, True)), "%", 98, beside, None),
     ]
-    server = subprocess.Popen([sys.executable, "-m", "bench.vector_server", f"unix:{work}/search.sock", str(folder)])
+    with served(work, folder) as (stub, pid):
+        rows += speeds(stub, queries, many)
+        rows.append(only_said("resident memory, without a model", rss_bytes(pid) / 1e6, "MB", beside, None))
+    if find_spec("torch") is not None:
+        with served(work, folder, "offline") as (stub, pid):
+            speeds(stub, queries, many)
+            with_words_and_pictures(stub)
+            rows.append(at_most("resident memory, offline encoder", rss_bytes(pid) / 1e6, "MB", 1500, beside, None))
+    return rows
+
+
+@contextmanager
+def served(work: Path, *arguments: str | Path) -> Iterator[tuple[search_pb2_grpc.SearchServiceStub, int]]:
+    """A service on those vectors, and its process."""
+    address = f"unix:{work}/search.sock"
+    server = subprocess.Popen([sys.executable, "-m", "bench.vector_server", address, *map(str, arguments)])
     try:
-        with grpc.insecure_channel(f"unix:{work}/search.sock") as channel:
-            grpc.channel_ready_future(channel).result(30)
-            rows += speeds(search_pb2_grpc.SearchServiceStub(channel), queries, many)
-        rows.append(at_most("resident memory, without a model", rss_bytes(server.pid) / 1e6, "MB", 1500, beside, None))
+        with grpc.insecure_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(60)
+            yield search_pb2_grpc.SearchServiceStub(channel), server.pid
     finally:
         server.kill()
         server.wait()
-    return rows
+
+
+def with_words_and_pictures(stub: search_pb2_grpc.SearchServiceStub) -> None:
+    """What a model's memory grows with: the largest batches there are."""
+    numbers, file = np.random.default_rng(3), BytesIO()
+    Image.fromarray(numbers.integers(0, 255, (1200, 1600, 3), np.uint8)).save(file, "JPEG")
+    for _ in range(3):
+        stub.EmbedPictures(pb.EmbedPicturesRequest(pictures=[file.getvalue()] * 64))
+        stub.EmbedTexts(pb.EmbedTextsRequest(texts=[f"a photo of {numbers.integers(10**9)}" for _ in range(1000)]))
 
 
 def speeds(stub: search_pb2_grpc.SearchServiceStub, queries: Vector, many: int) -> list[Row]:
