@@ -70,7 +70,8 @@ async def test_the_example_is_found_and_tells_soles_apart(packages: Path, monkey
 def test_the_service_lists_what_is_installed(packages: Path, tmp_path: Path, process: Process) -> None:
     with process(tmp_path, FRAMEWELL_ENCODER="off", PYTHONPATH=str(packages)) as (channel, _):
         models = search_pb2_grpc.SearchServiceStub(channel).ListModels(pb.ListModelsRequest(), timeout=5)
-        assert [model.name for model in models.object_models] == ["broken", "shoeprints"]
+        assert [model.name for model in models.object_models] == ["broken", "objects", "shoeprints"]
+        assert [model.reason for model in models.object_models] == ["", models.encoder.reason, ""]
         assert models.encoder.state == pb.ENCODER_STATE_OFF
 
 

@@ -373,10 +373,12 @@ async def test_a_model_that_cannot_be_loaded_has_its_reason_and_the_others_work(
         await rig.stub.PutObjectVectors(pb.PutObjectVectorsRequest(model="broken", objects=[broken]))
     assert told.value.code() is grpc.StatusCode.UNAVAILABLE
     models = await rig.stub.ListModels(pb.ListModelsRequest())
-    assert [(one.name, bool(one.reason)) for one in models.object_models] == [("brightness", False), ("broken", True)]
+    told = [(one.name, one.dimensions, bool(one.reason)) for one in models.object_models]
+    assert told == [("brightness", 0, False), ("broken", 0, True), ("objects", 0, True)]  # nobody needed a model yet
     await rig.stub.EmbedTexts(pb.EmbedTextsRequest(texts=["red"]))
     models = await rig.stub.ListModels(pb.ListModelsRequest())
     assert (models.encoder.space, models.encoder.state) == ("colours-1", pb.ENCODER_STATE_READY)
+    assert (models.object_models[-1].dimensions, models.object_models[-1].reason) == (4, "")
     assert not models.HasField("next")
 
 

@@ -19,6 +19,7 @@ from search_service.domain.objects import Box, Given, Giving
 from search_service.domain.searching import OBJECTS
 from search_service.domain.vectors import Vector, VectorStore, checked
 from search_service.encoders.cutting import cut_out
+from search_service.encoders.kept import State
 from search_service.encoders.object_models import ModelStatus, ObjectModels
 from search_service.encoders.pictures import decoded
 from search_service.engine import Engine, Space
@@ -58,8 +59,11 @@ class Objects:
 
     @property
     def models(self) -> list[ModelStatus]:
-        """What is there beside the encoder's own."""
-        return self._models.statuses
+        """What is there, by name: the encoder's own among them."""
+        status = self._engine.status
+        reason = "" if status.state is State.READY else self._engine.reason
+        own = ModelStatus(OBJECTS, status.dimensions, reason)
+        return sorted([own, *self._models.statuses], key=lambda model: model.name)
 
     def require(self, model: str) -> None:
         """
