@@ -32,6 +32,8 @@ Context = Any  # grpc.aio.ServicerContext; its own annotation is generic over th
 
 #: Items of one retrieval call.
 MAX_IDS: Final = 1000
+#: Of all questions asked together.
+MAX_IDS_OF_EACH: Final = 10_000
 
 
 class MetadataServicer(ListingCalls, PassingCalls, SearchCalls, UploadCalls, metadata_pb2_grpc.MetadataServiceServicer):
@@ -171,6 +173,14 @@ class MetadataServicer(ListingCalls, PassingCalls, SearchCalls, UploadCalls, met
         )
         return convert.items(found, tags)
 
+    async def GetItemsOfEach(self, request: pb.GetItemsOfEachRequest, context: Context) -> pb.ItemsOfEach:
+        _check_ids(sum(len(each.relative_ids) for each in request.requests), MAX_IDS_OF_EACH)
+        wanted = [(each.collection, list(each.relative_ids), list(each.tagset_ids)) for each in request.requests]
+        answers = await self._catalogue.read(browsing.items_of_each, wanted)
+        return pb.ItemsOfEach(
+            answers=[pb.MaybeItems(items=None if each is None else convert.items(*each)) for each in answers]
+        )
+
     async def GetRelated(self, request: pb.GetItemsRequest, context: Context) -> pb.RelatedItems:
         _check_ids(len(request.relative_ids))
         collection = await self._collection(request.collection)
@@ -290,6 +300,6 @@ class MetadataServicer(ListingCalls, PassingCalls, SearchCalls, UploadCalls, met
         return convert.media(found)
 
 
-def _check_ids(count: int) -> None:
-    if count > MAX_IDS:
-        raise InvalidArgument(f"At most {MAX_IDS} ids a call.")
+def _check_ids(count: int, most: int = MAX_IDS) -> None:
+    if count > most:
+        raise InvalidArgument(f"At most {most} ids a call.")

@@ -1855,6 +1855,72 @@ class Items(_message.Message):
 Global___Items: _TypeAlias = Items  # noqa: Y015
 
 @_typing.final
+class GetItemsOfEachRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___GetItemsRequest]: ...
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[Global___GetItemsRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetItemsOfEachRequest: _TypeAlias = GetItemsOfEachRequest  # noqa: Y015
+
+@_typing.final
+class MaybeItems(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> Global___Items:
+        """absent: refused; asked alone, it says why"""
+
+    def __init__(
+        self,
+        *,
+        items: Global___Items | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_items", b"_items", "items", b"items"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_items", b"_items", "items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__items: _TypeAlias = _typing.Literal["items"]  # noqa: Y015
+    _WhichOneofArgType__items: _TypeAlias = _typing.Literal["_items", b"_items"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__items) -> _WhichOneofReturnType__items | None: ...
+
+Global___MaybeItems: _TypeAlias = MaybeItems  # noqa: Y015
+
+@_typing.final
+class ItemsOfEach(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___MaybeItems]:
+        """in request order"""
+
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[Global___MaybeItems] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ItemsOfEach: _TypeAlias = ItemsOfEach  # noqa: Y015
+
+@_typing.final
 class ItemIds(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

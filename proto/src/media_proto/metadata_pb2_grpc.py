@@ -164,6 +164,11 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.GetItemsRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.Items.FromString,
                 _registered_method=True)
+        self.GetItemsOfEach = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/GetItemsOfEach',
+                request_serializer=media__proto_dot_metadata__pb2.GetItemsOfEachRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ItemsOfEach.FromString,
+                _registered_method=True)
         self.GetRelated = channel.unary_unary(
                 '/framewell.metadata.v1.MetadataService/GetRelated',
                 request_serializer=media__proto_dot_metadata__pb2.GetItemsRequest.SerializeToString,
@@ -463,6 +468,13 @@ class MetadataServiceServicer:
 
     def GetItems(self, request, context):
         """Interactive retrieval.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetItemsOfEach(self, request, context):
+        """Several such requests at once: a call costs more than what it asks for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -769,6 +781,11 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     servicer.GetItems,
                     request_deserializer=media__proto_dot_metadata__pb2.GetItemsRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.Items.SerializeToString,
+            ),
+            'GetItemsOfEach': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetItemsOfEach,
+                    request_deserializer=media__proto_dot_metadata__pb2.GetItemsOfEachRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ItemsOfEach.SerializeToString,
             ),
             'GetRelated': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRelated,
@@ -1603,6 +1620,33 @@ class MetadataService:
             '/framewell.metadata.v1.MetadataService/GetItems',
             media__proto_dot_metadata__pb2.GetItemsRequest.SerializeToString,
             media__proto_dot_metadata__pb2.Items.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetItemsOfEach(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/GetItemsOfEach',
+            media__proto_dot_metadata__pb2.GetItemsOfEachRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ItemsOfEach.FromString,
             options,
             channel_credentials,
             insecure,

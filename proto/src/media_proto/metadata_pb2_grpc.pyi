@@ -76,6 +76,8 @@ class MetadataServiceStub:
     """Which of these blobs an item refers to that is not deleted for good."""
     GetItems: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsRequest, _metadata_pb2.Items]
     """Interactive retrieval."""
+    GetItemsOfEach: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsOfEachRequest, _metadata_pb2.ItemsOfEach]
+    """Several such requests at once: a call costs more than what it asks for."""
     GetRelated: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsRequest, _metadata_pb2.RelatedItems]
     GetMembers: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetMembersRequest, _metadata_pb2.ItemIds]
     IsExcluded: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.IsExcludedRequest, _metadata_pb2.Excluded]
@@ -160,6 +162,8 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     """Which of these blobs an item refers to that is not deleted for good."""
     GetItems: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsRequest, _metadata_pb2.Items]  # type: ignore[assignment]
     """Interactive retrieval."""
+    GetItemsOfEach: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsOfEachRequest, _metadata_pb2.ItemsOfEach]  # type: ignore[assignment]
+    """Several such requests at once: a call costs more than what it asks for."""
     GetRelated: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsRequest, _metadata_pb2.RelatedItems]  # type: ignore[assignment]
     GetMembers: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetMembersRequest, _metadata_pb2.ItemIds]  # type: ignore[assignment]
     IsExcluded: _aio.UnaryUnaryMultiCallable[_metadata_pb2.IsExcludedRequest, _metadata_pb2.Excluded]  # type: ignore[assignment]
@@ -397,6 +401,14 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.Items, _abc.Awaitable[_metadata_pb2.Items]]:
         """Interactive retrieval."""
+
+    @_abc_1.abstractmethod
+    def GetItemsOfEach(
+        self,
+        request: _metadata_pb2.GetItemsOfEachRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.ItemsOfEach, _abc.Awaitable[_metadata_pb2.ItemsOfEach]]:
+        """Several such requests at once: a call costs more than what it asks for."""
 
     @_abc_1.abstractmethod
     def GetRelated(

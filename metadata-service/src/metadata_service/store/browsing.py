@@ -111,6 +111,19 @@ def items(
     return found, retrieval.tags(snapshot, collection, sorted(media_ids), tagset_ids)
 
 
+def items_of_each(
+    snapshot: Snapshot, wanted: Sequence[tuple[str, Sequence[int], Sequence[int]]]
+) -> list[tuple[list[retrieval.Item], dict[int, dict[int, list[Value]]]] | None]:
+    """`items` for each; None where there is no such collection."""
+    found: list[tuple[list[retrieval.Item], dict[int, dict[int, list[Value]]]] | None] = []
+    for name, ids, tagset_ids in wanted:
+        try:
+            found.append(items(snapshot, name, ids, tagset_ids))
+        except CollectionNotFound:
+            found.append(None)
+    return found
+
+
 def changed(txn: Transaction, uuid: UUID, change: Callable[[Collection, int], Any]) -> int:
     """Change an item or folder that is there; its number.
 
