@@ -26,6 +26,7 @@ from metadata_service.importing import Imports
 from metadata_service.indexer import Indexer
 from metadata_service.indexing import Indexing
 from metadata_service.reading import Reading
+from metadata_service.search_jobs import SearchJobs
 from metadata_service.servicer import MetadataServicer
 from metadata_service.store.sqlite import Catalogue, Database
 
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 SERVICE = metadata_pb2.DESCRIPTOR.services_by_name["MetadataService"].full_name
 
 
-async def main(settings: MetadataSettings, state_dir: Path, nats_url: str) -> None:
+async def main(settings: MetadataSettings, state_dir: Path, nats_url: str, is_searched: bool) -> None:
     """Serve, and index beside it."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -53,10 +54,12 @@ async def main(settings: MetadataSettings, state_dir: Path, nats_url: str) -> No
             mark.unlink()
         follower = Follower(nats_url, indexer)
         blob_jobs = BlobJobs(nats_url, catalogue)
+        search_jobs = SearchJobs(nats_url, catalogue, is_searched)
         servicer = MetadataServicer(catalogue, Indexing(catalogue, indexer, follower, reading), imports, blob_jobs)
         register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, servicer)
         async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s):
-            parts = (indexer, follower, reading, blob_jobs) if settings.fs_target else (blob_jobs,)
+            queues = (blob_jobs, search_jobs)
+            parts = (indexer, follower, reading, *queues) if settings.fs_target else queues
             working = [asyncio.create_task(each.run()) for each in parts]
             try:
                 await stop.wait()
@@ -77,7 +80,7 @@ def run() -> int:
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(main(settings, state_dir, public.nats_url))
+            runner.run(main(settings, state_dir, public.nats_url, public.encoder != "off"))
     except (OSError, RuntimeError) as error:
         print(f"metadata-service: {error}", file=sys.stderr)
         return 1

@@ -7,9 +7,6 @@ import logging
 import secrets
 from typing import Final
 
-import nats
-import nats.errors
-import nats.js.errors
 from google.protobuf.message import DecodeError
 from media_common import subjects
 from media_common.errors import ServiceError
@@ -18,6 +15,7 @@ from media_proto import thumbnail_pb2
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from metadata_service import queue
 from metadata_service.domain.media import Facts, Kind, Upload
 from metadata_service.domain.tags import camera
 from metadata_service.store import outbox, uploads
@@ -30,11 +28,8 @@ THUMBNAIL_PX: Final = 1024
 #: What has an inside that is shown: size, duration, pages.
 _READ: Final = (Kind.IMAGE, Kind.VIDEO, Kind.AUDIO, Kind.DOCUMENT)
 _BATCH: Final = 200
-_RETRY_S: Final = 1.0
-_SAID_AT: Final = 5
 #: So long an upload's answer waits for its job to be in the queue, so that "idle" never comes before it.
 _SENT_WITHIN_S: Final = 0.5
-_TROUBLE: Final = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
 
 
 def job_of(upload: Upload) -> tuple[str, bytes] | None:
@@ -74,15 +69,8 @@ class BlobJobs:
         """Until cancelled."""
         while self._url:
             try:
-                connection = await nats.connect(
-                    self._url,
-                    name="metadata-service uploads",
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=_RETRY_S,
-                    connect_timeout=2,
-                    error_cb=_ignored,
-                )
-            except _TROUBLE as error:
+                connection = await queue.connected(self._url, "metadata-service uploads")
+            except queue.TROUBLE as error:
                 await self._pause(error)
                 continue
             try:
@@ -97,7 +85,7 @@ class BlobJobs:
         """While the stream is not there yet, or is away, what comes back is listened to all the same."""
         try:
             await self._send(connection)
-        except _TROUBLE as error:
+        except queue.TROUBLE as error:
             await self._pause(error)
         except Exception as error:
             # A loop that ended here would leave every later upload without its thumbnail, and nothing would say so.
@@ -110,8 +98,8 @@ class BlobJobs:
 
     async def _pause(self, error: Exception) -> None:
         self._failures += 1
-        logger.log(logging.WARNING if self._failures == _SAID_AT else logging.DEBUG, "jobs wait: %r", error)
-        await asyncio.sleep(_RETRY_S)
+        logger.log(logging.WARNING if self._failures == queue.SAID_AT else logging.DEBUG, "jobs wait: %r", error)
+        await asyncio.sleep(queue.RETRY_S)
 
     async def _send(self, connection: Client) -> None:
         """All letters, in order."""
@@ -135,7 +123,7 @@ class BlobJobs:
             return
         try:
             await message.respond(b"")
-        except _TROUBLE as error:
+        except queue.TROUBLE as error:
             logger.debug("a worker asks again: %r", error)
 
 
@@ -155,7 +143,3 @@ def facts_of(told: thumbnail_pb2.BlobDescription) -> Facts:
         latitude=given.get("latitude"),
         longitude=given.get("longitude"),
     )
-
-
-async def _ignored(error: Exception) -> None:
-    """The client reconnects by itself."""

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Final, Protocol
 
-import nats
 import nats.errors
 from google.protobuf.message import DecodeError
 from media_common import subjects
@@ -20,6 +19,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError
 
+from metadata_service import queue
 from metadata_service.indexer import BATCH
 
 logger = logging.getLogger(__name__)
@@ -28,8 +28,6 @@ CONSUMER: Final = "catalogue"
 _FETCH_S: Final = 1.0
 #: Longer than any batch takes; a message not acknowledged by then comes again, which does no harm.
 _ACK_WAIT_S: Final = 120.0
-_RETRY_S: Final = 1.0
-_SAID_AT: Final = 5
 
 
 class Told(Protocol):
@@ -63,24 +61,17 @@ class Follower:
             except (nats.errors.Error, OSError, TimeoutError, ServiceError) as error:
                 failures = failures + 1 if self.problem else 1
                 # Everything starts at once: what is not there in the first seconds is no news.
-                logger.log(logging.WARNING if failures == _SAID_AT else logging.DEBUG, "events wait: %r", error)
+                logger.log(logging.WARNING if failures == queue.SAID_AT else logging.DEBUG, "events wait: %r", error)
                 self.problem = error.message if isinstance(error, ServiceError) else "The job queue is not available."
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(queue.RETRY_S)
             except Exception:
                 # A loop that ended here would leave a service that looks well and never hears of a change again.
                 logger.exception("following events stumbles")
                 self.problem = "Following the events failed; it is tried again."
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(queue.RETRY_S)
 
     async def _follow(self) -> None:
-        connection = await nats.connect(
-            self._url,
-            name="metadata-service",
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=_RETRY_S,
-            connect_timeout=2,
-            error_cb=_ignored,
-        )
+        connection = await queue.connected(self._url, "metadata-service")
         try:
             await self._consume(connection)
         finally:
@@ -137,7 +128,7 @@ class Follower:
             await self._indexer.look(chain.from_iterable(map(_named, messages)))
         except Exception:
             for message in messages:
-                await message.nak(delay=_RETRY_S)
+                await message.nak(delay=queue.RETRY_S)
             raise
         for message in messages:
             await message.ack()
@@ -160,7 +151,3 @@ def _named(message: Msg) -> list[tuple[bytes, bytes]]:
         logger.warning("an event that cannot be read is left out")
         return []
     return [(event.root, path) for path in (event.path, *event.more_paths)]
-
-
-async def _ignored(error: Exception) -> None:
-    """The client reconnects by itself; the follower says once that events wait."""

@@ -125,6 +125,8 @@ class Catalogue:
         self._writer = ThreadPoolExecutor(1, "catalogue-write")
         self._readers = ThreadPoolExecutor(READERS, "catalogue-read")
         self._copier = ThreadPoolExecutor(1, "catalogue-copy")
+        #: Set after every write; whoever waits for it clears it.
+        self.written = asyncio.Event()
 
     async def read(self, work: Callable[Concatenate[Snapshot, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(
@@ -132,9 +134,16 @@ class Catalogue:
         )
 
     async def write(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._writer, lambda: self._database.write(work, *args, **kwargs)
-        )
+        loop = asyncio.get_running_loop()
+
+        def written() -> T:
+            # From here: a caller that is cancelled meanwhile does not keep its write from being heard of.
+            try:
+                return self._database.write(work, *args, **kwargs)
+            finally:
+                loop.call_soon_threadsafe(self.written.set)
+
+        return await loop.run_in_executor(self._writer, written)
 
     async def kept(self) -> AsyncGenerator[KeptFile | bytes, None]:
         loop, parts = asyncio.get_running_loop(), self._database.kept()
