@@ -119,6 +119,8 @@ def test_a_checkpoint_trained_again_has_vectors_of_another_name(tmp_path: Path) 
     file.write_bytes(b"one")
     before = space_of("open_clip", "tiny", str(file))
     assert space_of("open_clip", "tiny", str(file)) == before
+    (tmp_path / "put-back.pt").write_bytes(b"one")
+    assert space_of("open_clip", "tiny", str(tmp_path / "put-back.pt")) == before
     file.write_bytes(b"another")
     assert space_of("open_clip", "tiny", str(file)) != before
     assert space_of("open_clip", "ViT-B-32", "laion2b_s34b_b79k") == "open_clip-ViT-B-32-laion2b_s34b_b79k"

@@ -72,22 +72,38 @@ def test_it_loads_the_model_when_it_is_asked_and_then_says_it_is_ready(tmp_path:
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]
         assert readiness(channel).encoder.state == search_pb2.ENCODER_STATE_UNAVAILABLE
         assert "is not there" in readiness(channel).reason
-        shutil.copy(TINY / "tiny-shapes.json", tmp_path)
-        shutil.copy(TINY / "tiny-shapes.pt", checkpoint)
 
-        def mended() -> bool:
+        def said(reason: str) -> bool:
+            """Whether that is what is wrong now; empty: nothing."""
             try:
-                return not stub.FindNearest(nearest, timeout=100).scored
-            except grpc.RpcError:
-                return False
+                return not stub.FindNearest(nearest, timeout=100).scored and not reason
+            except grpc.RpcError as error:
+                unavailable = error.code() is grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]
+                return unavailable and bool(reason) and reason in error.details()  # type: ignore[attr-defined]
 
-        wait_for(mended)
+        (tmp_path / "tiny-shapes.json").write_text('{"embed_dim": ')
+        checkpoint.write_bytes((TINY / "tiny-shapes.pt").read_bytes()[:5000])
+        wait_for(lambda: said("cannot be loaded"))
+        shutil.copy(TINY / "tiny-shapes.json", tmp_path)
+        wait_for(lambda: said("cannot be loaded"))  # the checkpoint is still cut off
+        shutil.copy(TINY / "tiny-shapes.pt", checkpoint)
+        wait_for(lambda: said(""))
         told = readiness(channel)
         assert told.ready
         assert (told.encoder.name, told.encoder.dimensions) == ("open_clip", 64)
         wait_for(lambda: serving(channel), 5)
         [vector] = stub.EmbedTexts(search_pb2.EmbedTextsRequest(texts=["a red square"]), timeout=20).vectors
         assert sum(value * value for value in vector.values) == pytest.approx(1, abs=1e-3)
+        # A switch to what cannot be loaded changes nothing; one to the same weights elsewhere keeps the vectors.
+        with pytest.raises(grpc.RpcError, match="is not there"):
+            stub.UseEncoder(search_pb2.UseEncoderRequest(name=f"open_clip:tiny-shapes/{tmp_path}/no.pt"), timeout=100)
+        assert said("")
+        shutil.copy(checkpoint, tmp_path / "moved.pt")
+        moved = search_pb2.UseEncoderRequest(name=f"open_clip:tiny-shapes/{tmp_path}/moved.pt")
+        models = stub.UseEncoder(moved, timeout=100)
+        assert not models.HasField("next")
+        assert models.encoder.model.endswith("moved.pt")
+        assert said("")
 
 
 def test_it_says_when_search_is_switched_off(tmp_path: Path, process: Process) -> None:

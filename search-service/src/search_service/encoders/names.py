@@ -37,6 +37,5 @@ def space_of(family: str, model: str, weights: str) -> str:
     short = Path(weights).stem
     if (file := Path(weights).expanduser()).is_file():
         with file.open("rb") as opened:
-            seal = hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=4))
-        short += f"-{seal.hexdigest()}"
+            short = hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
     return re.sub(r"[^A-Za-z0-9_-]+", "-", f"{family}-{model}-{short}")[:100]
