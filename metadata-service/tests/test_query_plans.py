@@ -22,6 +22,8 @@ from metadata_service.store import (
     media,
     nodes,
     retrieval,
+    search_facts,
+    search_jobs,
     tagging,
     twins,
     words,
@@ -101,6 +103,11 @@ def _reads(collection: Collection, node_id: int) -> list[Callable[[Snapshot], ob
         lambda s: words.found(s, collection.id, "a cat", 10),
         lambda s: insides.left(s, collection),
         lambda s: insides.to_read(s, collection, Family.UNHASHED, 0, 10),
+        lambda s: search_facts.facts(s, [node_id, collection.root_folder_id, 999_999]),
+        lambda s: search_facts.searchable(s, 0, 10),
+        lambda s: search_facts.tags_meant(s, collection, [Range(1, "a", "b"), retrieval.Values(1, (1, 2))]),
+        lambda s: search_jobs.are_waiting(s, search_jobs.Lane.EMBED),
+        lambda s: search_jobs.unsent(s, search_jobs.Lane.FACTS),
         lambda s: twins.find(s, collection, [(node_id, Content(b"h" * 32, 3, 0, 5))]),
     ]
 
@@ -130,12 +137,24 @@ def test_no_statement_of_a_write_scans_or_sorts(database: Database) -> None:
         media.upsert_file(txn, collection, FileSeen(b"x/y.jpg", Kind.IMAGE, Marks.SEEN, Facts(size_bytes=3)))
         collections.relocate(txn, node_id, collections.ensure_folder(txn, collection, b"z"))
         _looked_into(txn, collection)
+        frames.set_embedded(txn, [node_id], True)
+        txn.finish()
+        _told(txn)
         txn.finish()
 
     database.write(traced)
     database.write(lambda txn: txn.connection.set_trace_callback(None))
     assert len(statements) > 60
     assert _faults(database, statements) == []
+
+
+def _told(txn: Transaction) -> None:
+    for lane in search_jobs.Lane:
+        assert search_jobs.next_batch(txn, lane, 2)
+        txn.finish()
+        assert search_jobs.next_batch(txn, lane, 2, sent=True)
+    txn.finish()
+    search_jobs.forget(txn)
 
 
 def _looked_into(txn: Transaction, collection: Collection) -> None:
