@@ -11,9 +11,11 @@ from uuid import UUID
 from pyroaring import BitMap
 
 from metadata_service.domain.errors import FrameNotFound, ItemNotFound, ObjectNotFound
+from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.ids import child_uuid
 from metadata_service.domain.media import Collection, Kind, Marks
 from metadata_service.store.bits import Family
+from metadata_service.store.groups import add_group, set_group
 from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.transaction import Transaction
 
@@ -75,7 +77,7 @@ def set_frames(txn: Transaction, media_id: int, frames: Sequence[FrameGiven], em
     Raises:
         ItemNotFound: there is no such media.
     """
-    row = txn.execute("SELECT collection_id, uuid, marks, kind FROM node WHERE id = ?", media_id).fetchone()
+    row = txn.execute("SELECT collection_id, uuid, marks, kind, group_id FROM node WHERE id = ?", media_id).fetchone()
     if row is None or Marks(row[2]) & Marks.EMPTIED or row[3] == Kind.FOLDER:
         raise ItemNotFound
     collection, media_uuid = txn.collection(row[0]), UUID(bytes=row[1])
@@ -97,11 +99,22 @@ def set_frames(txn: Transaction, media_id: int, frames: Sequence[FrameGiven], em
     for frame_id in known.values():
         txn.execute("DELETE FROM object WHERE frame_id = ?", frame_id)
         txn.execute("DELETE FROM frame WHERE id = ?", frame_id)
+    if row[3] == Kind.VIDEO:
+        _group(txn, collection, media_id, row[4], len(ids))
     # What is gone has lost its vector, whoever is still at work on it.
     txn.bits.put(Family.EMBEDDED, collection.id, media_id - collection.id_base, embedded and Marks(row[2]).present)
     if sorted(caption for *_, caption in rows if caption) != sorted(frame.caption for frame in frames if frame.caption):
         txn.reworded(media_id)
     return ids
+
+
+def _group(txn: Transaction, collection: Collection, media_id: int, group_id: int | None, frames: int) -> None:
+    """A video and its further frames are a group, unless it is in one that came with an import."""
+    if group_id is None:
+        if frames > 1:
+            add_group(txn, collection, GroupKind.FRAMES, [media_id], source_kind=Kind.VIDEO)
+    elif frames < 2 and txn.one("SELECT kind FROM item_group WHERE id = ?", group_id) == GroupKind.FRAMES:
+        set_group(txn, collection, media_id, None)
 
 
 def set_embedded(txn: Transaction, media_ids: Iterable[int], embedded: bool) -> None:
