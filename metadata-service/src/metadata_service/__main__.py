@@ -55,7 +55,9 @@ async def main(settings: MetadataSettings, state_dir: Path, nats_url: str, is_se
         follower = Follower(nats_url, indexer)
         blob_jobs = BlobJobs(nats_url, catalogue)
         search_jobs = SearchJobs(nats_url, catalogue, is_searched)
-        servicer = MetadataServicer(catalogue, Indexing(catalogue, indexer, follower, reading), imports, blob_jobs)
+        servicer = MetadataServicer(
+            catalogue, Indexing(catalogue, indexer, follower, reading, search_jobs), imports, blob_jobs
+        )
         register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, servicer)
         async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s):
             queues = (blob_jobs, search_jobs)

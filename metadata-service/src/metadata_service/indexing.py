@@ -8,6 +8,7 @@ from metadata_service.domain.media import COUNTED
 from metadata_service.follower import Follower
 from metadata_service.indexer import Indexer
 from metadata_service.reading import Reading
+from metadata_service.search_jobs import SearchJobs
 from metadata_service.store import collections, indexing, insides, listing
 from metadata_service.store.sqlite import Catalogue
 
@@ -15,11 +16,14 @@ from metadata_service.store.sqlite import Catalogue
 class Indexing:
     """The indexer and its follower as `metadata.proto` shows them."""
 
-    def __init__(self, catalogue: Catalogue, indexer: Indexer, follower: Follower, reading: Reading) -> None:
+    def __init__(
+        self, catalogue: Catalogue, indexer: Indexer, follower: Follower, reading: Reading, search_jobs: SearchJobs
+    ) -> None:
         self._catalogue = catalogue
         self._indexer = indexer
         self._follower = follower
         self._reading = reading
+        self._search_jobs = search_jobs
 
     async def ask(self, root: bytes | None) -> None:
         """Compare with the disk, and look into every file again."""
@@ -45,6 +49,7 @@ class Indexing:
             undescribed=left.undescribed,
             unhashed=left.unhashed,
             in_hand=self._reading.in_hand,
+            unsent=await self._search_jobs.unsent(),
         )
 
     async def _is_due(self) -> bool:

@@ -45,11 +45,11 @@ class SearchJobs:
         self._token = secrets.token_hex(8)
         self._batches = dict.fromkeys(Lane, 0)
 
-    async def unsent(self) -> dict[Lane, int]:
-        """How many items wait for their job to be in the queue."""
-        if not self._is_on:
-            return dict.fromkeys(Lane, 0)
-        return {lane: await self._catalogue.read(search_jobs.unsent, lane) for lane in Lane}
+    async def unsent(self) -> int:
+        """How many jobs are not in the queue yet; none where nobody waits for any."""
+        if not (self._is_on and self._url):
+            return 0
+        return sum([await self._catalogue.read(search_jobs.unsent, lane) for lane in Lane])
 
     async def run(self) -> None:
         """Until cancelled."""

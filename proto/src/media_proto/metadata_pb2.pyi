@@ -2726,7 +2726,7 @@ class SearchFacts(_message.Message):
     path: _builtins.bytes
     """absolute"""
     blob: _builtins.str
-    """the original's key in the blob store"""
+    """the SHA-256 of an upload, in hex"""
     seal: _builtins.str
     """another one when the pixels may be others"""
     size_bytes: _builtins.int
@@ -3255,6 +3255,7 @@ class Indexing(_message.Message):
     UNDESCRIBED_FIELD_NUMBER: _builtins.int
     UNHASHED_FIELD_NUMBER: _builtins.int
     IN_HAND_FIELD_NUMBER: _builtins.int
+    UNSENT_FIELD_NUMBER: _builtins.int
     waiting: _builtins.int
     """events not yet looked at"""
     running: _builtins.bool
@@ -3267,6 +3268,8 @@ class Indexing(_message.Message):
     unhashed: _builtins.int
     in_hand: _builtins.int
     """files that are being read right now"""
+    unsent: _builtins.int
+    """jobs for search that are not in the queue yet"""
     @_builtins.property
     def roots(self) -> _containers.RepeatedCompositeFieldContainer[Global___RootIndexing]: ...
     def __init__(
@@ -3280,10 +3283,11 @@ class Indexing(_message.Message):
         undescribed: _builtins.int = ...,
         unhashed: _builtins.int = ...,
         in_hand: _builtins.int = ...,
+        unsent: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "in_hand", b"in_hand", "problem", b"problem", "roots", b"roots", "running", b"running", "undescribed", b"undescribed", "unhashed", b"unhashed", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "in_hand", b"in_hand", "problem", b"problem", "roots", b"roots", "running", b"running", "undescribed", b"undescribed", "unhashed", b"unhashed", "unsent", b"unsent", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

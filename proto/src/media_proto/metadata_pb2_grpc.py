@@ -576,7 +576,7 @@ class MetadataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetEmbedded(self, request, context):
-        """Which media have a vector; unknown ones are passed over.
+        """Which media have a vector; unknown ones are passed over. What has one and no frame yet gets frame 0.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -99,7 +99,7 @@ class MetadataServiceStub:
     ListSearchable: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListSearchableRequest, _metadata_pb2.ItemIds]
     """Images and videos of all collections that are there, trashed ones too, by id: for a look at everything."""
     SetEmbedded: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.SetEmbeddedRequest, _metadata_pb2.SetEmbeddedResponse]
-    """Which media have a vector; unknown ones are passed over."""
+    """Which media have a vector; unknown ones are passed over. What has one and no frame yet gets frame 0."""
     FindTags: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.FindTagsRequest, _metadata_pb2.FoundTags]
     """The tags that filters of a collection mean, by the catalogue's ids."""
     GetListingScope: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListMediaRequest, _metadata_pb2.ListingScope]
@@ -185,7 +185,7 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     ListSearchable: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListSearchableRequest, _metadata_pb2.ItemIds]  # type: ignore[assignment]
     """Images and videos of all collections that are there, trashed ones too, by id: for a look at everything."""
     SetEmbedded: _aio.UnaryUnaryMultiCallable[_metadata_pb2.SetEmbeddedRequest, _metadata_pb2.SetEmbeddedResponse]  # type: ignore[assignment]
-    """Which media have a vector; unknown ones are passed over."""
+    """Which media have a vector; unknown ones are passed over. What has one and no frame yet gets frame 0."""
     FindTags: _aio.UnaryUnaryMultiCallable[_metadata_pb2.FindTagsRequest, _metadata_pb2.FoundTags]  # type: ignore[assignment]
     """The tags that filters of a collection mean, by the catalogue's ids."""
     GetListingScope: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListMediaRequest, _metadata_pb2.ListingScope]  # type: ignore[assignment]
@@ -526,7 +526,7 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metadata_pb2.SetEmbeddedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.SetEmbeddedResponse, _abc.Awaitable[_metadata_pb2.SetEmbeddedResponse]]:
-        """Which media have a vector; unknown ones are passed over."""
+        """Which media have a vector; unknown ones are passed over. What has one and no frame yet gets frame 0."""
 
     @_abc_1.abstractmethod
     def FindTags(
