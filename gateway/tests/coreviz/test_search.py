@@ -400,12 +400,15 @@ class TestObjects:
     async def test_bring_their_vectors_or_are_cut_out(self, seeing: httpx.AsyncClient, search: FakeSearch) -> None:
         corner = {**self.SHOE, "polygon": [[5, 9], [1, 2], [7, 3]], "frame": 2}
         del corner["bbox"]
-        given = [self.SHOE, self.FACE, corner, {**self.SHOE, "model": "shoeprints"}]
+        bare_face = {**self.FACE}
+        del bare_face["vector"]
+        given = [self.SHOE, self.FACE, corner, {**self.SHOE, "model": "shoeprints"}, bare_face]
 
         answer = await seeing.post(self.ADDRESS, json=given)
 
         assert answer.status_code == 201
-        assert [one["id"] for one in answer.json()["objects"]] == [f"{n:02x}" * 16 for n in (5, 6, 7, 8)]
+        assert [one["id"] for one in answer.json()["objects"]] == [f"{n:02x}" * 16 for n in (5, 6, 7, 8, 9)]
+        box = search_pb2.Box(x=1, y=2, width=3, height=4)
         put = [request for name, request in search.asked if name == "PutObjectVectors"]
         assert put == [
             search_pb2.PutObjectVectorsRequest(
@@ -415,11 +418,17 @@ class TestObjects:
             search_pb2.PutObjectVectorsRequest(
                 model="objects",
                 objects=[
-                    search_pb2.ObjectVector(object_id=5, item_id=12, box=search_pb2.Box(x=1, y=2, width=3, height=4)),
+                    search_pb2.ObjectVector(object_id=5, item_id=12, box=box),
                     search_pb2.ObjectVector(
                         object_id=7, item_id=12, box=search_pb2.Box(frame=2, x=1, y=2, width=6, height=7)
                     ),
+                    search_pb2.ObjectVector(object_id=8, item_id=12, box=box),
+                    search_pb2.ObjectVector(object_id=9, item_id=12, box=box),
                 ],
+            ),
+            # A model that is installed is shown its own too; nobody has one for shoeprints here.
+            search_pb2.PutObjectVectorsRequest(
+                model="faces", objects=[search_pb2.ObjectVector(object_id=9, item_id=12, box=box)]
             ),
         ]
 

@@ -91,7 +91,8 @@ class Objects:
         added: Sequence[pb.DetectedObject],
         vectors: Mapping[int, Sequence[float]],
     ) -> None:
-        """The vectors that came along, and of the others those that the encoder makes of their looks."""
+        """The vectors that came along; of the others, those that the encoder makes of their looks, and their own model
+        where it is installed."""
         by_model: dict[str, list[search_pb2.ObjectVector]] = {}
         for place, values in vectors.items():
             vector = search_pb2.ObjectVector(
@@ -101,12 +102,16 @@ class Objects:
         for model, given in by_model.items():
             await self._put(model, given, _VECTORS)
         bare = [
-            search_pb2.ObjectVector(object_id=one.object_id, item_id=media.item_id, box=_box(given))
+            (given.model, search_pb2.ObjectVector(object_id=one.object_id, item_id=media.item_id, box=_box(given)))
             for place, (one, given) in enumerate(zip(added, objects, strict=True))
-            if place not in vectors and given.model == OBJECTS
+            if place not in vectors
         ]
         try:
-            await self._put(OBJECTS, bare, _BOXES)
+            await self._put(OBJECTS, [one for _, one in bare], _BOXES)
+            if named := {model for model, _ in bare} - {OBJECTS}:
+                installed = {one.name for one in (await self._search.models()).object_models}
+                for model in sorted(named & installed):
+                    await self._put(model, [one for own, one in bare if own == model], _BOXES)
         except (Failure, grpc.aio.AioRpcError) as error:
             # They are objects all the same; imported while there is search, they are found by their looks too.
             logger.warning("%d objects of %s have no vectors: %s", len(bare), media.uuid.hex(), error)
