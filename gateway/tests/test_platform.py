@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from fake_fs import FakeFs, Pause, Refused
+from fake_metadata import FakeMetadata, serve_metadata
 from fake_search import FakeSearch, serve_search
 from fastapi import FastAPI
 from fastapi.openapi.models import OpenAPI
@@ -27,7 +28,7 @@ from gateway.jobs import Jobs, Told
 from gateway.search import SearchClient
 from gateway_rig import MakeApp, client_of, error_of, serve_fake
 from media_common.errors import ErrorCode
-from media_proto import fs_pb2, search_pb2
+from media_proto import fs_pb2, metadata_pb2, search_pb2
 
 IDLE = {"pending": 0, "running": 0, "done": 0, "dead": 0}
 
@@ -173,6 +174,25 @@ class TestJobs:
         }  # fmt: skip
         assert later["idle"] is True
         assert (later["queues"]["embed"]["paused"], later["queues"]["embed"]["remainingSeconds"]) == (True, None)
+
+    async def test_that_the_catalogue_has_not_sent_yet_are_waited_for(
+        self, make_app: MakeApp, service: FakeFs, tmp_path: Path
+    ) -> None:
+        ready = search_pb2.Readiness(ready=True, progress=search_pb2.Progress())
+        metadata = FakeMetadata({"GetIndexing": metadata_pb2.Indexing(unsent=3)})
+        targets = {"metadata_target": f"unix:{tmp_path}/metadata.sock", "search_target": f"unix:{tmp_path}/search.sock"}
+        async with (
+            serve_metadata(metadata, targets["metadata_target"]),
+            serve_search(FakeSearch({"GetReadiness": ready}), targets["search_target"]),
+            make_app(**targets) as app,
+            client_of(app) as client,
+        ):
+            waiting = (await client.get("/api/jobs")).json()
+            metadata.answers["GetIndexing"] = metadata_pb2.Indexing()
+            sent = (await client.get("/api/jobs")).json()
+
+        assert (waiting["idle"], waiting["queues"]["embed"]["pending"]) == (False, 3)
+        assert (sent["idle"], sent["queues"]["embed"]["pending"]) == (True, 0)
 
     async def test_of_a_search_service_that_is_away_are_not_known_to_be_idle(
         self, make_app: MakeApp, service: FakeFs, tmp_path: Path

@@ -36,7 +36,8 @@ class Told:
 
 
 class Jobs:
-    """Asks all, fs-service first: what has left its queues by then is in the others'."""
+    """Asks one after another, in the order in which work goes from one to the next: what has left the queues of the one
+    by then is in those of the other."""
 
     def __init__(self, fs: FsClient, catalogue: CatalogueClient, search: SearchClient, encoder: str) -> None:
         """`encoder` is the setting: what is said of it while the search service does not answer."""
@@ -53,9 +54,10 @@ class Jobs:
         """
         told = fs_pb2.Queues()
         told.CopyFrom(await self._fs.queues())
-        search, is_told = await asyncio.gather(self._searching(), self._add_indexing(told.index))
+        is_told = await self._add_indexing(told)
+        search = await self._searching()
         if search.HasField("progress"):
-            # Its own figures are of items; the message server's are for while it is away, and for what is on its way.
+            # Its own figures are of items; those of messages are for while it is away, and for what is on its way.
             embed = search.progress
             told.embed.pending = max(embed.pending, told.embed.pending)
             told.embed.running = max(embed.running, told.embed.running)
@@ -76,14 +78,16 @@ class Jobs:
             encoder = search_pb2.Encoder(name=self._encoder, state=state, reason="" if is_off else reason)
             return search_pb2.Readiness(encoder=encoder)
 
-    async def _add_indexing(self, index: fs_pb2.Queue) -> bool:
+    async def _add_indexing(self, told: fs_pb2.Queues) -> bool:
+        """Whether the catalogue's figures are in."""
         if not self._catalogue.is_set_up:
             return True
         try:
             indexing = await self._catalogue.indexing()
         except (Failure, grpc.aio.AioRpcError):
             return False
-        index.running += max(indexing.in_hand, int(indexing.running))
-        index.pending += max(0, indexing.undescribed + indexing.unhashed - indexing.in_hand)
-        index.done += indexing.files - max(indexing.undescribed, indexing.unhashed)
+        told.index.running += max(indexing.in_hand, int(indexing.running))
+        told.index.pending += max(0, indexing.undescribed + indexing.unhashed - indexing.in_hand)
+        told.index.done += indexing.files - max(indexing.undescribed, indexing.unhashed)
+        told.embed.pending += indexing.unsent
         return True
