@@ -197,6 +197,22 @@ async def test_detections_are_imported(client: Any, library: Library, stack: Sta
     assert await told(client.coreviz.clusters(library.dataset, "objects")) == []
 
 
+async def test_items_that_pass_a_filter_need_no_vectors(client: Any, library: Library) -> None:
+    exq, where = client.exquisitor, library.slug
+    everything = await told(exq.search_filter(where, {"root": None}, 3, 1))
+    assert (everything.suggestions, everything.total) == (sorted(library.item_ids)[1:4], 5)
+    assert (everything.offset, everything.strategy) == (1, "faceted")
+    (folders,) = [one for one in await told(exq.tagsets(where)) if one.name == "Folder"]
+    (day1,) = [one for one in await told(exq.tag_values(where, folders)) if one.value == "day1"]
+    leaf = {"id": folders.id, "tagtype_id": folders.tagtype_id, "constraint": {"value_ids": [day1.id]}}
+    inside = await told(exq.search_filter(where, {"root": {"kind": "leaf", "filter": leaf}}))
+    assert inside.suggestions == library.item_ids[4:]
+    outside = await told(
+        exq.search_filter(where, {"root": {"filter": leaf, "not_": True}}, but=Narrowing(seen=library.item_ids[:2]))
+    )
+    assert sorted(outside.suggestions) == sorted(library.item_ids[2:4])
+
+
 # --- what needs vectors ---
 async def test_what_needs_vectors_says_that_there_are_none(client: Any, library: Library) -> None:
     core, exq, where = client.coreviz, client.exquisitor, library.slug
@@ -205,7 +221,6 @@ async def test_what_needs_vectors_says_that_there_are_none(client: Any, library:
     asked: list[tuple[Any, Dialect]] = [
         (lambda: told(exq.search_text(where, "cat", 10, but)), Dialect.EXQUISITOR),
         (lambda: told(exq.search_feedback(where, library.item_ids[:1], [], 10)), Dialect.EXQUISITOR),
-        (lambda: told(exq.search_filter(where, {"root": {}}, 10)), Dialect.EXQUISITOR),
         (lambda: told(exq.search_image(where, PIXEL)), Dialect.EXQUISITOR),
         (lambda: told(exq.search_sequence(where, ["a", "b"])), Dialect.EXQUISITOR),
         (lambda: told(core.search(organization.id, "cat")), Dialect.COREVIZ),
