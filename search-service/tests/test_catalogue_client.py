@@ -1,0 +1,131 @@
+"""The catalogue's side of search, against a real metadata-service on a socket."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import grpc
+import pytest
+from media_common.grpc_client import open_channel
+from media_proto import metadata_pb2 as pb
+from media_proto import metadata_pb2_grpc
+from PIL import Image
+from search_service.catalogue_client import RemoteCatalogue
+from search_service.domain.errors import CatalogueUnavailable
+from search_service.domain.items import Still
+from search_service.loading.child import RAW, STILL, VIDEO
+from search_service.loading.pixels import Place
+
+
+class Rig:
+    def __init__(self, address: str, channel: grpc.aio.Channel) -> None:
+        self.stub = metadata_pb2_grpc.MetadataServiceStub(grpc.insecure_channel(address))
+        self.loaded: list[Place] = []
+        self.catalogue = RemoteCatalogue(channel, self.load)
+        self.collection = self.stub.CreateCollection(pb.CreateCollectionRequest(name="Mine"), timeout=5)
+
+    async def load(self, place: Place) -> Sequence[Still[Image.Image]]:
+        self.loaded.append(place)
+        return []
+
+    def upload(self, name: str, kind: pb.MediaKind.ValueType = pb.MEDIA_KIND_IMAGE) -> pb.Media:
+        asked = pb.AddUploadRequest(
+            collection="mine",
+            name=name,
+            kind=kind,
+            sha256=hashlib.sha256(name.encode()).digest(),
+            content_type="image/jpeg",
+            facts=pb.Facts(size_bytes=5, taken_us=77),
+        )
+        return self.stub.AddUpload(asked, timeout=5)
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    address = f"unix:{tmp_path}/metadata.sock"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWELL_")}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "metadata_service"],
+        env={**clean, "METADATA_LISTEN": address, "FRAMEWELL_STATE_DIR": str(tmp_path / "state")},
+    )
+    try:
+        with grpc.insecure_channel(address, [("grpc.max_reconnect_backoff_ms", 100)]) as channel:
+            grpc.channel_ready_future(channel).result(timeout=30)
+        yield address
+    finally:
+        running.kill()
+        running.wait()
+
+
+@pytest.fixture
+async def rig(address: str) -> AsyncIterator[Rig]:
+    async with open_channel(address, marked=False) as channel:
+        yield Rig(address, channel)
+
+
+async def test_items_come_with_their_facts_and_where_their_pixels_are(rig: Rig) -> None:
+    photo, raw = rig.upload("a.jpg"), rig.upload("b.NEF")
+    film, sound = rig.upload("c", pb.MEDIA_KIND_VIDEO), rig.upload("d.mp3", pb.MEDIA_KIND_AUDIO)
+    ids = [photo.item_id, raw.item_id, film.item_id, sound.item_id]
+    items = await rig.catalogue.items([*ids, 999_999])
+    assert [*items] == ids
+    item = items[photo.item_id]
+    facts = item.facts
+    assert (facts.item_id, facts.collection_id, facts.kind) == (photo.item_id, rig.collection.id, pb.MEDIA_KIND_IMAGE)
+    assert (facts.listed, facts.taken_us, facts.created_us) == (True, 77, photo.created_us)
+    assert (item.embedded, item.is_video, item.path) == (False, False, b"a.jpg")
+    assert item.seal != items[raw.item_id].seal
+    for item_id in ids[:3]:
+        load = items[item_id].load
+        assert load is not None
+        await load()
+    assert [place.form for place in rig.loaded] == [STILL, RAW, VIDEO]
+    assert rig.loaded[0].sha256 == hashlib.sha256(b"a.jpg").digest()
+    assert items[sound.item_id].load is None
+
+
+async def test_many_items_are_asked_for_in_several_calls(rig: Rig) -> None:
+    photo = rig.upload("a.jpg")
+    assert [*await rig.catalogue.items([photo.item_id, *range(10_000, 12_500)])] == [photo.item_id]
+
+
+async def test_all_that_can_be_searched_is_listed_by_id(rig: Rig) -> None:
+    ids = [rig.upload(f"{number}.jpg").item_id for number in range(5)]
+    rig.upload("sound.mp3", pb.MEDIA_KIND_AUDIO)
+    assert await rig.catalogue.searchable(-1, 3) == ids[:3]
+    assert await rig.catalogue.searchable(ids[2], 3) == ids[3:]
+
+
+async def test_a_vector_is_told_and_frames_get_ids_that_stay(rig: Rig) -> None:
+    photo, film = rig.upload("a.jpg"), rig.upload("a.mp4", pb.MEDIA_KIND_VIDEO)
+    await rig.catalogue.embedded([photo.item_id, 999_999])
+    assert (await rig.catalogue.items([photo.item_id]))[photo.item_id].embedded
+    picture = Image.new("RGB", (4, 3))
+    stills = [Still(at_s, picture, 4, 3) for at_s in (0.0, 2.5, 7.0)]
+    ids = await rig.catalogue.frame_ids(film.item_id, stills)
+    assert ids[0] == film.item_id
+    assert len(set(ids)) == 3
+    assert await rig.catalogue.frame_ids(film.item_id, stills) == ids
+    assert await rig.catalogue.frame_ids(film.item_id, stills[:2]) == ids[:2]
+    assert await rig.catalogue.frame_ids(999_999, stills) == []
+
+
+async def test_words_find_items_of_a_collection(rig: Rig) -> None:
+    photo = rig.upload("sunset over the harbour.jpg")
+    rig.upload("cat.jpg")
+    found = await rig.catalogue.find(rig.collection.id, "harbour", 10)
+    assert [*found] == [photo.item_id]
+    assert found[photo.item_id] > 0
+    assert await rig.catalogue.find(999_999, "harbour", 10) == {}
+
+
+async def test_a_catalogue_that_is_away_is_named(tmp_path: Path) -> None:
+    async with open_channel(f"unix:{tmp_path}/nobody.sock", marked=False) as channel:
+        catalogue = RemoteCatalogue(channel, lambda place: None)  # type: ignore[arg-type,return-value]
+        with pytest.raises(CatalogueUnavailable, match="not available"):
+            await catalogue.items([1])
