@@ -116,6 +116,57 @@ def test_the_catalogue_over_a_real_socket(tmp_path: Path) -> None:
         assert service.GetIndexing(pb.GetIndexingRequest(), timeout=5) == pb.Indexing()
 
 
+def test_search_asks_and_tells_over_a_real_socket(tmp_path: Path) -> None:
+    with process(tmp_path) as (channel, _):
+        service = stub(channel)
+        collection = service.CreateCollection(pb.CreateCollectionRequest(name="Mine"), timeout=5)
+        facts = pb.Facts(size_bytes=5)
+        upload = pb.AddUploadRequest(
+            collection="mine", name="a.jpg", kind=pb.MEDIA_KIND_IMAGE, sha256=b"1" * 32, facts=facts
+        )
+        added = service.AddUpload(upload, timeout=5)
+        service.AddTag(pb.TagRequest(uuid=added.uuid, label="color", value="red"), timeout=5)
+        listed = service.ListSearchable(pb.ListSearchableRequest(limit=10), timeout=5)
+        assert list(listed.ids) == [added.item_id]
+        service.SetEmbedded(pb.SetEmbeddedRequest(media_ids=[added.item_id, 99], embedded=True), timeout=5)
+        assert service.CountItems(pb.CountItemsRequest(collection="mine"), timeout=5).count == 1
+        (found,) = service.GetFacts(pb.GetFactsRequest(media_ids=[99, added.item_id]), timeout=5).facts
+        assert (found.media_id, found.kind, found.blob, found.listed, found.embedded) == (
+            added.item_id, pb.MEDIA_KIND_IMAGE, (b"1" * 32).hex(), True, True,
+        )  # fmt: skip
+        assert (found.collection_id, found.WhichOneof("pixels"), found.HasField("duration_s")) == (
+            collection.id, "blob", False,
+        )  # fmt: skip
+        sets = service.ListTagsets(pb.ListTagsetsRequest(collection="mine"), timeout=5)
+        (color,) = (one.relative_id for one in sets.tagsets if one.name == "color")
+        between = pb.TagChoice(tagset_id=color, is_range=True, lower=pb.Value(text="r"), upper=pb.Value(text="s"))
+        beyond = pb.TagChoice(tagset_id=color, is_range=True, lower=pb.Value(whole=1))
+        named = pb.TagChoice(tagset_id=color, tag_ids=found.tag_ids)
+        choices = pb.FindTagsRequest(collection="mine", choices=[between, beyond, named])
+        red, none, same = (list(one.ids) for one in service.FindTags(choices, timeout=5).by_choice)
+        assert red == same
+        assert set(red) <= set(found.tag_ids)
+        assert (len(red), none) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("method", "request_"),
+    [
+        ("GetFacts", pb.GetFactsRequest(media_ids=range(1001))),
+        ("SetEmbedded", pb.SetEmbeddedRequest(media_ids=range(1001))),
+        ("ListSearchable", pb.ListSearchableRequest(limit=0)),
+        ("ListSearchable", pb.ListSearchableRequest(limit=10_001)),
+        ("FindTags", pb.FindTagsRequest(collection="mine", choices=[pb.TagChoice(is_range=True, lower=pb.Value())])),
+    ],
+)
+def test_search_is_told_what_it_asks_wrongly(tmp_path: Path, method: str, request_: Any) -> None:
+    with process(tmp_path) as (channel, _):
+        stub(channel).CreateCollection(pb.CreateCollectionRequest(name="Mine"), timeout=5)
+        with pytest.raises(grpc.RpcError) as refused:
+            getattr(stub(channel), method)(request_, timeout=5)
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_a_key_is_shown_once_and_known_until_revoked(tmp_path: Path) -> None:
     with process(tmp_path) as (channel, _):
         service = stub(channel)
