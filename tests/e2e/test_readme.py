@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from api import Api
 from make_media import make_library
 from PIL import Image
-from stack import REPOSITORY, Stack, wait_until
+from stack import REPOSITORY, Stack, running_stack, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -96,3 +99,40 @@ def test_the_readmes_lines_of_the_other_dialects_are_answered(own_stack: Stack, 
     assert len(listed["media"]) == 2
     assert uploaded["success"]
     assert wickson["data"]["items"][0]["file_info"]["filename"] == "hills.heic"
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(not os.environ.get("CI") and find_spec("torch") is None, reason="the models are not installed")
+def test_the_readmes_search_finds_the_cat_without_a_download(tmp_path: Path) -> None:
+    photographs = tmp_path / "photographs"
+    with running_stack(tmp_path / "state", environment={"FRAMEWELL_ENCODER": "offline"}) as stack:
+        script = block("search")
+        for ours, here in (
+            (ADDRESS, f"API={stack.url}\n"),
+            ("$PWD/demo/state", str(stack.state_dir)),
+            ("$PWD/demo/photographs", str(photographs)),
+            ("demo/photographs", str(photographs)),
+            (".venv/bin/python", sys.executable),
+            (".venv/bin/framewell", f"{sys.executable} -m gateway.command"),
+        ):
+            assert ours in script
+            script = script.replace(ours, here)
+
+        ended = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+
+        assert ended.returncode == 0, ended.stderr
+        added, jobs, found, like = (json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{"))
+        assert added["addedPath"] == str(photographs)
+        assert jobs["encoder"]["state"] in ("loading", "ready")
+        assert [item["name"] for item in found["media"]] == ["chelsea.png"]
+        with closing(Api(stack.url)) as api:
+            cup = api.get("/api/resolve", path=str(photographs / "coffee.png")).json()["itemId"]
+            assert like["suggestions"][0] == cup
+            assert api.jobs()["encoder"]["name"] == "offline"

@@ -14,7 +14,7 @@ from gateway.dialects import Dialect, dialect_of
 
 FEED = Feed(json.loads(Path(os.environ["SCHEMA_POOLS"]).read_text(encoding="utf-8")))
 #: Beyond these a 503 would say that something broke.
-DOCUMENTED_503 = ("semantic search is not available", "not built yet", "cannot be deleted yet")
+DOCUMENTED_503 = ("semantic search is not available",)
 _ERROR_KEYS = {
     Dialect.MEDIAREVIEWER: ["error"],
     Dialect.PLATFORM: ["error"],
