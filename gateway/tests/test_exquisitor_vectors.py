@@ -160,7 +160,6 @@ def two_tables(file: Path) -> Path:
         ("v.npy", broken, "cannot be read"),
         ("v.npy", pickled, "cannot be read"),
         ("v.zarr", lambda file: (file.mkdir(), file)[1], "cannot be read"),
-
         ("v.zarr", two_tables, "holds 2 tables"),
         ("v.npy", lambda file: saved(file, np.zeros(5, np.float32)), "holds no vectors"),
         ("v.npy", lambda file: saved(file, np.zeros((5, 0), np.float32)), "holds no vectors"),
