@@ -42,6 +42,7 @@ test: $(STAMP) ## all tests, in two lanes side by side
 
 chaos: $(STAMP) ## kill every process in turn, 50 times over, in the middle of a review
 	CHAOS_ROUNDS=50 $(BIN)/python -m pytest tests/e2e/test_chaos.py
+	EMBEDDING_KILLS=20 $(BIN)/python -m pytest tests/e2e/test_embedding.py -k killed
 
 schema: $(STAMP) ## ten thousand requests made from /openapi.json
 	$(BIN)/python -m pytest tests/schema
