@@ -131,7 +131,7 @@ def served(work: Path, *arguments: str | Path) -> Iterator[tuple[search_pb2_grpc
 def with_words_and_pictures(stub: search_pb2_grpc.SearchServiceStub) -> None:
     """What a model's memory grows with: the largest batches there are."""
     numbers, file = np.random.default_rng(3), BytesIO()
-    Image.fromarray(numbers.integers(0, 255, (1200, 1600, 3), np.uint8)).save(file, "JPEG")
+    Image.fromarray(numbers.integers(0, 255, (75, 100, 3), np.uint8)).resize((1600, 1200)).save(file, "JPEG")
     for _ in range(3):
         stub.EmbedPictures(pb.EmbedPicturesRequest(pictures=[file.getvalue()] * 64))
         stub.EmbedTexts(pb.EmbedTextsRequest(texts=[f"a photo of {numbers.integers(10**9)}" for _ in range(1000)]))

@@ -29,7 +29,7 @@ KINDS: Final = 50
 #: Softens the classifier, which is surer of itself than it is right, above all of things it never saw.
 TEMPERATURE: Final = 1.5
 _MEANINGS: Final = "data/imagenet_meanings.npy"
-#: Pictures through the network at a time: more gain nothing on a processor and cost memory.
+#: Pictures or texts through a network at a time: more gain nothing on a processor and cost memory.
 _AT_ONCE: Final = 16
 
 
@@ -64,7 +64,8 @@ class OfflineEncoder:
     def texts(self, batch: Sequence[str]) -> Vector:
         if not batch:
             return np.zeros((0, DIMENSIONS), np.float32)
-        return unit(self._words.encoded(batch) - self._middle)
+        parts = [self._words.encoded(batch[start : start + _AT_ONCE]) for start in range(0, len(batch), _AT_ONCE)]
+        return unit(np.concatenate(parts) - self._middle)
 
     def _likelihoods(self, batch: Sequence[Image.Image]) -> Vector:
         pixels = torch.from_numpy(np.stack([_prepared(image, self._side_px) for image in batch])).to(self._device)
