@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from api import eventually, query
+from framewell_client import Framewell
 from search_service.shapes import COLOURS, SHAPES, caption, drawn
 from stack import REPOSITORY, Stack, running_stack
 
@@ -316,6 +317,47 @@ def test_objects_are_cut_out_found_by_their_looks_and_clustered(library: Library
         assert {library.shown[name] for name in members} == {one["label"]}
         assert one["size"] == len(members)
         assert set(library.names(clusterId=one["id"], q="a red circle", minScore=-1)) == set(members)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["%00", "%F0%9F%90%88", "%ED%A0%80", "%FF", '"', "*%20OR%20(", "a%22%20NEAR/3%20b", "-", "x" * 1000, "%E2%80%AE"],
+)
+def test_odd_words_are_words(library: Library, words: str) -> None:
+    answer = library.call("GET", f"/api/dataset/{library.dataset}/media?q={words}&minScore=-1&limit=3")
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["media"]) == 3
+    assert library.call("GET", f"/api/search?q={words}&limit=3").status_code == 200
+
+
+@pytest.mark.parametrize("image", ["", "data:image/png;base64,", "data:image/svg+xml;base64,PHN2Zy8+", "x" * 100])
+def test_what_is_no_picture_is_400(library: Library, image: str) -> None:
+    for task in ("embed", "tag"):
+        answer = library.call("POST", f"/api/ai/{task}", json={"image": image, "options": ["a", "b"]})
+        assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_PARAMETER")
+
+
+def test_the_python_client_searches(library: Library) -> None:
+    words = "a blue circle"
+    with Framewell(library.stack.url, library.key) as client:
+        core = client.coreviz
+        page = core.media_page(library.dataset, 3, q=words)
+        assert library.shown[page.media[0].name] == words
+        assert page.media[0].score is not None
+        assert [one.id for one in core.media(library.dataset, 2, q=words, min_score=page.media[2].score or 0.0)] == [
+            one.id for one in page.media
+        ]
+        (organization,) = core.organizations()
+        (found,) = core.search(organization.id, words, 1)
+        assert (found.media.name, found.rank) == (page.media[0].name, page.media[0].score)
+        assert found.ranking_metrics.total_rank == found.rank
+        alike = core.media_page(library.dataset, 1, similar_to_object_id=page.media[0].frame_object_id or "")
+        assert library.shown[alike.media[0].name] == words
+        assert len(core.embed(text=words)) == 64
+        listed = client.wickson.media_page(page_size=1, include_vectors=True, media_type="image")
+        assert [set(one.vectors or {}) for one in listed.items] == [{"clip"}]
+        jobs = client.platform.jobs()
+        assert (jobs.encoder.state, jobs.queues["embed"].paused) == ("ready", False)
 
 
 def test_embedding_waits_while_it_is_held_back(library: Library) -> None:
