@@ -77,6 +77,7 @@ ELSEWHERE = (
     ("/api/folder", {"path": "folder_paths"}),
     ("/api/upload/", {"path": "folder_paths"}),
     ("/exq/item/excluded", {"media_id": "items"}),
+    ("/exq/search/", {"pos": "items", "neg": "items", "seen": "items", "excluded": "items", "id": "tagsets"}),
     ("/api/folders", {"path": "directories"}),
     ("/api/review-paths", {"path": "roots"}),
     ("/api/media-items/batch", {"paths": "files"}),

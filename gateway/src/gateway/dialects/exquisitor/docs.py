@@ -131,9 +131,11 @@ FACETED: Final = _search(
     {"offset": 0},
     {"offset": 0, "total": 2},
 )
-IMAGE: Final = _search(
-    "The items most like an image", "image", {"image_b64": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYA"}
+#: One red pixel.
+_PICTURE: Final = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4IScHAAK2AQU0pnWqAAAAAElFTkSuQmCC"
 )
+IMAGE: Final = _search("The items most like an image", "image", {"image_b64": _PICTURE})
 TEMPORAL: Final = _search(
     "Groups in which the queries match one after another: the best item of each",
     "temporal",
