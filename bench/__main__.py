@@ -1,8 +1,8 @@
 """`python -m bench [name...] [--json FILE]`: measure, print one table; exit code 1 when a row is not reached.
 
-Names: starts, pages, workers, catalogue, vectors, feedback, offline, search, items, indexing, deeds, thumbnails. All of
-them when none is given. Quiet the machine first, and have wrk installed: the client in Python that stands in for it is
-slower than what it measures.
+Names: starts, pages, workers, catalogue, vectors, feedback, offline, embedding, search, items, indexing, deeds,
+thumbnails. All of them when none is given. Quiet the machine first, and have wrk installed: the client in Python that
+stands in for it is slower than what it measures.
 """
 
 from __future__ import annotations
@@ -15,7 +15,20 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from bench import catalogue, deeds, feedback, indexing, items, offline, pages, process, search_http, thumbnails, vectors
+from bench import (
+    catalogue,
+    deeds,
+    embedding,
+    feedback,
+    indexing,
+    items,
+    offline,
+    pages,
+    process,
+    search_http,
+    thumbnails,
+    vectors,
+)
 from bench.product import Product
 from bench.table import Row, as_json, as_text
 
@@ -28,6 +41,7 @@ _ALONE: Final = {
     "vectors": vectors.measure,
     "feedback": feedback.measure,
     "offline": offline.measure,
+    "embedding": embedding.measure,
     "search": search_http.measure,
     "items": items.measure,
     "indexing": indexing.measure,

@@ -100,6 +100,10 @@ class Product:
     def total_rss_bytes(self) -> int:
         return sum(self.rss_bytes().values())
 
+    def socket(self, name: str) -> str:
+        """Where a service listens, as gRPC has it."""
+        return str(self._facts()["sockets"][name])
+
     def cpu_s(self, prefix: str) -> float:
         """Processor time used so far by the services whose name begins so, their children included."""
         total = 0.0
