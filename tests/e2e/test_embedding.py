@@ -202,6 +202,7 @@ def test_killed_again_and_again_every_frame_has_one_vector_in_the_end(tiny: Stac
     assert points_of(tiny.state_dir) == sorted(frames)
 
 
+@pytest.mark.alone
 def test_what_is_tagged_moved_or_trashed_is_so_in_search_within_two_seconds_however_much_waits(
     tiny: Stack, tmp_path: Path
 ) -> None:
