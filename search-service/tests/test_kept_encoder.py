@@ -117,6 +117,29 @@ async def test_a_model_that_fails_is_let_go_and_loaded_again(failure: Exception)
     await kept.close()
 
 
+async def test_a_model_that_comes_back_as_another_gives_nobody_vectors_of_the_wrong_space() -> None:
+    clock, made = Clock(), []
+
+    def load() -> Letters:
+        made.append(Letters())
+        made[-1].space = f"letters-{len(made)}"  # trained again meanwhile
+        return made[-1]
+
+    kept = KeptEncoder([("letters", load)], clock)
+    picture = Image.new("RGB", (3, 4))
+    assert (await kept.images([picture], "letters-1")).tolist() == [[3, 4]]
+    assert (await kept.texts(["a"], "letters-1")).tolist() == [[1, 1]]
+    made[0].fails_with = MemoryError()
+    with pytest.raises(EncoderUnavailable, match="memory"):
+        await kept.images([picture], "letters-1")
+    clock.now += RETRY_S
+    for asked in (kept.images([picture], "letters-1"), kept.texts(["a"], "letters-1")):
+        with pytest.raises(EncoderUnavailable, match="was changed"):
+            await asked
+    assert (await kept.images([picture], "letters-2")).tolist() == [[3, 4]]
+    await kept.close()
+
+
 async def test_a_text_is_encoded_once_and_answers_keep_their_order() -> None:
     letters = Letters()
     kept = KeptEncoder([("letters", lambda: letters)])
