@@ -25,6 +25,7 @@ from search_service.domain.agreement import Agreement, OpenStore, payloads_of
 from search_service.domain.errors import (
     CatalogueUnavailable,
     EncoderUnavailable,
+    NoSuchVectors,
     OutOfReach,
     StoreUnavailable,
     UnreadablePicture,
@@ -291,7 +292,7 @@ class Embedding(Generic[P]):
             await self._park(jobs, error.message)
         except OutOfReach as error:
             await self._put_back(jobs, error.message)
-        except (EncoderUnavailable, StoreUnavailable, CatalogueUnavailable, OSError) as error:
+        except (EncoderUnavailable, StoreUnavailable, NoSuchVectors, CatalogueUnavailable, OSError) as error:
             # No fault of the items: they stay in hand, and everything behind them waits.
             logger.warning("embedding waits: %s", error)
             await asyncio.sleep(_LATER_S)
