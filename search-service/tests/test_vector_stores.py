@@ -60,6 +60,8 @@ async def test_vectors_come_back_at_unit_length_and_payloads_as_they_were(store:
     assert vectors[2].dtype == np.float32
     np.testing.assert_allclose(vectors[2], [0, 1, 0], atol=1e-6)
     assert await store.payloads("animals", [1, 99]) == {1: {"tags": [1, 2], "kind": "image", "created": 10}}
+    assert await store.payloads("animals", [1, 99], ("kind", "created")) == {1: {"kind": "image", "created": 10}}
+    assert await store.payloads("animals", [1], ("unheard",)) == {1: {}}
     assert await store.vectors("animals", []) == {}
 
 

@@ -235,7 +235,8 @@ class Searching:
             wanted *= 2
 
     async def _items(self, hits: Sequence[Hit], place: str = "") -> list[int]:
-        payloads = await self._store.payloads(place or self._vectors, [hit.point_id for hit in hits])
+        ids = [hit.point_id for hit in hits]
+        payloads = await self._store.payloads(place or self._vectors, ids, (points.ITEM,))
         # Deleted between the two questions: the point's own id is as good as any, and hydrating finds nothing.
         return [_whole(payloads.get(hit.point_id, {}).get(points.ITEM), hit.point_id) for hit in hits]
 
@@ -272,7 +273,9 @@ class Searching:
             return {}
         place = place or self._vectors
         ids = await self._store.ids(place, both(filter, Has(points.ITEM, frozenset(item_ids))))
-        vectors, payloads = await asyncio.gather(self._store.vectors(place, ids), self._store.payloads(place, ids))
+        vectors, payloads = await asyncio.gather(
+            self._store.vectors(place, ids), self._store.payloads(place, ids, (points.ITEM,))
+        )
         owners = {key: _whole(payload.get(points.ITEM), key) for key, payload in payloads.items()}
         cosines = {key: float(vector @ unit(target)) for key, vector in vectors.items()}
         return fusion.by_item(cosines, owners)

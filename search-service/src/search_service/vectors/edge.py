@@ -171,9 +171,9 @@ class EdgeStore:
         records = await self._read_from(name, lambda shard: shard.retrieve(wanted, False, True))
         return {int(record.id): np.asarray(record.vector, np.float32) for record in records}
 
-    async def payloads(self, name: str, ids: Sequence[int]) -> dict[int, Payload]:
+    async def payloads(self, name: str, ids: Sequence[int], fields: Sequence[str] = ()) -> dict[int, Payload]:
         wanted: list[engine.PointId] = list(ids)
-        records = await self._read_from(name, lambda shard: shard.retrieve(wanted, True, False))
+        records = await self._read_from(name, lambda shard: shard.retrieve(wanted, list(fields) or True, False))
         return {int(record.id): record.payload or {} for record in records}
 
     async def count(self, name: str, filter: Filter = EVERYTHING) -> int:

@@ -91,9 +91,13 @@ class MemoryStore:
         there = self._of(name)
         return {key: there.vectors[key] for key in ids if key in there.vectors}
 
-    async def payloads(self, name: str, ids: Sequence[int]) -> dict[int, Payload]:
+    async def payloads(self, name: str, ids: Sequence[int], fields: Sequence[str] = ()) -> dict[int, Payload]:
         there = self._of(name)
-        return {key: there.payloads[key] for key in ids if key in there.payloads}
+        return {
+            key: {name: value for name, value in there.payloads[key].items() if not fields or name in fields}
+            for key in ids
+            if key in there.payloads
+        }
 
     async def count(self, name: str, filter: Filter = EVERYTHING) -> int:
         return len(self._of(name).passing(filter))

@@ -182,9 +182,9 @@ class QdrantStore:
             records = await self._client.retrieve(self._prefix + name, list(ids), with_payload=False, with_vectors=True)
         return {int(record.id): np.asarray(record.vector, np.float32) for record in records}
 
-    async def payloads(self, name: str, ids: Sequence[int]) -> dict[int, Payload]:
+    async def payloads(self, name: str, ids: Sequence[int], fields: Sequence[str] = ()) -> dict[int, Payload]:
         async with self._asked(name):
-            records = await self._client.retrieve(self._prefix + name, list(ids), with_payload=True)
+            records = await self._client.retrieve(self._prefix + name, list(ids), with_payload=list(fields) or True)
         return {int(record.id): record.payload or {} for record in records}
 
     async def count(self, name: str, filter: Filter = EVERYTHING) -> int:
