@@ -85,13 +85,13 @@ class Things:
 
     def _passing(self, request: metadata_pb2.ListPassingRequest) -> metadata_pb2.PassingItems:
         root = json.loads(request.filters_json)["root"]
-        groups = {thing.group for thing in self.things if thing.id in request.excluded and thing.group}
+        excluded = {*request.excluded}
+        gone = {*request.seen, *excluded}
+        groups = {thing.group for thing in self.things if thing.id in excluded and thing.group} | excluded
         ids = [
             thing.id
             for thing in self.things
-            if thing.id not in {*request.seen, *request.excluded}
-            and thing.group not in {*groups, *request.excluded}
-            and (root is None or self.passes(thing, root))
+            if thing.id not in gone and thing.group not in groups and (root is None or self.passes(thing, root))
         ]
         page = ids[request.offset : request.offset + request.limit]
         return metadata_pb2.PassingItems(relative_ids=page, total=len(ids))
@@ -99,12 +99,14 @@ class Things:
     def _kept(self, scope: search_pb2.Scope, without: set[int]) -> list[Thing]:
         assert scope.collection_id == COLLECTION_ID
         assert not scope.HasField("filter") or scope.filter.WhichOneof("node"), "it says something"
-        groups = {thing.group for thing in self.things if BASE + thing.id in scope.excluded and thing.group}
-        groups |= {one - BASE for one in scope.excluded}
+        excluded = {*scope.excluded}
+        gone = {*scope.seen, *excluded, *without}
+        groups = {thing.group for thing in self.things if BASE + thing.id in excluded and thing.group}
+        groups |= {one - BASE for one in excluded}
         return [
             thing
             for thing in sorted(self.things, key=lambda one: (one.place, one.id))
-            if BASE + thing.id not in {*scope.seen, *scope.excluded, *without}
+            if BASE + thing.id not in gone
             and thing.group not in groups
             and (not scope.HasField("filter") or self._matches(thing, scope.filter))
         ]

@@ -289,9 +289,20 @@ async def test_ten_thousand_value_ids_pass_and_one_more_is_400(exq: httpx.AsyncC
     assert "10000" in refused(await sent(exq, "clip", filters={"root": root}), 400)
 
 
-async def test_ten_thousand_expressions_are_400(exq: httpx.AsyncClient) -> None:
-    root = {"operator": "OR", "children": [leaf(value_ids=[])] * 10_000}
-    refused(await sent(exq, "clip", filters={"root": root}), 400)
+async def test_ten_thousand_leaves_of_an_id_each_pass_and_twenty_thousand_expressions_do_not(
+    exq: httpx.AsyncClient, metadata: FakeMetadata, search: FakeSearch, things: Things
+) -> None:
+    some = [leaf(value_ids=[2 + 3 * (number % 8)]) for number in range(10_000)]
+    root = {"operator": "OR", "children": some}
+    assert await found(exq, "clip", n=1000, filters={"root": root}) == things.best(
+        lambda thing: things.passes(thing, root), 1000
+    )
+    assert len(metadata.last("FindTags").choices) == 1
+    assert len(search.last("FindNearest").scope.filter.any.parts) == 1
+
+    refused(
+        await sent(exq, "clip", filters={"root": {"operator": "OR", "children": [leaf(value_ids=[])] * 20_000}}), 400
+    )
 
 
 async def test_a_bound_beyond_64_bits_is_beyond_all_values(exq: httpx.AsyncClient, things: Things) -> None:

@@ -16,8 +16,8 @@ from metadata_service.domain.tags import Value
 
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 10_000
-#: Leaves and groups.
-MAX_NODES: Final = 10_000
+#: Leaves and groups: as many leaves as there may be ids, and groups round them.
+MAX_NODES: Final = 20_000
 
 
 class Sort(IntEnum):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from media_proto import metadata_pb2, search_pb2
@@ -14,8 +14,8 @@ from gateway.errors import Failure, invalid
 
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 10_000
-#: Leaves and groups; a filter of the page has a handful.
-MAX_NODES: Final = 10_000
+#: Leaves and groups: as many leaves as there may be ids, and groups round them.
+MAX_NODES: Final = 20_000
 _INT64: Final = 2**63
 _OPERATORS: Final = {True: "AND", False: "OR"}
 
@@ -171,12 +171,49 @@ def leaves(tree: Expression) -> Iterator[Values | Range]:
         yield tree
 
 
-def choice_out(leaf: Values | Range) -> metadata_pb2.TagChoice:
-    """What the catalogue is asked: which of its tags the leaf means."""
-    if isinstance(leaf, Values):
-        return metadata_pb2.TagChoice(tagset_id=leaf.tagset_id, tag_ids=leaf.tag_ids)
-    lower, upper = _value_out(leaf.lower), _value_out(leaf.upper)
-    return metadata_pb2.TagChoice(tagset_id=leaf.tagset_id, is_range=True, lower=lower, upper=upper)
+def questions(tree: Expression) -> list[Values | Range]:
+    """What the catalogue is asked for the tree: once for each tagset that ids are of, and once for each range."""
+    ids: dict[int, list[int]] = {}
+    ranges: dict[Range, None] = {}
+    for leaf in leaves(tree):
+        if isinstance(leaf, Values):
+            ids.setdefault(leaf.tagset_id, []).extend(leaf.tag_ids)
+        else:
+            ranges[replace(leaf, negated=False)] = None
+    return [*(Values(tagset_id, tuple(dict.fromkeys(of_set))) for tagset_id, of_set in ids.items()), *ranges]
+
+
+def choice_out(question: Values | Range) -> metadata_pb2.TagChoice:
+    """Which of its tags the catalogue is asked for."""
+    if isinstance(question, Values):
+        return metadata_pb2.TagChoice(tagset_id=question.tagset_id, tag_ids=question.tag_ids)
+    lower, upper = _value_out(question.lower), _value_out(question.upper)
+    return metadata_pb2.TagChoice(tagset_id=question.tagset_id, is_range=True, lower=lower, upper=upper)
+
+
+class Meant:
+    """The catalogue's tags that leaves mean."""
+
+    def __init__(self, base: int, asked: Sequence[Values | Range], answers: Iterable[Iterable[int]]) -> None:
+        """
+        Args:
+            base: the collection's, by which the catalogue's ids are greater.
+            asked: `questions`, each with its answer.
+        """
+        self._base = base
+        self._of_set: dict[int, frozenset[int]] = {}
+        self._within: dict[Range, list[int]] = {}
+        for question, answer in zip(asked, answers, strict=True):
+            if isinstance(question, Values):
+                self._of_set[question.tagset_id] = frozenset(answer)
+            else:
+                self._within[question] = sorted(set(answer))
+
+    def by(self, leaf: Values | Range) -> list[int]:
+        """Those that exist and are of the leaf's tagset."""
+        if isinstance(leaf, Range):
+            return self._within[replace(leaf, negated=False)]
+        return sorted({self._base + one for one in leaf.tag_ids} & self._of_set[leaf.tagset_id])
 
 
 def _value_out(bound: int | float | str | None) -> metadata_pb2.Value | None:
@@ -208,22 +245,31 @@ def _node_out(tree: Expression) -> dict[str, Any]:
     return {"kind": "leaf", "not_": negated, "filter": {"id": tagset_id, "constraint": constraint}}
 
 
-def filter_out(tree: Expression, meant: Iterator[Sequence[int]]) -> search_pb2.Filter:
-    """The tree as search evaluates it: an item's point carries its own tags and its group's.
-
-    Args:
-        meant: the tags of each leaf as the catalogue answers, in the order of `leaves`.
-    """
+def filter_out(tree: Expression, meant: Meant) -> search_pb2.Filter:
+    """The tree as search evaluates it: an item's point carries its own tags and its group's."""
     match tree:
         case Group(every, children, negated):
-            parts = search_pb2.Filters(parts=[filter_out(child, meant) for child in children])
-            made = search_pb2.Filter(all=parts) if every else search_pb2.Filter(any=parts)
+            parts = [filter_out(child, meant) for child in children]
+            made = (
+                search_pb2.Filter(all=search_pb2.Filters(parts=parts))
+                if every
+                else search_pb2.Filter(any=search_pb2.Filters(parts=_joined(parts)))
+            )
         case Values(_, tag_ids, every, negated) if every:
-            made = _all_of(len(set(tag_ids)), sorted(set(next(meant))))
+            made = _all_of(len(set(tag_ids)), meant.by(tree))
         case Values(_, _, _, negated) | Range(_, _, _, negated):
-            made = _any_of(next(meant))
+            made = _any_of(meant.by(tree))
     made.negated = negated
     return made
+
+
+def _joined(parts: Sequence[search_pb2.Filter]) -> list[search_pb2.Filter]:
+    """The same with all that only asks for some tag as one: thousands of leaves are one question to the index."""
+    plain = [part for part in parts if part.WhichOneof("node") == "has" and not part.negated]
+    if len(plain) < 2:
+        return list(parts)
+    others = [part for part in parts if part.WhichOneof("node") != "has" or part.negated]
+    return [_any_of(sorted({value for part in plain for value in part.has.values})), *others]
 
 
 def _any_of(tag_ids: Sequence[int]) -> search_pb2.Filter:

@@ -24,7 +24,7 @@ from gateway.answers import json_answer
 from gateway.bodies import BATCH_BYTES
 from gateway.catalogue import CatalogueClient
 from gateway.dialects.exquisitor import docs
-from gateway.dialects.exquisitor.filters import choice_out, filter_out, json_out, leaves
+from gateway.dialects.exquisitor.filters import Meant, choice_out, filter_out, json_out, questions
 from gateway.dialects.exquisitor.known import KnownCollections
 from gateway.dialects.exquisitor.requests import MAX_IDS, read_fields
 from gateway.dialects.exquisitor.search_requests import (
@@ -166,9 +166,11 @@ class Searches:
             excluded=_internal(collection, asked.excluded),
         )
         if asked.filters is not None:
-            choices = [choice_out(leaf) for leaf in leaves(asked.filters)]
-            meant = (await self._catalogue.tags_meant(asked.session.collection, choices)).by_choice if choices else ()
-            scope.filter.CopyFrom(filter_out(asked.filters, (one.ids for one in meant)))
+            wanted = questions(asked.filters)
+            choices = [choice_out(question) for question in wanted]
+            answer = (await self._catalogue.tags_meant(asked.session.collection, choices)).by_choice if choices else ()
+            meant = Meant(collection.id_base, wanted, (one.ids for one in answer))
+            scope.filter.CopyFrom(filter_out(asked.filters, meant))
         return scope
 
 
