@@ -330,10 +330,12 @@ async def test_a_bug_is_tried_five_times_and_then_parked() -> None:
 async def test_a_job_that_was_lost_again_and_again_is_parked_unseen() -> None:
     async with running() as rig:
         rig.catalogue.seals[1] = "first"
-        rig.queue.put(1, deliveries=6)
-        await rig.until_settled(1)
-        assert rig.queue.parked == {1: "It was given out 5 times and never finished."}
-        assert not rig.catalogue.loaded
+        rig.queue.put(1, deliveries=31)
+        rig.catalogue.seals[2] = "first"
+        rig.queue.put(2, deliveries=21)  # killed again and again
+        await rig.until_settled(2)
+        assert rig.queue.parked == {1: "It was given out 30 times and never finished."}
+        assert rig.catalogue.loaded == {2: 1}
 
 
 async def test_an_item_that_was_asked_for_many_times_at_once_is_embedded_once() -> None:

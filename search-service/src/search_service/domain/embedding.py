@@ -33,7 +33,7 @@ from search_service.domain.errors import (
 from search_service.domain.filters import Payload
 from search_service.domain.in_hand import InHand
 from search_service.domain.items import Catalogue, Item, Models, Space, Still
-from search_service.domain.jobs import MOST_DELIVERIES, Job, Jobs, pause_s
+from search_service.domain.jobs import MOST_DELIVERIES, MOST_LOST, Job, Jobs, pause_s
 from search_service.domain.points import Facts
 from search_service.domain.vectors import Point, Vector
 
@@ -162,7 +162,7 @@ class Embedding(Generic[P]):
 
     async def _look(self, jobs: Sequence[Job]) -> None:
         spaces = await self._models.filling()
-        for job in [job for job in jobs if job.deliveries > MOST_DELIVERIES]:
+        for job in [job for job in jobs if job.deliveries > MOST_LOST]:
             await self._park([job], f"It was given out {job.deliveries - 1} times and never finished.")
         jobs = self._in_hand.still(jobs)
         ids = [job.item_id for job in jobs]

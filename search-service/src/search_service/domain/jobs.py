@@ -7,6 +7,9 @@ from typing import Final, Protocol
 
 #: Times a job is given out before it is parked.
 MOST_DELIVERIES: Final = 5
+#: Times a job is given out that nobody ever settled. More than the above: files are decoded in processes of their own,
+#: so when this one dies it is hardly the item's fault, and a batch's other items are innocent for certain.
+MOST_LOST: Final = 30
 #: Seconds before a failed job is tried again, doubled each time: a disk that was pulled out has a minute to return.
 _FIRST_PAUSE_S: Final = 2.0
 _LONGEST_PAUSE_S: Final = 60.0
