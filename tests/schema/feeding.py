@@ -15,7 +15,7 @@ FED_PERCENT = 60
 
 #: And of a hundred optional parameters, as many are left out: with all of them at once little gets past the checks.
 LEFT_OUT_PERCENT = 50
-#: What needs vectors is refused before anything else is looked at, so these come seldom.
+#: While search is off, what needs vectors is refused before anything else is looked at, so these come seldom.
 SELDOM = ("q", "similarToObjectId", "include_vectors")
 SELDOM_PERCENT = 95
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,9 @@ RUN_S = 1200
 pytestmark = [pytest.mark.schema, pytest.mark.timeout(RUN_S + 60)]
 HERE = Path(__file__).parent
 LEAST_REQUESTS = 10_000
+#: Search answers, with a model that takes no time; where no models are installed, it says that it is off.
+TINY = f"open_clip:tiny-shapes/{HERE.parents[1] / 'search-service' / 'tests' / 'tiny' / 'tiny-shapes.pt'}"
+ENCODER = TINY if find_spec("torch") else "off"
 #: At the same time, each in a process of its own: making the requests is most of the work.
 SHARES = (("CoreViz", "Wickson"), ("MediaReviewer", "Platform"), ("Exquisitor",))
 
@@ -37,6 +41,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def world(home: Path, tmp_path: Path) -> Iterator[tuple[Stack, Pools]]:
     environment = {"HOME": str(home), "FRAMEWELL_ADMIN_KEY": ADMIN_KEY, "FRAMEWELL_RATE_LIMIT": "40/second"}
+    environment["FRAMEWELL_ENCODER"] = ENCODER
     with running_stack(tmp_path / "state", environment=environment) as stack:
         yield stack, make_world(stack, home)
 
