@@ -217,3 +217,11 @@ def test_too_few_vectors_make_no_cluster() -> None:
 
     assert clustered([], NONE, 2) == []
     assert clustered([1], rows(1, 1), 2) == []
+
+
+def test_the_least_cluster_is_a_pair_whoever_asks_for_less() -> None:
+    pytest.importorskip("sklearn")
+    from search_service.domain.clusters import clustered
+
+    vectors = np.repeat(rows(2, 3), 3, axis=0)
+    assert clustered(range(6), vectors, 1) == clustered(range(6), vectors, 2) != []

@@ -23,9 +23,10 @@ def clustered(ids: Sequence[int], vectors: Vector, min_size: int) -> list[Cluste
 
     Args:
         vectors: one row an id; the length of a row does not matter.
-        min_size: at least 2.
+        min_size: a cluster has two members anyway.
     """
-    if len(ids) < max(2, min_size):
+    min_size = max(2, min_size)
+    if len(ids) < min_size:
         return []
     from sklearn.cluster import HDBSCAN  # it takes a second to import
 
