@@ -164,6 +164,7 @@ class Rig:
         self.queue, self.catalogue, self.model, self.store = FakeQueue(), FakeCatalogue(), FakeModel("now"), store
         self.spaces = [self.model]
         self.unavailable = ""
+        self.looks_asked = 0
         self.agreement = Agreement(self.catalogue, self.opened)
         self.how = {"batch": 8, "longest_wait_s": 0.02} | how
         self.work = self.embedding()
@@ -178,6 +179,9 @@ class Rig:
         if self.unavailable:
             raise EncoderUnavailable(self.unavailable)
         return self.spaces
+
+    def ask(self) -> None:
+        self.looks_asked += 1
 
     def add(self, *ids: int, seal: str = "first") -> None:
         for item_id in ids:
@@ -377,7 +381,7 @@ async def test_while_another_model_is_filled_both_get_what_is_new_and_only_the_n
 
 async def test_what_is_trashed_while_its_picture_is_with_the_model_is_written_as_trashed() -> None:
     async with running() as rig:
-        lane = asyncio.create_task(FactsLane(changes := FakeQueue(), rig.agreement).run())
+        lane = asyncio.create_task(FactsLane(changes := FakeQueue(), rig.agreement, rig.ask).run())
         rig.model.gate.clear()
         rig.add(1, 2)
         await asyncio.sleep(0.1)
@@ -403,7 +407,7 @@ async def test_changes_reach_every_vector_of_an_item_of_every_model_and_those_of
         rig.catalogue.frames[1] = 3
         rig.add(1, 2)
         await rig.until_settled(2)
-        lane = asyncio.create_task(FactsLane(changes := FakeQueue(), rig.agreement).run())
+        lane = asyncio.create_task(FactsLane(changes := FakeQueue(), rig.agreement, rig.ask).run())
         rig.catalogue.tags[1] = [5]
         rig.catalogue.fails_with = [CatalogueUnavailable("Away."), KeyError("a bug")]
         del rig.catalogue.seals[2]
@@ -417,6 +421,36 @@ async def test_changes_reach_every_vector_of_an_item_of_every_model_and_those_of
             assert set(await rig.points(name)) == {1, 10_001, 20_001}
         order = (await rig.store.payloads("now", [20_001]))[20_001][points.ORDER]
         assert order == 2_000_007
+        lane.cancel()
+
+
+async def test_a_change_waits_as_long_as_store_or_catalogue_are_away() -> None:
+    async with running() as rig:
+        rig.add(1)
+        await rig.until_settled(1)
+        rig.catalogue.unlisted = {1}
+        away = [CatalogueUnavailable("Away."), StoreUnavailable("Away."), OSError("cut")]
+        rig.catalogue.fails_with = away * 4
+        lane = asyncio.create_task(FactsLane(changes := FakeQueue(), rig.agreement, rig.ask).run())
+        changes.put(1)
+        async with asyncio.timeout(10):
+            while not changes.done:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        assert await rig.store.ids("now", Has(points.LISTED, frozenset({0}))) == [1]
+        assert changes.given[-1].deliveries == 13
+        assert not rig.looks_asked
+        lane.cancel()
+
+
+async def test_a_change_that_fails_by_a_bug_is_left_to_a_look_at_everything() -> None:
+    async with running() as rig:
+        rig.catalogue.fails_with = [KeyError("a bug") for _ in range(5)]
+        lane = asyncio.create_task(FactsLane(changes := FakeQueue(), rig.agreement, rig.ask).run())
+        changes.put(1)
+        async with asyncio.timeout(10):
+            while not rig.looks_asked:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        assert (changes.done, changes.back) == ([1], [1] * 4)
         lane.cancel()
 
 

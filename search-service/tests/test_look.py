@@ -182,3 +182,16 @@ async def test_a_catalogue_that_is_away_is_asked_again_and_a_look_can_be_asked_f
         rig.look.ask()
         [job] = await rig.taken(1)
         assert job.item_id == 30
+
+
+async def test_a_look_that_is_asked_for_while_another_one_waits_is_made_as_well() -> None:
+    rig = Rig()
+    await rig.give("now", *rig.items_there)
+    rig.waiting = 1
+    async with looking(rig):
+        await asyncio.sleep(0.1)  # what is there agrees; the look waits for the queue
+        rig.unlisted = {5}
+        rig.look.ask()
+        rig.waiting = 0
+        await until(lambda: rig.told == ["now", "now"])
+    assert await rig.memory.ids("now", Has(points.LISTED, frozenset({0}))) == [5]

@@ -63,12 +63,16 @@ class Agreement:
 
 
 class FactsLane:
-    """Works through the jobs that say "what it can be filtered by changed", until cancelled. No job of it is parked:
-    the next change of the item writes all of it."""
+    """Works through the jobs that say "what it can be filtered by changed", until cancelled. No job of it is parked."""
 
-    def __init__(self, jobs: Jobs, agreement: Agreement) -> None:
+    def __init__(self, jobs: Jobs, agreement: Agreement, look: Callable[[], None]) -> None:
+        """
+        Args:
+            look: asks for a look at everything; it writes what was given up here.
+        """
         self._jobs = jobs
         self._agreement = agreement
+        self._look = look
 
     async def run(self) -> None:
         while True:
@@ -79,18 +83,28 @@ class FactsLane:
                     for job in jobs:
                         await job.done()
             except (ServiceError, OSError) as error:
+                # However long it takes: a change that is lost here leaves what was trashed to be found for ever.
                 logger.debug("changes wait: %s", error)
                 await self._put_back(jobs)
                 await asyncio.sleep(_LATER_S)
             except Exception:
                 logger.exception("changes cannot be written")
-                await self._put_back(jobs)
+                given_up = [job for job in jobs if job.deliveries >= MOST_DELIVERIES]
+                await self._put_back([job for job in jobs if job not in given_up])
+                await self._give_up(given_up)
                 await asyncio.sleep(_LATER_S)
 
     async def _put_back(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             with suppress(OSError, ServiceError):  # it comes again by itself
-                await (job.again(_LATER_S) if job.deliveries < MOST_DELIVERIES else job.done())
+                await job.again(_LATER_S)
+
+    async def _give_up(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            with suppress(OSError, ServiceError):
+                await job.done()
+        if jobs:
+            self._look()
 
 
 async def payloads_of(store: VectorStore, name: str, item_ids: Sequence[int]) -> dict[int, Payload]:

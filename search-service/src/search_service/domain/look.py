@@ -98,13 +98,14 @@ class Look:
         """Look when asked, and whenever other spaces are to be filled; until cancelled."""
         looked: set[str] = set()
         while True:
+            asked = self._asked.is_set()
+            self._asked.clear()  # who asks from now on is answered by the next look
             try:
                 spaces = {space.name for space in await self._models.filling()}
-                if self._asked.is_set():
+                if asked:
                     await self._agree()
-                if self._asked.is_set() or not spaces <= looked:
+                if asked or not spaces <= looked:
                     await self._quiet()
-                    self._asked.clear()
                     await self._look(sorted(spaces))
                     for name in sorted(spaces):
                         await self._covered(name)
@@ -114,6 +115,9 @@ class Look:
                 self._asked.set()
                 await asyncio.sleep(_LATER_S)
                 continue
+            except Exception:
+                self._asked.set()
+                raise
             with suppress(TimeoutError):
                 async with asyncio.timeout(_SPACES_S):
                     await self._asked.wait()
