@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 from search_service.domain import points
+from search_service.domain import searching as searching_module
 from search_service.domain.errors import UnknownItem
 from search_service.domain.filters import Has, Ids
 from search_service.domain.fusion import squashed
@@ -213,3 +214,18 @@ async def test_a_frame_that_was_seen_does_not_come_back(store: MemoryStore) -> N
     assert first.best_item_id not in second.item_ids
     assert await searching(store).in_order(Scope(1, seen=[7]), ["cat", "dog"], 10) == []
     assert await searching(store).in_order(Scope(1, excluded=[104]), ["cat", "dog"], 10) == []
+
+
+async def test_a_video_of_more_frames_than_a_store_gives_at_once_is_whole(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its best frames are the last ones by id.
+    frames = [point(100 + frame, axis(frame, 30 - frame), item=7, at=frame, group_ids=[70]) for frame in range(30)]
+    await store.upsert("now", [*frames, point(1, axis(1))])
+    monkeypatch.setattr(searching_module, "_PAGE", 10)
+
+    page = await searching(store, {7: 3.0}).paged(Scope(1), "cat", None, at_least=0, offset=0, limit=9, cap=1)
+    assert page.scored[0].item_id == 7
+    assert page.scored[0].score == pytest.approx(29 / np.hypot(29, 1) + squashed(3.0), abs=1e-5)
+    [match] = await searching(store).in_order(Scope(1), ["dog", "cat"], 10)
+    assert match.item_ids == (100, 129)

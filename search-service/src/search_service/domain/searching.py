@@ -6,7 +6,7 @@ Ids in requests and answers are items'; points are their frames. An item's score
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -25,6 +25,8 @@ _TEXT_CANDIDATES: Final = 1000
 _TEMPORAL_CANDIDATES: Final = 500
 #: The object model that is always there: what the encoder says of objects cut out of their pictures.
 OBJECTS: Final = "objects"
+#: Ids that a store gives at a time.
+_PAGE: Final = 10_000
 #: Twice what is wanted, since lots fall unevenly.
 _SPARE: Final = 2
 
@@ -272,35 +274,50 @@ class Searching:
         if not item_ids:
             return {}
         place = place or self._vectors
-        ids = await self._store.ids(place, both(filter, Has(points.ITEM, frozenset(item_ids))))
-        vectors, payloads = await asyncio.gather(
-            self._store.vectors(place, ids), self._store.payloads(place, ids, (points.ITEM,))
-        )
-        owners = {key: _whole(payload.get(points.ITEM), key) for key, payload in payloads.items()}
-        cosines = {key: float(vector @ unit(target)) for key, vector in vectors.items()}
-        return fusion.by_item(cosines, owners)
+        cosines: dict[int, float] = {}
+        async for ids in self._pages(place, both(filter, Has(points.ITEM, frozenset(item_ids)))):
+            vectors, payloads = await asyncio.gather(
+                self._store.vectors(place, ids), self._store.payloads(place, ids, (points.ITEM,))
+            )
+            owners = {key: _whole(payload.get(points.ITEM), key) for key, payload in payloads.items()}
+            of_page = {key: float(vector @ unit(target)) for key, vector in vectors.items()}
+            for item_id, cosine in fusion.by_item(of_page, owners).items():
+                cosines[item_id] = max(cosine, cosines.get(item_id, 0.0))
+        return cosines
+
+    async def _pages(self, place: str, filter: Filter) -> AsyncIterator[list[int]]:
+        """All ids that pass."""
+        after = -1
+        while page := await self._store.ids(place, filter, after=after, limit=_PAGE):
+            yield page
+            if len(page) < _PAGE:
+                return
+            after = page[-1]
 
     async def _members(self, filter: Filter, groups: set[int]) -> dict[int, list[int]]:
         """Points of each group that pass, in order of time."""
-        ids = await self._store.ids(self._vectors, both(filter, Has(points.GROUPS, frozenset(groups))))
-        payloads = await self._store.payloads(self._vectors, ids)
         members: dict[int, list[tuple[int, int]]] = {}
-        for key, payload in payloads.items():
-            for group in groups.intersection(_ids(payload.get(points.GROUPS))):
-                members.setdefault(group, []).append((_whole(payload.get(points.ORDER), 0), key))
+        async for ids in self._pages(self._vectors, both(filter, Has(points.GROUPS, frozenset(groups)))):
+            payloads = await self._store.payloads(self._vectors, ids, (points.GROUPS, points.ORDER))
+            for key, payload in payloads.items():
+                for group in groups.intersection(_ids(payload.get(points.GROUPS))):
+                    members.setdefault(group, []).append((_whole(payload.get(points.ORDER), 0), key))
         return {group: [key for _, key in sorted(listed)] for group, listed in members.items()}
 
     async def _exact_points(self, target: Vector, members: Mapping[int, Sequence[int]]) -> dict[int, float]:
         ids = sorted({key for listed in members.values() for key in listed})
-        vectors = await self._store.vectors(self._vectors, ids)
-        return {key: float(vector @ target) for key, vector in vectors.items()}
+        scores: dict[int, float] = {}
+        for start in range(0, len(ids), _PAGE):
+            vectors = await self._store.vectors(self._vectors, ids[start : start + _PAGE])
+            scores |= {key: float(vector @ target) for key, vector in vectors.items()}
+        return scores
 
     async def _sample(self, collection_id: int) -> Vector:
         """A random sample of a collection, the same as long as nothing is added: its lowest lots."""
         whole = points.within(collection_id)
         there = max(1, await self._store.count(self._vectors, whole))
         below = min(points.LOTS, _SPARE * feedback.SAMPLE * points.LOTS // there + 1)
-        ids = await self._store.ids(self._vectors, both(whole, points.lots_below(below)))
+        ids = [key async for page in self._pages(self._vectors, both(whole, points.lots_below(below))) for key in page]
         chosen = sorted(ids, key=lambda key: (points.lot(key), key))[: feedback.SAMPLE]
         vectors = await self._store.vectors(self._vectors, sorted(chosen))
         return np.stack([vectors[key] for key in sorted(vectors)]) if vectors else np.zeros((0, 0), np.float32)
