@@ -131,14 +131,22 @@ def nested(levels: int) -> dict[str, object]:
     return node
 
 
-def test_a_filter_may_have_so_many_levels_ids_and_expressions_and_no_more() -> None:
+def test_a_filter_may_have_so_many_levels_ids_ranges_and_expressions_and_no_more() -> None:
     def group(*children: dict[str, object]) -> dict[str, object]:
         return {"root": {"operator": "OR", "children": [*children]}}
 
     half = list(range(5000))
-    for fits in ({"root": nested(31)}, group(leaf(half), leaf(half)), group(*[leaf([1])] * 10_000)):
+    ranges: list[dict[str, object]] = [
+        {"filter": {"id": 1, "constraint": {"lower_bound": number}}} for number in range(101)
+    ]
+    for fits in ({"root": nested(31)}, group(leaf(half), leaf(half)), group(*[leaf([1])] * 10_000), group(*ranges[1:])):
         assert parsed(fits) is not None
-    for large in ({"root": nested(32)}, group(leaf(half), leaf([*half, 1])), group(*[leaf([])] * 20_000)):
+    for large in (
+        {"root": nested(32)},
+        group(leaf(half), leaf([*half, 1])),
+        group(*[leaf([])] * 20_000),
+        group(*ranges),
+    ):
         with pytest.raises(FilterTooLarge):
             parsed(large)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from metadata_service.domain.errors import FilterTooLarge
 from metadata_service.domain.filters import Range, Values
 from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.media import Collection, Facts, FileSeen, Imported, Kind, Marks, Upload
@@ -218,6 +219,11 @@ def test_the_tags_that_filters_mean_are_those_of_their_set(database: Database) -
     assert database.read(search_facts.tags_meant, theirs, choices) == [
         [tags["1"]], [tags["a"]], [], [], [tags["5"], tags["9"]], [tags["1"], tags["5"]], [], [],
     ]  # fmt: skip
+
+    every = Range(numbers, None, None)
+    assert len(database.read(search_facts.tags_meant, theirs, [every, every], 6)) == 2
+    with pytest.raises(FilterTooLarge):
+        database.read(search_facts.tags_meant, theirs, [every, every], 5)
 
 
 def test_moving_a_folder_tells_search_of_everything_in_it_at_once(database: Database, root: Collection) -> None:

@@ -305,6 +305,19 @@ async def test_ten_thousand_leaves_of_an_id_each_pass_and_twenty_thousand_expres
     )
 
 
+@pytest.mark.parametrize("strategy", ["clip", "faceted"])
+async def test_a_hundred_ranges_pass_and_one_more_is_400(
+    exq: httpx.AsyncClient, metadata: FakeMetadata, strategy: str
+) -> None:
+    root = {"operator": "OR", "children": [leaf(lower_bound=number) for number in range(100)]}
+    assert await found(exq, strategy, filters={"root": root})
+    asked = len(metadata.asked)
+
+    root["children"].append(leaf(lower_bound=100))  # type: ignore[attr-defined]
+    assert "100 ranges" in refused(await sent(exq, strategy, filters={"root": root}), 400)
+    assert {method for method, _ in metadata.asked[asked:]} <= {"GetCollection"}
+
+
 async def test_a_bound_beyond_64_bits_is_beyond_all_values(exq: httpx.AsyncClient, things: Things) -> None:
     everything = await found(exq, "clip", n=1000, filters={"root": leaf()})
     assert everything

@@ -16,6 +16,8 @@ from metadata_service.domain.tags import Value
 
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 10_000
+#: Each may mean every tag of a set, so they count apart from the ids.
+MAX_RANGES: Final = 100
 #: Leaves and groups: as many leaves as there may be ids, and groups round them.
 MAX_NODES: Final = 20_000
 
@@ -108,7 +110,7 @@ def parsed(filters: Mapping[str, Any]) -> Expression | None:
     """The expression of an `ActiveFilters` object; None for one without a root.
 
     Raises:
-        FilterTooLarge: it is not of the grammar, deeper than 32, or has more than 10,000 value ids.
+        FilterTooLarge: it is not of the grammar, deeper than 32, or has more than 10,000 value ids or 100 ranges.
     """
     root = filters.get("root")
     if root is None:
@@ -122,6 +124,7 @@ class _Counted:
 
     nodes: int = 0
     values: int = 0
+    ranges: int = 0
 
 
 def _expression(node: Any, depth: int, counted: _Counted) -> Expression:
@@ -153,6 +156,9 @@ def _leaf(leaf: Any, negated: bool, counted: _Counted) -> Expression:
         raise FilterTooLarge("A filter must have an id and a constraint.")
     tagset_id, constraint = _integer(leaf.get("id")), leaf["constraint"]
     if "value_ids" not in constraint:
+        counted.ranges += 1
+        if counted.ranges > MAX_RANGES:
+            raise FilterTooLarge(f"A filter may have {MAX_RANGES} ranges at most.")
         return Range(tagset_id, _bound(constraint, "lower_bound"), _bound(constraint, "upper_bound"), negated)
     ids = constraint["value_ids"]
     if not isinstance(ids, list):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from metadata_service.domain.errors import FilterTooLarge
 from metadata_service.domain.filters import Range, Values
 from metadata_service.domain.ids import INT64
 from metadata_service.domain.media import Collection, Kind, Marks, Source
@@ -20,6 +21,8 @@ from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.transaction import collection_of
 
 _HIDDEN: Final = int(Marks.GONE | Marks.EMPTIED)
+#: Tags that a filter may mean, all its choices together: what fits in an answer.
+MAX_MEANT: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +125,23 @@ def searchable(snapshot: Snapshot, after_id: int, limit: int) -> list[int]:
     return [node_id for (node_id,) in rows]
 
 
-def tags_meant(snapshot: Snapshot, collection: Collection, choices: Iterable[Values | Range]) -> list[list[int]]:
-    """For each choice its tags, sorted; what is no tag of the set is left out."""
-    return [sorted(_tags_of(snapshot.connection, collection, choice)) for choice in choices]
+def tags_meant(
+    snapshot: Snapshot, collection: Collection, choices: Iterable[Values | Range], most: int = MAX_MEANT
+) -> list[list[int]]:
+    """For each choice its tags, sorted; what is no tag of the set is left out.
+
+    Raises:
+        FilterTooLarge: together they mean more than `most`.
+    """
+    meant: list[list[int]] = []
+    left = most
+    for choice in choices:
+        tag_ids = sorted(_tags_of(snapshot.connection, collection, choice))
+        left -= len(tag_ids)
+        if left < 0:
+            raise FilterTooLarge(f"A filter may mean {most} tags at most.")
+        meant.append(tag_ids)
+    return meant
 
 
 def _tags_of(connection: sqlite3.Connection, collection: Collection, choice: Values | Range) -> Iterable[int]:

@@ -14,6 +14,8 @@ from gateway.errors import Failure, invalid
 
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 10_000
+#: Each may mean every tag of a set, so they count apart from the ids.
+MAX_RANGES: Final = 100
 #: Leaves and groups: as many leaves as there may be ids, and groups round them.
 MAX_NODES: Final = 20_000
 _INT64: Final = 2**63
@@ -74,6 +76,7 @@ class _Reader:
     def __init__(self) -> None:
         self._nodes = 0
         self._values = 0
+        self._ranges = 0
 
     def expression(self, node: Any, depth: int) -> Expression:
         if depth > MAX_DEPTH:
@@ -109,6 +112,9 @@ class _Reader:
         tagset_id, constraint = _id(leaf.get("id")), leaf["constraint"]
         ids = constraint.get("value_ids")
         if ids is None:
+            self._ranges += 1
+            if self._ranges > MAX_RANGES:
+                raise invalid("filters", f"A filter may have {MAX_RANGES} ranges at most.")
             return Range(tagset_id, _bound(constraint, "lower_bound"), _bound(constraint, "upper_bound"), negated)
         if not isinstance(ids, list):
             raise _unfit("The value_ids of a constraint must be a list of integers.")
