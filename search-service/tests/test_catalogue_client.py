@@ -124,6 +124,44 @@ async def test_words_find_items_of_a_collection(rig: Rig) -> None:
     assert await rig.catalogue.find(999_999, "harbour", 10) == {}
 
 
+class TwoRoots(metadata_pb2_grpc.MetadataServiceServicer):
+    """A file of a collection that is there, one of a collection whose folder is `/`, and one of none."""
+
+    async def GetFacts(self, request: pb.GetFactsRequest, context: object) -> pb.FactsList:
+        return pb.FactsList(
+            facts=[
+                pb.SearchFacts(media_id=key, collection_id=key, kind=pb.MEDIA_KIND_IMAGE, path=b"/photos/a.jpg")
+                for key in request.media_ids
+            ]
+        )
+
+    async def ListCollections(self, request: pb.ListCollectionsRequest, context: object) -> pb.ListCollectionsResponse:
+        given = [pb.Collection(id=1, root_path=b"/photos"), pb.Collection(id=2, root_path=b"/")]
+        return pb.ListCollectionsResponse(collections=given)
+
+
+async def test_a_file_of_a_collection_that_was_removed_a_moment_ago_is_not_opened(tmp_path: Path) -> None:
+    address, loaded = f"unix:{tmp_path}/metadata.sock", []
+
+    async def load(place: Place) -> Sequence[Still[Image.Image]]:
+        loaded.append(place)
+        return []
+
+    server = grpc.aio.server()
+    metadata_pb2_grpc.add_MetadataServiceServicer_to_server(TwoRoots(), server)
+    server.add_insecure_port(address)
+    await server.start()
+    async with open_channel(address, marked=False) as channel:
+        items = await RemoteCatalogue(channel, load).items([1, 2, 3])
+        assert items[3].load is None
+        for key in (1, 2):
+            opens = items[key].load
+            assert opens is not None
+            await opens()
+    await server.stop(None)
+    assert [(place.root, place.relative) for place in loaded] == [(b"/photos", b"a.jpg"), (b"/", b"photos/a.jpg")]
+
+
 async def test_a_catalogue_that_is_away_is_named(tmp_path: Path) -> None:
     async with open_channel(f"unix:{tmp_path}/nobody.sock", marked=False) as channel:
         catalogue = RemoteCatalogue(channel, lambda place: None)  # type: ignore[arg-type,return-value]

@@ -110,9 +110,11 @@ class RemoteCatalogue:
         match told.WhichOneof("pixels"):
             case "path":
                 collection = await self._collection(told.collection_id)
-                root = b"" if collection is None else collection.root_path.rstrip(b"/")
+                # Removed or moved a moment ago: its own job tells.
+                if collection is None:
+                    return None
+                root = collection.root_path.rstrip(b"/")
                 if not told.path.startswith(root + b"/"):
-                    # Removed or moved a moment ago: its own job tells.
                     return None
                 relative = told.path[len(root) + 1 :]
                 return Place(root or b"/", relative, form=form)
