@@ -375,6 +375,41 @@ async def test_edge_says_what_is_damaged(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_edge_that_fails_under_way_is_unavailable_and_not_a_bug(tmp_path: Path) -> None:
+    store = EdgeStore(tmp_path, INDEXES)
+    await small(store)
+    store._shards["animals"].close()  # what the engine raises then is what it raises for a full disk
+    point = Point(1, of(1, 0, 0), {})
+    for asked in (
+        store.upsert("animals", [point]),
+        store.set_payload("animals", {1: {"kind": "image"}}),
+        store.search("animals", of(1, 0, 0), 1),
+        store.count("animals"),
+        store.optimise("animals"),
+    ):
+        with pytest.raises(StoreUnavailable, match="cannot be used now"):
+            await asked
+    with pytest.raises(AttributeError):
+        await store.upsert("animals", [None])  # type: ignore[list-item]
+    store._shards.clear()
+    assert await store.count("animals") == 3
+    await store.close()
+
+
+async def test_edge_has_a_collection_only_when_it_could_be_listed(tmp_path: Path) -> None:
+    store = EdgeStore(tmp_path, INDEXES)
+    (tmp_path / "collections.new").mkdir()
+    with pytest.raises(StoreUnavailable, match="cannot be used now"):
+        await store.ensure("animals", DIMENSIONS)
+    assert await store.collections() == {}
+    (tmp_path / "collections.new").rmdir()
+    await small(store)
+    await store.close()
+    again = EdgeStore(tmp_path, INDEXES)
+    assert await again.count("animals") == 3
+    await again.close()
+
+
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         await connected("http://127.0.0.1:1", "", INDEXES)

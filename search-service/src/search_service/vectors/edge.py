@@ -13,13 +13,15 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
 import numpy as np
 import qdrant_edge as engine
+from media_common.errors import ServiceError
 
 from search_service.domain.errors import NoSuchVectors, StoreUnavailable, WrongDimensions
 from search_service.domain.filters import EVERYTHING, All, Any, Between, Filter, Has, Ids, Not, Payload, simplified
@@ -88,9 +90,14 @@ class EdgeStore:
         for field, kind in self._indexes.items():
             shard.update(engine.UpdateOperation.create_field_index(field, _KINDS[kind]))
         shard.flush()
-        self._shards[name] = shard
         self._dimensions[name] = dimensions
-        self._write()
+        try:
+            self._write()
+        except OSError:  # unlisted it would be gone after the next start
+            del self._dimensions[name]
+            shard.close()
+            raise
+        self._shards[name] = shard
 
     async def collections(self) -> Mapping[str, int]:
         return dict(self._dimensions)
@@ -189,7 +196,9 @@ class EdgeStore:
 
     async def optimise(self, name: str) -> None:
         shard = self._shard(name)
-        if await asyncio.get_running_loop().run_in_executor(self._optimiser, shard.optimize):
+        with _translated():
+            built = await asyncio.get_running_loop().run_in_executor(self._optimiser, shard.optimize)
+        if built:
             logger.info("built the index of %s: %s", name, shard.info())
 
     async def close(self) -> None:
@@ -206,10 +215,12 @@ class EdgeStore:
     # ---- the engine ----
 
     async def _written(self, work: Callable[..., None], *arguments: object) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._writer, work, *arguments)
+        with _translated():
+            await asyncio.get_running_loop().run_in_executor(self._writer, work, *arguments)
 
     async def _read_from(self, name: str, work: Callable[[engine.EdgeShard], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: work(self._shard(name)))
+        with _translated():
+            return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: work(self._shard(name)))
 
     def _update(self, name: str, operation: engine.UpdateOperation) -> None:
         shard = self._shard(name)
@@ -270,6 +281,19 @@ class EdgeStore:
         for place in (self._folder / "shards").iterdir():
             if place.name not in self._dimensions:
                 shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except ServiceError:
+        raise
+    except Exception as error:
+        if type(error) is not Exception and not isinstance(error, OSError):
+            raise  # a bug of ours: the engine raises nothing narrower than `Exception`, for a full disk too
+        logger.exception("the engine of vectors failed")
+        raise StoreUnavailable(f"The vectors cannot be used now: {error}.") from error
 
 
 def _filter(tree: Filter) -> engine.Filter | None:
