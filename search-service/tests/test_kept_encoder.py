@@ -70,6 +70,34 @@ async def test_the_first_candidate_that_loads_is_taken_and_the_others_reasons_ar
     await kept.close()
 
 
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (
+            RuntimeError("operator torchvision::nms does not exist\nDetails"),
+            "operator torchvision::nms does not exist.",
+        ),
+        (OSError("libgomp.so.1: cannot open shared object file"), "libgomp.so.1: cannot open shared object file."),
+        (AssertionError(), "AssertionError."),
+    ],
+)
+async def test_an_installation_that_does_not_fit_together_is_a_reason_like_others(
+    failure: Exception, said: str
+) -> None:
+    def load() -> Letters:
+        raise failure
+
+    kept = KeptEncoder([("clip", load), ("letters", Letters)])
+    assert (await kept.ready()).name == "letters"
+    assert (kept.status.state, kept.status.reason) == (State.READY, f"clip cannot be loaded: {said}")
+    await kept.close()
+    alone = KeptEncoder([("clip", load)])
+    with pytest.raises(EncoderUnavailable, match="cannot be loaded"):
+        await alone.ready()
+    assert (alone.status.state, alone.status.reason) == (State.UNAVAILABLE, f"clip cannot be loaded: {said}")
+    await alone.close()
+
+
 async def test_switched_off_it_says_so() -> None:
     kept = KeptEncoder(candidates("off"))
     assert kept.status.state is State.OFF

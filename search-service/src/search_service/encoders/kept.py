@@ -157,6 +157,10 @@ class KeptEncoder:
                     reasons.append(str(error) or "There is not enough memory.")
                     logger.warning("%s is not available: %s", called, reasons[-1])
                     continue
+                except Exception as error:  # an installation that does not fit together says so in many ways
+                    reasons.append(f"{called} cannot be loaded: {_first_line(error)}.")
+                    logger.exception("%s is not available", called)
+                    continue
                 logger.info("encoder: %s, %d dimensions", encoder.model, encoder.dimensions)
                 return encoder
             self._failed_at = self._clock()
@@ -176,6 +180,11 @@ class KeptEncoder:
             self._reason = f"The model failed: {(str(error) or 'not enough memory').splitlines()[0]}"
             logger.exception("the encoder failed and will be loaded again")
             raise EncoderUnavailable(self._reason) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _step_back() -> None:
