@@ -196,6 +196,25 @@ async def test_words_do_not_wait_behind_pictures() -> None:
     await kept.close()
 
 
+async def test_closed_it_answers_what_was_asked_before_and_refuses_the_rest() -> None:
+    going_on = threading.Event()
+
+    class Slow(Letters):
+        def images(self, batch: Sequence[Image.Image]) -> Vector:
+            assert going_on.wait(20)
+            return super().images(batch)
+
+    kept = KeptEncoder([("letters", Slow)])
+    await kept.ready()
+    asked = [asyncio.create_task(kept.images([Image.new("RGB", (width, 4))])) for width in (1, 2, 3)]
+    await asyncio.sleep(0.01)
+    await kept.close()
+    going_on.set()
+    assert [rows.tolist() for rows in await asyncio.gather(*asked)] == [[[1, 4]], [[2, 4]], [[3, 4]]]
+    with pytest.raises(EncoderUnavailable):
+        await kept.images([Image.new("RGB", (3, 4))])
+
+
 @pytest.mark.parametrize(
     ("setting", "tried"),
     [

@@ -142,8 +142,9 @@ class KeptEncoder:
         return encoder
 
     async def close(self) -> None:
+        """What was asked before is still answered: a cancelled future would look as if its asker was cancelled."""
         for threads in (self._for_images, self._for_texts):
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.shutdown(wait=False)
 
     async def _loaded(self) -> Encoder | None:
         """The first candidate that loads; what the others said is the reason."""
