@@ -29,6 +29,7 @@ class Thing:
     place: float  # a search for words finds the lowest first
     group: int | None = None
     tags: set[int] = field(default_factory=set)
+    has_vector: bool = True  # else search does not know it
 
 
 @dataclass
@@ -63,7 +64,12 @@ class Things:
 
     # --- as services ---
     def serve(self, metadata: FakeMetadata, search: FakeSearch) -> None:
-        metadata.answers.update(GetCollection=_collection, FindTags=self._found_tags, ListPassing=self._passing)
+        metadata.answers.update(
+            GetCollection=_collection,
+            FindTags=self._found_tags,
+            FindGroups=self._groups,
+            ListPassing=self._passing,
+        )
         search.answers.update(FindNearest=self._nearest, FindJudged=self._nearest, FindInOrder=self._in_order)
 
     def _found_tags(self, request: metadata_pb2.FindTagsRequest) -> metadata_pb2.FoundTags:
@@ -83,6 +89,13 @@ class Things:
             answer.by_choice.add(ids=[BASE + tag for tag in sorted(of_set)])
         return answer
 
+    def _groups(self, request: metadata_pb2.FindGroupsRequest) -> metadata_pb2.ItemIds:
+        assert request.collection == SLUG
+        asked = {*request.relative_ids}
+        return metadata_pb2.ItemIds(
+            ids=sorted({BASE + thing.group for thing in self.things if thing.id in asked and thing.group})
+        )
+
     def _passing(self, request: metadata_pb2.ListPassingRequest) -> metadata_pb2.PassingItems:
         root = json.loads(request.filters_json)["root"]
         excluded = {*request.excluded}
@@ -101,11 +114,12 @@ class Things:
         assert not scope.HasField("filter") or scope.filter.WhichOneof("node"), "it says something"
         excluded = {*scope.excluded}
         gone = {*scope.seen, *excluded, *without}
-        groups = {thing.group for thing in self.things if BASE + thing.id in excluded and thing.group}
+        known = [thing for thing in self.things if thing.has_vector]
+        groups = {thing.group for thing in known if BASE + thing.id in excluded and thing.group}
         groups |= {one - BASE for one in excluded}
         return [
             thing
-            for thing in sorted(self.things, key=lambda one: (one.place, one.id))
+            for thing in sorted(known, key=lambda one: (one.place, one.id))
             if BASE + thing.id not in gone
             and thing.group not in groups
             and (not scope.HasField("filter") or self._matches(thing, scope.filter))

@@ -111,6 +111,19 @@ def test_every_page_is_what_the_rows_say(database: Database, theirs: Collection,
         assert (found.ids, found.total) == (wanted[offset : offset + limit], len(wanted))
 
 
+def test_the_groups_of_items_are_theirs_whether_they_have_vectors_or_not(
+    database: Database, theirs: Collection, rows: dict[int, Row]
+) -> None:
+    chance = random.Random(4)
+    for _ in range(20):
+        some = chance.sample([*range(-5, 5), *ITEMS, *GROUPS], chance.randrange(9))
+        found = database.read(passing.groups, theirs, [*some, 2**63 - 1])
+
+        assert sorted(found) == sorted(
+            {theirs.id_base + group for one in some if one in rows and (group := rows[one].group)}
+        )
+
+
 def test_numbers_that_are_no_items_are_passed_over(database: Database, theirs: Collection) -> None:
     odd = [0, -1, 2**32, 2**40, 2**63 - 1, -(2**63)]
     found = database.read(passing.page, theirs, None, odd, odd, 0, 1000)

@@ -135,6 +135,11 @@ class CatalogueClient(Remote):
     async def passing(self, request: pb.ListPassingRequest) -> pb.PassingItems:
         return await self.ask(self.stub.ListPassing, request)
 
+    async def groups_of(self, collection: str, ids: Sequence[int]) -> Sequence[int]:
+        """The groups of items, by the catalogue's own ids."""
+        request = pb.FindGroupsRequest(collection=collection, relative_ids=ids)
+        return (await self.ask(self.stub.FindGroups, request)).ids
+
     async def tags_meant(self, collection: str, choices: Sequence[pb.TagChoice]) -> pb.FoundTags:
         """The tags of each choice, by the catalogue's own ids."""
         return await self.ask(self.stub.FindTags, pb.FindTagsRequest(collection=collection, choices=choices))

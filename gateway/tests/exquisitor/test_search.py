@@ -160,6 +160,18 @@ async def test_what_was_seen_and_what_is_excluded_with_its_group_stays_away(
     )
 
 
+@pytest.mark.parametrize("strategy", NEAREST)
+async def test_what_is_excluded_takes_its_group_along_though_it_has_no_vector(
+    exq: httpx.AsyncClient, things: Things, strategy: str
+) -> None:
+    without = next(thing for thing in things.things if thing.group)
+    without.has_vector = False
+
+    ids = await found(exq, strategy, n=1000, excluded=[without.id])
+
+    assert ids == things.best(lambda thing: thing.id not in judged(strategy) and thing.group != without.group, 1000)
+
+
 @pytest.mark.parametrize("strategy", VECTORS)
 async def test_null_and_nothing_and_empty_are_the_same(exq: httpx.AsyncClient, strategy: str) -> None:
     optional = ("seen", "excluded", "filters", "query")

@@ -1,4 +1,4 @@
-"""The call of `metadata.proto` that pages through what passes retrieval filters."""
+"""The calls of `metadata.proto` about what passes retrieval filters and what is excluded with its groups."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ class PassingCalls:
             passing.page, collection, filters, list(request.seen), list(request.excluded), request.offset, limit
         )
         return pb.PassingItems(relative_ids=found.ids, total=found.total)
+
+    async def FindGroups(self, request: pb.FindGroupsRequest, context: Any) -> pb.ItemIds:
+        collection = await self._catalogue.read(collections.resolved, request.collection)
+        return pb.ItemIds(ids=await self._catalogue.read(passing.groups, collection, list(request.relative_ids)))
 
 
 def _filters(text: str) -> Expression | None:

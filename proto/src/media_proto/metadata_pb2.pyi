@@ -2288,27 +2288,58 @@ class PassingItems(_message.Message):
 Global___PassingItems: _TypeAlias = PassingItems  # noqa: Y015
 
 @_typing.final
+class FindGroupsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    RELATIVE_IDS_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    @_builtins.property
+    def relative_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        relative_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "relative_ids", b"relative_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindGroupsRequest: _TypeAlias = FindGroupsRequest  # noqa: Y015
+
+@_typing.final
 class FindTextRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COLLECTION_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    AMONG_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     text: _builtins.str
     limit: _builtins.int
+    @_builtins.property
+    def among(self) -> Global___ListMediaRequest:
+        """only what it would list; its collection, page and order do not matter"""
+
     def __init__(
         self,
         *,
         collection: _builtins.str = ...,
         text: _builtins.str = ...,
         limit: _builtins.int = ...,
+        among: Global___ListMediaRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_among", b"_among", "among", b"among"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "limit", b"limit", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_among", b"_among", "among", b"among", "collection", b"collection", "limit", b"limit", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__among: _TypeAlias = _typing.Literal["among"]  # noqa: Y015
+    _WhichOneofArgType__among: _TypeAlias = _typing.Literal["_among", b"_among"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__among) -> _WhichOneofReturnType__among | None: ...
 
 Global___FindTextRequest: _TypeAlias = FindTextRequest  # noqa: Y015
 

@@ -204,6 +204,11 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.ListPassingRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.PassingItems.FromString,
                 _registered_method=True)
+        self.FindGroups = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/FindGroups',
+                request_serializer=media__proto_dot_metadata__pb2.FindGroupsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ItemIds.FromString,
+                _registered_method=True)
         self.FindText = channel.unary_unary(
                 '/framewell.metadata.v1.MetadataService/FindText',
                 request_serializer=media__proto_dot_metadata__pb2.FindTextRequest.SerializeToString,
@@ -524,6 +529,13 @@ class MetadataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindGroups(self, request, context):
+        """The groups of items, by the catalogue's ids; unknown items and those in none are passed over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FindText(self, request, context):
         """What the search service reads and tells.
         """
@@ -821,6 +833,11 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     servicer.ListPassing,
                     request_deserializer=media__proto_dot_metadata__pb2.ListPassingRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.PassingItems.SerializeToString,
+            ),
+            'FindGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindGroups,
+                    request_deserializer=media__proto_dot_metadata__pb2.FindGroupsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ItemIds.SerializeToString,
             ),
             'FindText': grpc.unary_unary_rpc_method_handler(
                     servicer.FindText,
@@ -1836,6 +1853,33 @@ class MetadataService:
             '/framewell.metadata.v1.MetadataService/ListPassing',
             media__proto_dot_metadata__pb2.ListPassingRequest.SerializeToString,
             media__proto_dot_metadata__pb2.PassingItems.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/FindGroups',
+            media__proto_dot_metadata__pb2.FindGroupsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ItemIds.FromString,
             options,
             channel_credentials,
             insecure,

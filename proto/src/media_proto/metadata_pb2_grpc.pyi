@@ -87,6 +87,8 @@ class MetadataServiceStub:
     """Items that have a vector."""
     ListPassing: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListPassingRequest, _metadata_pb2.PassingItems]
     """Listed media that pass filters, by id."""
+    FindGroups: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.FindGroupsRequest, _metadata_pb2.ItemIds]
+    """The groups of items, by the catalogue's ids; unknown items and those in none are passed over."""
     FindText: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.FindTextRequest, _metadata_pb2.TextHits]
     """What the search service reads and tells."""
     SetFrames: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.SetFramesRequest, _metadata_pb2.ItemIds]
@@ -173,6 +175,8 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     """Items that have a vector."""
     ListPassing: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListPassingRequest, _metadata_pb2.PassingItems]  # type: ignore[assignment]
     """Listed media that pass filters, by id."""
+    FindGroups: _aio.UnaryUnaryMultiCallable[_metadata_pb2.FindGroupsRequest, _metadata_pb2.ItemIds]  # type: ignore[assignment]
+    """The groups of items, by the catalogue's ids; unknown items and those in none are passed over."""
     FindText: _aio.UnaryUnaryMultiCallable[_metadata_pb2.FindTextRequest, _metadata_pb2.TextHits]  # type: ignore[assignment]
     """What the search service reads and tells."""
     SetFrames: _aio.UnaryUnaryMultiCallable[_metadata_pb2.SetFramesRequest, _metadata_pb2.ItemIds]  # type: ignore[assignment]
@@ -460,6 +464,14 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.PassingItems, _abc.Awaitable[_metadata_pb2.PassingItems]]:
         """Listed media that pass filters, by id."""
+
+    @_abc_1.abstractmethod
+    def FindGroups(
+        self,
+        request: _metadata_pb2.FindGroupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.ItemIds, _abc.Awaitable[_metadata_pb2.ItemIds]]:
+        """The groups of items, by the catalogue's ids; unknown items and those in none are passed over."""
 
     @_abc_1.abstractmethod
     def FindText(

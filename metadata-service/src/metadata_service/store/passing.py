@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from pyroaring import BitMap
@@ -44,19 +44,40 @@ def page(
     return Page(list(wanted[first : first + limit]), len(wanted))
 
 
+def groups(snapshot: Snapshot, collection: Collection, numbers: Iterable[int]) -> set[int]:
+    """The groups of these items (of a frame: its media's), by the catalogue's ids; unknown numbers are passed over."""
+    wanted = json_ids(_internal(collection, numbers))
+    found = snapshot.connection.execute(
+        "SELECT group_id FROM json_each(?) AS wanted CROSS JOIN node ON node.id = wanted.value "
+        "WHERE collection_id = ? AND group_id IS NOT NULL",
+        (wanted, collection.id),
+    ).fetchall()
+    found += snapshot.connection.execute(
+        "SELECT group_id FROM json_each(?) AS wanted CROSS JOIN frame ON frame.id = wanted.value "
+        "JOIN node ON node.id = frame.media_id WHERE collection_id = ? AND group_id IS NOT NULL",
+        (wanted, collection.id),
+    )
+    return {group_id for (group_id,) in found}
+
+
+def _internal(collection: Collection, numbers: Iterable[int]) -> Iterator[int]:
+    """The catalogue's ids; those that can be no item's are left out."""
+    base = collection.id_base
+    return (base + number for number in numbers if number > 0 and base + number in INT64)
+
+
 def _positions(numbers: Iterable[int]) -> BitMap:
     return BitMap(number for number in numbers if 0 <= number < _POSITIONS)
 
 
 def _members(connection: sqlite3.Connection, collection: Collection, numbers: Iterable[int]) -> BitMap:
     """Everything in the groups of these items (of a frame: its media's), and in those of these that are groups."""
-    base = collection.id_base
     rows = connection.execute(
         "WITH wanted(id) AS (SELECT value FROM json_each(?)), "
         "groups(id) AS (SELECT id FROM wanted "
         "UNION SELECT group_id FROM wanted CROSS JOIN node USING (id) "
         "UNION SELECT group_id FROM wanted CROSS JOIN frame USING (id) JOIN node ON node.id = frame.media_id) "
         "SELECT node.id FROM groups CROSS JOIN node ON node.group_id = groups.id WHERE node.collection_id = ?",
-        (json_ids(base + number for number in numbers if number > 0 and base + number in INT64), collection.id),
+        (json_ids(_internal(collection, numbers)), collection.id),
     )
-    return BitMap(node_id - base for (node_id,) in rows)
+    return BitMap(node_id - collection.id_base for (node_id,) in rows)

@@ -165,6 +165,9 @@ class Searches:
             seen=_internal(collection, asked.seen),
             excluded=_internal(collection, asked.excluded),
         )
+        if asked.excluded:
+            # Search knows the groups of what has a vector alone.
+            scope.excluded.extend(await self._catalogue.groups_of(asked.session.collection, asked.excluded))
         if asked.filters is not None:
             wanted = questions(asked.filters)
             choices = [choice_out(question) for question in wanted]
