@@ -47,6 +47,9 @@ class FakeJob:
         self.queue.done.append(self.item_id)
 
     async def again(self, pause_s: float) -> None:
+        if self.queue.stumbles:
+            self.queue.stumbles -= 1
+            raise KeyError("a bug")
         self.queue.back.append(self.item_id)
         self.queue.put(self.item_id, self.deliveries + 1)
 
@@ -68,6 +71,7 @@ class FakeQueue:
         self.parked: dict[int, str] = {}
         self.paths: dict[int, bytes] = {}
         self.given: list[FakeJob] = []
+        self.stumbles = 0
 
     def put(self, item_id: int, deliveries: int = 1) -> None:
         self.waiting.put_nowait(FakeJob(self, item_id, deliveries))
@@ -164,6 +168,7 @@ class Rig:
         self.queue, self.catalogue, self.model, self.store = FakeQueue(), FakeCatalogue(), FakeModel("now"), store
         self.spaces = [self.model]
         self.unavailable = ""
+        self.stumbles = 0
         self.looks_asked = 0
         self.agreement = Agreement(self.catalogue, self.opened)
         self.how = {"batch": 8, "longest_wait_s": 0.02} | how
@@ -178,6 +183,9 @@ class Rig:
     async def filling(self) -> Sequence[FakeModel]:
         if self.unavailable:
             raise EncoderUnavailable(self.unavailable)
+        if self.stumbles:
+            self.stumbles -= 1
+            raise KeyError("a bug")
         return self.spaces
 
     def ask(self) -> None:
@@ -466,6 +474,35 @@ async def test_held_back_it_takes_no_more_and_then_goes_on() -> None:
         rig.work.go_on()
         await rig.until_settled(19)
         assert set(rig.model.seen.values()) == {1}
+
+
+async def test_a_bug_before_a_job_is_taken_ends_nothing() -> None:
+    async with running() as rig:
+        rig.stumbles = 3
+        rig.add(1, 2)
+        await rig.until_settled(2)
+        assert rig.work.counts.running == 0
+
+
+async def test_begun_again_after_a_failure_it_has_nothing_in_hand() -> None:
+    store = MemoryStore()
+    await store.ensure("now", DIMENSIONS)
+    rig = Rig(store)
+    rig.add(*range(1, 10))
+    rig.model.gate.clear()
+    rig.catalogue.out_of_reach = {5: 1}
+    rig.queue.stumbles = 1
+    with pytest.raises(KeyError):
+        await rig.work.run()
+    assert rig.work.counts.running == 0
+    rig.model.gate.set()
+    lost = set(range(1, 10)) - {job.item_id for job in rig.queue.waiting._queue}  # type: ignore[attr-defined]
+    rig.add(*lost)  # what the queue gives out again by itself
+    task = asyncio.create_task(rig.work.run())
+    await rig.until_settled(9)
+    assert (rig.work.counts.done, rig.work.counts.running) == (9, 0)
+    assert set(await rig.points()) == set(range(1, 10))
+    task.cancel()
 
 
 async def test_the_queue_hears_of_jobs_that_take_long() -> None:

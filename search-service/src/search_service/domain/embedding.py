@@ -106,11 +106,16 @@ class Embedding(Generic[P]):
         self._ping_s = ping_s
         self._going = asyncio.Event()
         self._going.set()
+        self._begin()
+
+    def _begin(self) -> None:
+        """With nothing in hand."""
+        self.counts.running = 0
         self._in_hand = InHand()
         self._again: list[Job] = []  # in hand, and to be looked at once more
         # One batch beside the one in hand: more would only be memory.
-        self._to_load: asyncio.Queue[_Loaded[P]] = asyncio.Queue(batch)
-        self._ready: asyncio.Queue[_Loaded[P]] = asyncio.Queue(batch)
+        self._to_load: asyncio.Queue[_Loaded[P]] = asyncio.Queue(self._batch)
+        self._ready: asyncio.Queue[_Loaded[P]] = asyncio.Queue(self._batch)
         self._encoded: asyncio.Queue[_Encoded[P]] = asyncio.Queue(1)
         self._room = asyncio.Condition()
         self._pictures = 0  # in memory, loaded and not yet with the model
@@ -139,6 +144,7 @@ class Embedding(Generic[P]):
             for job in self._in_hand.jobs():
                 with suppress(Exception):
                     await job.again(0)
+            self._begin()  # it may be run again, after a failure
 
     # ---- looking ----
 
@@ -154,6 +160,10 @@ class Embedding(Generic[P]):
             except (ServiceError, OSError) as error:
                 # Nothing is taken that could not be worked on.
                 logger.debug("no embedding: %s", error)
+                await asyncio.sleep(_LATER_S)
+                continue
+            except Exception:
+                logger.exception("no embedding")
                 await asyncio.sleep(_LATER_S)
                 continue
             self.counts.running = len(self._in_hand)
