@@ -94,6 +94,7 @@ class FakeCatalogue:
     seals: dict[int, str] = field(default_factory=dict)
     frames: dict[int, int] = field(default_factory=dict)
     tags: dict[int, list[int]] = field(default_factory=dict)
+    taken: dict[int, int] = field(default_factory=dict)
     unlisted: set[int] = field(default_factory=set)
     without_pixels: set[int] = field(default_factory=set)
     broken: set[int] = field(default_factory=set)
@@ -119,7 +120,7 @@ class FakeCatalogue:
             return [Still(float(frame), item_id * 100 + frame) for frame in range(self.frames.get(item_id, 1))]
 
         listed = item_id not in self.unlisted
-        facts = Facts(item_id, 1, 4, listed, tag_ids=self.tags.get(item_id, []), taken_us=7)
+        facts = Facts(item_id, 1, 4, listed, tag_ids=self.tags.get(item_id, []), taken_us=self.taken.get(item_id, 7))
         return Item(
             facts,
             self.seals[item_id],
@@ -430,6 +431,18 @@ async def test_changes_reach_every_vector_of_an_item_of_every_model_and_those_of
         order = (await rig.store.payloads("now", [20_001]))[20_001][points.ORDER]
         assert order == 2_000_007
         lane.cancel()
+
+
+async def test_the_time_it_was_taken_may_be_known_later_and_frames_keep_their_place_behind_it() -> None:
+    async with running() as rig:
+        rig.catalogue.frames[2] = 3
+        rig.add(1, 2)
+        await rig.until_settled(2)
+        rig.catalogue.taken = {1: 5_000, 2: 6_000}
+        await rig.agreement.agree([1, 2])
+        ids = [1, 2, 10_002, 20_002]
+        order = {key: payload[points.ORDER] for key, payload in (await rig.store.payloads("now", ids)).items()}
+        assert order == {1: 5_000, 2: 6_000, 10_002: 1_006_000, 20_002: 2_006_000}
 
 
 async def test_a_change_waits_as_long_as_store_or_catalogue_are_away() -> None:

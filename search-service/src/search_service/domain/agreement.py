@@ -122,10 +122,8 @@ async def payloads_of(store: VectorStore, name: str, item_ids: Sequence[int]) ->
 
 def changed(point_id: int, before: Payload, facts: Facts) -> Payload:
     """The fields that are not as the facts have them; a frame keeps its place in time."""
-    made: dict[str, Any] = dict(points.payload(point_id, facts))
-    order = before.get(points.ORDER)
-    if isinstance(order, int):
-        made.pop(points.ORDER)
+    at_us = before.get(points.AT)
+    made = points.payload(point_id, facts, at_us / 1e6 if isinstance(at_us, int) else 0.0)
     return {field: value for field, value in made.items() if _plain(before.get(field)) != _plain(value)}
 
 

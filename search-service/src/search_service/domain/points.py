@@ -18,6 +18,8 @@ GROUPS: Final = "groups"
 FOLDERS: Final = "folders"
 CREATED: Final = "created"
 ORDER: Final = "order"
+#: A frame's moment in microseconds, which is in its order and which no fact of the item says.
+AT: Final = "at"
 LISTED: Final = "listed"
 LOT: Final = "lot"
 
@@ -72,6 +74,7 @@ def payload(point_id: int, facts: Facts, timestamp_s: float = 0.0) -> Payload:
         GROUPS: list(facts.group_ids),
         FOLDERS: list(facts.folder_ids),
         CREATED: facts.created_us,
+        AT: round(timestamp_s * 1e6),
         ORDER: facts.taken_us + round(timestamp_s * 1e6),
         LISTED: int(facts.listed),
         LOT: lot(point_id),
