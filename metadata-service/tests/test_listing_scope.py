@@ -117,3 +117,22 @@ def test_a_cluster_is_its_items(database: Database, collection: Collection, tree
 def test_a_folder_that_is_not_there_is_told(database: Database, collection: Collection) -> None:
     with pytest.raises(FolderNotFound):
         database.read(browsing.scope, "mine", (collection.uuid, UUID(int=1)), ListQuery(0, 1))
+
+
+def test_words_are_looked_for_among_what_a_listing_shows(
+    database: Database, collection: Collection, tree: Tree
+) -> None:
+    def found(limit: int = 10, **filters: Any) -> set[str]:
+        asked = ListQuery(0, 1, **({"recursive": True} | filters))
+        hits = database.read(browsing.with_words, collection.slug, (), asked, "jpg red", limit)
+        assert all(score > 0 for _, score in hits)
+        names = {node_id: path for path, node_id in tree.items()}
+        return {names[node_id] for node_id, _ in hits}
+
+    assert found() == set(FILE_PATHS)
+    assert found(recursive=False) == {"a.jpg"}
+    # What fits best is elsewhere; it takes no place from what passes.
+    assert found(1, tag_filters=(("color", ("blue",)),)) == {"one/deep/d.jpg"}
+    trashed = FileSeen(b"a.jpg", Kind.IMAGE, Marks.TRASHED, Facts(size_bytes=1, modified_us=5), inode=1)
+    database.write(media.upsert_file, collection, trashed)
+    assert found() == set(FILE_PATHS) - {"a.jpg"}

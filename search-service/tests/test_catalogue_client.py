@@ -115,15 +115,6 @@ async def test_a_vector_is_told_and_frames_get_ids_that_stay(rig: Rig) -> None:
     assert await rig.catalogue.frame_ids(999_999, stills) == []
 
 
-async def test_words_find_items_of_a_collection(rig: Rig) -> None:
-    photo = rig.upload("sunset over the harbour.jpg")
-    rig.upload("cat.jpg")
-    found = await rig.catalogue.find(rig.collection.id, "harbour", 10)
-    assert [*found] == [photo.item_id]
-    assert found[photo.item_id] > 0
-    assert await rig.catalogue.find(999_999, "harbour", 10) == {}
-
-
 class TwoRoots(metadata_pb2_grpc.MetadataServiceServicer):
     """A file of a collection that is there, one of a collection whose folder is `/`, and one of none."""
 

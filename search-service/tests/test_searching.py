@@ -13,7 +13,7 @@ from search_service.domain.errors import UnknownItem
 from search_service.domain.filters import Has, Ids
 from search_service.domain.fusion import squashed
 from search_service.domain.points import Facts
-from search_service.domain.searching import Judged, Scope, Searching
+from search_service.domain.searching import Judged, Page, Scope, Searching
 from search_service.domain.vectors import Point, Vector, unit
 from search_service.vectors.memory import MemoryStore
 
@@ -29,16 +29,6 @@ class Axes:
         for row, text in zip(rows, batch, strict=True):
             row[[WORDS[word] for word in text.split()]] = 1
         return unit(rows)
-
-
-class Pages:
-    """Implements `TextIndex`."""
-
-    def __init__(self, found: dict[int, float]) -> None:
-        self.found = found
-
-    async def find(self, collection_id: int, text: str, limit: int) -> Mapping[int, float]:
-        return self.found
 
 
 def axis(*parts: float) -> Vector:
@@ -57,8 +47,16 @@ async def store() -> MemoryStore:
     return store
 
 
-def searching(store: MemoryStore, found: dict[int, float] | None = None) -> Searching:
-    return Searching(store, Axes(), Pages(found or {}), "now")
+def searching(store: MemoryStore) -> Searching:
+    return Searching(store, Axes(), "now")
+
+
+async def matching(
+    store: MemoryStore, bm25: Mapping[int, float], start: int | None = None, *, at_least: float = 0.05, cap: int = 99
+) -> Page:
+    return await searching(store).paged(
+        Scope(1), "cat", start, bm25=bm25, at_least=at_least, offset=0, limit=99, cap=cap
+    )
 
 
 async def test_an_item_is_found_once_by_its_best_frame(store: MemoryStore) -> None:
@@ -82,9 +80,7 @@ async def test_what_is_not_listed_or_of_another_collection_is_never_found(store:
     for found in (
         await searching(store).nearest(Scope(1), axis(1), 10),
         await searching(store).judged(Scope(1), Judged(query="cat"), 10),
-        (
-            await searching(store, {2: 9.0, 3: 9.0}).paged(Scope(1), "cat", None, at_least=0, offset=0, limit=9, cap=9)
-        ).scored,
+        (await matching(store, {})).scored,
     ):
         assert [scored.item_id for scored in found] == [1]
 
@@ -121,21 +117,30 @@ async def test_like_an_item_is_everything_but_itself(store: MemoryStore) -> None
 
 async def test_words_add_to_likeness_and_bring_in_what_no_vector_would(store: MemoryStore) -> None:
     await store.upsert("now", [point(key, axis(1, key)) for key in range(1, 30)] + [point(40, axis(0, 0, 1))])
-    page = await searching(store, {40: 3.0, 2: 1.0, 999: 8.0}).paged(
-        Scope(1), "cat", None, at_least=0.05, offset=0, limit=5, cap=10
-    )
+    page = await matching(store, {40: 3.0, 2: 1.0}, cap=10)
     scores = {scored.item_id: scored.score for scored in page.scored}
     assert scores[1] == pytest.approx(2**-0.5, abs=1e-5)
     assert scores[2] == pytest.approx(1 / np.hypot(1, 2) + squashed(1.0), abs=1e-5)
-    assert 999 not in scores  # it has words, but may not be found here
     assert page.total == 10
-    narrow = await searching(store, {40: 3.0}).paged(Scope(1), "cat", None, at_least=0.05, offset=0, limit=99, cap=99)
-    assert {scored.item_id: scored.score for scored in narrow.scored}[40] == pytest.approx(squashed(3.0))
+    wide = await matching(store, {40: 3.0})
+    assert {scored.item_id: scored.score for scored in wide.scored}[40] == pytest.approx(squashed(3.0))
+
+
+async def test_what_has_no_vector_is_found_by_its_words_alone(store: MemoryStore) -> None:
+    await store.upsert("now", [point(1, axis(1)), point(2, axis(1, 1))])
+    page = await matching(store, {1: 2.0, 999: 8.0}, at_least=0.1)
+    assert {scored.item_id: scored.score for scored in page.scored} == {
+        1: pytest.approx(1 + squashed(2.0)), 2: pytest.approx(2**-0.5), 999: squashed(8.0),
+    }  # fmt: skip
+    like = await matching(store, {1: 2.0, 999: 8.0}, 1, at_least=0.1)
+    assert {scored.item_id: scored.score for scored in like.scored} == {
+        2: pytest.approx(2**-0.5), 999: pytest.approx(squashed(8.0) / 2),
+    }  # fmt: skip
 
 
 async def test_words_and_likeness_together_are_the_mean(store: MemoryStore) -> None:
     await store.upsert("now", [point(1, axis(0, 1)), point(2, axis(1)), point(3, axis(1, 1)), point(4, axis(0, 0, 1))])
-    page = await searching(store).paged(Scope(1), "cat", 1, at_least=0.05, offset=0, limit=9, cap=9)
+    page = await matching(store, {}, 1)
     assert [(scored.item_id, pytest.approx(scored.score, abs=1e-5)) for scored in page.scored] == [
         (3, 2**-0.5),
         (2, 0.5),
@@ -224,7 +229,7 @@ async def test_a_video_of_more_frames_than_a_store_gives_at_once_is_whole(
     await store.upsert("now", [*frames, point(1, axis(1))])
     monkeypatch.setattr(searching_module, "_PAGE", 10)
 
-    page = await searching(store, {7: 3.0}).paged(Scope(1), "cat", None, at_least=0, offset=0, limit=9, cap=1)
+    page = await matching(store, {7: 3.0}, cap=1)
     assert page.scored[0].item_id == 7
     assert page.scored[0].score == pytest.approx(29 / np.hypot(29, 1) + squashed(3.0), abs=1e-5)
     [match] = await searching(store).in_order(Scope(1), ["dog", "cat"], 10)

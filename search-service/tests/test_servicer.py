@@ -183,6 +183,17 @@ async def test_a_page_of_matches_counts_them_all(rig: Rig) -> None:
     assert [(scored.item_id, pytest.approx(scored.score, abs=1e-3)) for scored in both.scored] == [(3, 0.5), (2, 0.474)]
 
 
+async def test_words_that_the_catalogue_finds_count_with_or_without_a_vector(rig: Rig) -> None:
+    await three(rig)
+    words = [pb.Scored(item_id=3, score=5), pb.Scored(item_id=99, score=15)]
+    page = await rig.stub.FindMatching(
+        pb.FindMatchingRequest(scope=SCOPE, text="red", words=words, at_least=0.05, limit=9)
+    )
+    assert [(one.item_id, pytest.approx(one.score, abs=1e-3)) for one in page.scored] == [
+        (1, 1.0), (2, 0.949), (99, 0.375), (3, 0.25),
+    ]  # fmt: skip
+
+
 async def test_feedback_leaves_out_what_was_judged_seen_and_excluded(rig: Rig) -> None:
     await three(rig)
     await rig.put(4, 0.8, 0.1, 0, 0)
@@ -411,6 +422,11 @@ async def test_objects_of_a_collection_that_look_alike_are_clusters(rig: Rig) ->
         ),
         ("FindNearest", pb.FindNearestRequest(scope=SCOPE, point_id=7, limit=5), ErrorCode.ITEM_NOT_FOUND),
         ("FindMatching", pb.FindMatchingRequest(scope=SCOPE, limit=5), ErrorCode.INVALID_ARGUMENT),
+        (
+            "FindMatching",
+            pb.FindMatchingRequest(scope=SCOPE, text="a", words=[pb.Scored()] * 1001, limit=5),
+            ErrorCode.INVALID_ARGUMENT,
+        ),
         ("FindMatching", pb.FindMatchingRequest(scope=SCOPE, text="a", limit=5, offset=-1), ErrorCode.INVALID_ARGUMENT),
         ("FindMatching", pb.FindMatchingRequest(scope=SCOPE, text="a", limit=5, point_id=7), ErrorCode.ITEM_NOT_FOUND),
         ("FindInOrder", pb.FindInOrderRequest(scope=SCOPE, limit=5), ErrorCode.INVALID_ARGUMENT),

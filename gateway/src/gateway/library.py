@@ -13,6 +13,8 @@ from gateway.catalogue import CatalogueClient
 
 #: How long the list of collections is good for. Their ids and slugs never change; a new one is asked for at once.
 COLLECTIONS_TTL_S: Final = 2.0
+#: Candidates that words alone bring in, beside the nearest vectors.
+_TEXT_CANDIDATES: Final = 1000
 
 
 class Library:
@@ -64,6 +66,11 @@ class Library:
     async def scope(self, request: pb.ListMediaRequest) -> pb.ListingScope:
         """What the filters of the listing mean in the catalogue's ids."""
         return await self._catalogue.ask(self._stub.GetListingScope, request)
+
+    async def with_words(self, among: pb.ListMediaRequest, text: str) -> Iterable[pb.TextHit]:
+        """What the listing would show that has any of the words, by how well they fit (bm25); the best thousand."""
+        asked = pb.FindTextRequest(collection=among.collection, text=text, limit=_TEXT_CANDIDATES, among=among)
+        return (await self._catalogue.ask(self._stub.FindText, asked)).hits
 
     async def listed(self, ids: Iterable[int]) -> dict[int, pb.Media]:
         """By their numbers, those of the media that are listed."""

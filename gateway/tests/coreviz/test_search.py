@@ -132,6 +132,24 @@ class TestScoredMode:
         assert (asked.recursive, list(asked.tags), asked.tag_filters[0].tagset) == (False, ["red"], "color")
         assert (asked.cluster, list(asked.path)[1]) == (b"\xff" * 16, bytes(16))
 
+    async def test_counts_the_words_that_the_catalogue_finds_behind_the_same_filters(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
+    ) -> None:
+        search.answers["FindMatching"] = found()
+        world.fake.answers["GetObject"] = place(whole=True)
+        world.fake.answers["FindText"] = pb.TextHits(hits=[pb.TextHit(item_id=12, bm25=2.5)])
+
+        await seeing.get(f"{ADDRESS}?q=invoice&type=image&tags=red&limit=3")
+
+        assert list(search.last("FindMatching").words) == [search_pb2.Scored(item_id=12, score=2.5)]
+        asked = world.fake.last("FindText")
+        assert (asked.collection, asked.text, asked.limit) == (CID, "invoice", 1000)
+        assert asked.among == world.fake.last("GetListingScope")
+        assert (asked.among.recursive, list(asked.among.tags)) == (True, ["red"])
+        await seeing.get(f"{ADDRESS}?similarToObjectId={OBJECT}")
+        assert not search.last("FindMatching").words
+        assert world.fake.count("FindText") == 1
+
     @pytest.mark.parametrize(
         ("query", "recursive"), [("q=x", True), ("q=x&recursive=0", False), ("q=x&recursive=1", True)]
     )
@@ -288,6 +306,28 @@ class TestTheSearch:
         results = (await seeing.get("/api/search?q=x&limit=2")).json()["results"]
 
         assert [one["media"]["id"] for one in results] == ["14" * 16, "15" * 16]
+
+    async def test_counts_words_and_passes_over_a_collection_that_was_removed_meanwhile(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
+    ) -> None:
+        def words(request: pb.FindTextRequest) -> pb.TextHits:
+            if request.collection != CID:
+                raise Refused(ErrorCode.COLLECTION_NOT_FOUND, "Collection not found")
+            return pb.TextHits(hits=[pb.TextHit(item_id=12, bm25=2.5)])
+
+        world.fake.answers["FindText"] = words
+        search.answers.update(
+            EmbedTexts=search_pb2.Vectors(vectors=[search_pb2.Vector(values=[1.0])]),
+            FindMatching=lambda request: found(*((one.item_id, 0.3) for one in request.words)),
+            GetVectors=search_pb2.PointVectors(),
+        )
+
+        (result,) = (await seeing.get("/api/search?q=invoice")).json()["results"]
+
+        assert (result["media"]["id"], result["rank"], result["rankingMetrics"]["textRank"]) == (
+            PHOTO_ID.hex(), 0.3, 0.3,
+        )  # fmt: skip
+        assert world.fake.last("FindText").among.recursive
 
     async def test_asks_only_what_the_key_sees(self, seeing: httpx.AsyncClient, search: FakeSearch) -> None:
         search.answers.update(

@@ -37,6 +37,13 @@ class ListingCalls:
             item_ids=None if scope.item_ids is None else pb.ItemIds(ids=scope.item_ids),
         )
 
+    async def FindText(self, request: pb.FindTextRequest, context: Any) -> pb.TextHits:
+        among = request.among if request.HasField("among") else pb.ListMediaRequest(recursive=True)
+        path, limit = convert.uuids_of(among.path), max(1, request.limit)
+        asked = (request.collection, path, _query(among, 1), request.text, limit)
+        found = await self._catalogue.read(browsing.with_words, *asked)
+        return pb.TextHits(hits=[pb.TextHit(item_id=item_id, bm25=score) for item_id, score in found])
+
     async def GetListed(self, request: pb.GetListedRequest, context: Any) -> pb.MediaList:
         if len(request.item_ids) > MAX_PAGE:
             raise InvalidArgument(f"At most {MAX_PAGE} ids a call.")

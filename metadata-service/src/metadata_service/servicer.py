@@ -23,7 +23,7 @@ from metadata_service.indexing import Indexing
 from metadata_service.listing_calls import ListingCalls, checked_limit
 from metadata_service.passing_calls import PassingCalls
 from metadata_service.search_calls import SearchCalls
-from metadata_service.store import browsing, collections, details, frames, keys, listing, media, retrieval, words
+from metadata_service.store import browsing, collections, details, frames, keys, listing, media, retrieval
 from metadata_service.store.sqlite import Catalogue, now_us
 from metadata_service.store.transaction import Transaction
 from metadata_service.upload_calls import UploadCalls
@@ -213,11 +213,6 @@ class MetadataServicer(ListingCalls, PassingCalls, SearchCalls, UploadCalls, met
         return pb.ItemCount(count=await self._catalogue.read(retrieval.total, collection))
 
     # What the search service reads and tells
-
-    async def FindText(self, request: pb.FindTextRequest, context: Context) -> pb.TextHits:
-        collection = await self._collection(request.collection)
-        found = await self._catalogue.read(words.found, collection.id, request.text, max(1, request.limit))
-        return pb.TextHits(hits=[pb.TextHit(item_id=item_id, bm25=score) for item_id, score in found])
 
     async def SetFrames(self, request: pb.SetFramesRequest, context: Context) -> pb.ItemIds:
         given = [convert.frame_of(one) for one in request.frames]

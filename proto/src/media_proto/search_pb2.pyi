@@ -619,6 +619,7 @@ class FindMatchingRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     CAP_FIELD_NUMBER: _builtins.int
     OBJECT_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """empty: likeness alone"""
     point_id: _builtins.int
@@ -634,6 +635,12 @@ class FindMatchingRequest(_message.Message):
     def object(self) -> Global___ObjectTarget:
         """instead of point_id"""
 
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___Scored]:
+        """What the catalogue finds by the text, scored by bm25, at most 1000. All of it passes the filter; what has no vector
+        is found by its words alone.
+        """
+
     def __init__(
         self,
         *,
@@ -645,10 +652,11 @@ class FindMatchingRequest(_message.Message):
         limit: _builtins.int = ...,
         cap: _builtins.int = ...,
         object: Global___ObjectTarget | None = ...,
+        words: _abc.Iterable[Global___Scored] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_point_id", b"_point_id", "object", b"object", "point_id", b"point_id", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_point_id", b"_point_id", "at_least", b"at_least", "cap", b"cap", "limit", b"limit", "object", b"object", "offset", b"offset", "point_id", b"point_id", "scope", b"scope", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_point_id", b"_point_id", "at_least", b"at_least", "cap", b"cap", "limit", b"limit", "object", b"object", "offset", b"offset", "point_id", b"point_id", "scope", b"scope", "text", b"text", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__point_id: _TypeAlias = _typing.Literal["point_id"]  # noqa: Y015
     _WhichOneofArgType__point_id: _TypeAlias = _typing.Literal["_point_id", b"_point_id"]  # noqa: Y015

@@ -60,7 +60,7 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
     models = ObjectModels(installed())
     async with AsyncExitStack() as ends:
         catalogue = await catalogue_of(settings, public, ends)
-        engine = Engine(choosing, partial(open_store, settings, public), catalogue)
+        engine = Engine(choosing, partial(open_store, settings, public))
         ends.push_async_callback(models.close)
         ends.push_async_callback(engine.close)
         known = catalogue or NoCatalogue()

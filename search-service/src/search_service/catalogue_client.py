@@ -1,4 +1,4 @@
-"""The catalogue over gRPC: what items are, what their vectors are filtered by, where their pixels are, their words."""
+"""The catalogue over gRPC: what items are, what their vectors are filtered by, where their pixels are."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Load = Callable[[Place], Awaitable[Sequence[Still[Image]]]]
 
 
 class RemoteCatalogue:
-    """Implements `Catalogue`, `Everything` and `TextIndex`. Every call may raise `CatalogueUnavailable`."""
+    """Implements `Catalogue` and `Everything`. Every call may raise `CatalogueUnavailable`."""
 
     def __init__(self, channel: grpc.aio.Channel, load: Load) -> None:
         self._stub: Any = metadata_pb2_grpc.MetadataServiceStub(channel)
@@ -70,16 +70,6 @@ class RemoteCatalogue:
     async def searchable(self, after_id: int, limit: int) -> Sequence[int]:
         asked = pb.ListSearchableRequest(after_id=after_id, limit=limit)
         return list((await self._asked(self._stub.ListSearchable, asked)).ids)
-
-    # ---- words ----
-
-    async def find(self, collection_id: int, text: str, limit: int) -> Mapping[int, float]:
-        """bm25 (more is better) by item id; nothing of a collection that is not there."""
-        collection = await self._collection(collection_id)
-        if collection is None:
-            return {}
-        asked = pb.FindTextRequest(collection=collection.uuid.hex(), text=text, limit=limit)
-        return {hit.item_id: hit.bm25 for hit in (await self._asked(self._stub.FindText, asked)).hits}
 
     # ---- steps ----
 

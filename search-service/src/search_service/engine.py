@@ -17,7 +17,7 @@ from PIL.Image import Image
 
 from search_service.domain.errors import EncoderUnavailable, NoSuchVectors, StoreUnavailable
 from search_service.domain.points import objects_of
-from search_service.domain.searching import Searching, TextIndex
+from search_service.domain.searching import Searching
 from search_service.domain.vectors import Vector, VectorStore
 from search_service.encoders.choosing import Choosing, checked_setting
 from search_service.encoders.kept import KeptEncoder, State, Status
@@ -81,10 +81,10 @@ class Space:
 class Answering:
     """What one query works with from beginning to end, whatever is switched meanwhile."""
 
-    def __init__(self, space: Space, store: VectorStore, catalogue: TextIndex | None) -> None:
+    def __init__(self, space: Space, store: VectorStore) -> None:
         self.space = space
         self.store = store
-        self.searching = Searching(store, space, catalogue, space.name)
+        self.searching = Searching(store, space, space.name)
 
     async def vectors(self, ids: Sequence[int]) -> dict[int, Vector]:
         """Of points that have one."""
@@ -94,12 +94,11 @@ class Answering:
 class Engine:
     """Opened when it is first needed: a store or a model that is away is asked for again by the next call."""
 
-    def __init__(self, choosing: Choosing, open_store: OpenStore, catalogue: TextIndex | None = None) -> None:
+    def __init__(self, choosing: Choosing, open_store: OpenStore) -> None:
         #: What brings a space all that is not items, before it answers.
         self.carry: Callable[[VectorStore, Space, Space], Awaitable[None]] | None = None
         self._choosing = choosing
         self._open_store = open_store
-        self._catalogue = catalogue
         self._wanted = choosing.kept(choosing.wanted)
         self._now: Space | None = None
         self._next: Space | None = None
@@ -156,7 +155,7 @@ class Engine:
         store, space = await self._answering_space()
         space.enter()
         try:
-            yield Answering(space, store, self._catalogue)
+            yield Answering(space, store)
         except NoSuchVectors as error:
             if self._now is space:
                 self._now = None

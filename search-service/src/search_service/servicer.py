@@ -22,6 +22,7 @@ _MIN_SIZE: Final = 5
 _MOST_TEXTS: Final = 1000
 _MOST_PICTURES: Final = 64
 _MOST_PUT: Final = 1000
+_MOST_WORDS: Final = 1000
 
 
 class SearchServicer(search_pb2_grpc.SearchServiceServicer):
@@ -77,6 +78,8 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         scope, limit = wire.scope_of(request.scope), wire.limit_of(request.limit)
         if request.offset < 0 or request.cap < 0:
             raise InvalidArgument("offset and cap are never negative.")
+        if len(request.words) > _MOST_WORDS:
+            raise InvalidArgument(f"words: at most {_MOST_WORDS}, not {len(request.words)}.")
         like: int | ObjectStart | None = request.point_id if request.HasField("point_id") else None
         if request.HasField("object"):
             like = self._object(request.object)
@@ -85,6 +88,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
                 scope,
                 request.text,
                 like,
+                bm25={one.item_id: one.score for one in request.words},
                 at_least=request.at_least,
                 offset=request.offset,
                 limit=limit,

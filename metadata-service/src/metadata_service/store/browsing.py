@@ -11,7 +11,7 @@ from metadata_service.domain.errors import CollectionNotFound, FolderNotFound, I
 from metadata_service.domain.filters import ListQuery, Scope
 from metadata_service.domain.media import Collection, Kind, Media
 from metadata_service.domain.tags import Value
-from metadata_service.store import collections, details, listing, media, retrieval, tagging
+from metadata_service.store import collections, details, listing, media, retrieval, tagging, words
 from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.transaction import Transaction, collection_by
 
@@ -38,6 +38,16 @@ def scope(snapshot: Snapshot, name: str, path: tuple[UUID, ...], query: ListQuer
     """What the filters of such a page mean, for a search."""
     collection, folder_id = place(snapshot, name, path)
     return listing.scope(snapshot, replace(query, collection_id=collection.id, folder_id=folder_id))
+
+
+def with_words(
+    snapshot: Snapshot, name: str, path: tuple[UUID, ...], query: ListQuery, text: str, limit: int
+) -> list[tuple[int, float]]:
+    """What such a page would show, however long, that has any of the words; see `words.found`."""
+    collection, folder_id = place(snapshot, name, path)
+    asked = replace(query, collection_id=collection.id, folder_id=folder_id)
+    shown = listing.matching(snapshot.connection, collection, asked)
+    return words.found(snapshot, collection.id, text, limit, lambda node_id: node_id - collection.id_base in shown)
 
 
 def newest(

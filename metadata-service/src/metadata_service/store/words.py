@@ -6,7 +6,8 @@ import json
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from metadata_service.domain.media import Kind
@@ -64,19 +65,25 @@ def _gathered(connection: sqlite3.Connection, statement: str, values: tuple[Any,
     return found
 
 
-def found(snapshot: Snapshot, collection_id: int, text: str, limit: int) -> list[tuple[int, float]]:
-    """The items that have any of the words, the best first, with a bm25 above zero (more is better)."""
+def found(
+    snapshot: Snapshot, collection_id: int, text: str, limit: int, passes: Callable[[int], bool] = bool
+) -> list[tuple[int, float]]:
+    """The items that have any of the words, the best first, with a bm25 above zero (more is better).
+
+    Args:
+        passes: which ids count; asked before the limit, so that as many come back as pass.
+    """
     words = _WORD.findall(text)[:MAX_WORDS]
     if not words:
         return []
     anything = " OR ".join(f'"{word}"' for word in words)
     query = f"scope : {scope_of(collection_id)} AND {{name description captions tags}} : ({anything})"
     rows = snapshot.connection.execute(
-        "SELECT rowid, -bm25(words, 0.0, 2.0, 1.0, 1.0, 2.0) AS score FROM words WHERE words MATCH ? "
-        "ORDER BY rank LIMIT ?",
-        (query, limit),
+        "SELECT rowid, -bm25(words, 0.0, 2.0, 1.0, 1.0, 2.0) AS score FROM words WHERE words MATCH ? ORDER BY rank",
+        (query,),
     )
-    return [(int(node_id), float(score)) for node_id, score in rows]
+    passing = ((int(node_id), float(score)) for node_id, score in rows if passes(node_id))
+    return list(islice(passing, limit))
 
 
 def scope_of(collection_id: int) -> str:

@@ -19,8 +19,6 @@ from search_service.domain.filters import EVERYTHING, Filter, Has, both
 from search_service.domain.fusion import Scored
 from search_service.domain.vectors import DEFAULT_EF, Hit, Vector, VectorStore, unit
 
-#: Candidates that words alone bring in, beside the nearest vectors.
-_TEXT_CANDIDATES: Final = 1000
 #: Finds of each query among which groups are looked for.
 _TEMPORAL_CANDIDATES: Final = 500
 #: The object model that is always there: what the encoder says of objects cut out of their pictures.
@@ -29,13 +27,6 @@ OBJECTS: Final = "objects"
 _PAGE: Final = 10_000
 #: Twice what is wanted, since lots fall unevenly.
 _SPARE: Final = 2
-
-
-class TextIndex(Protocol):
-    """The catalogue's words."""
-
-    async def find(self, collection_id: int, text: str, limit: int) -> Mapping[int, float]:
-        """bm25 (more is better) by item id, of the best."""
 
 
 class Words(Protocol):
@@ -87,14 +78,13 @@ class Judged:
 
 
 class Searching:
-    def __init__(self, store: VectorStore, words: Words, catalogue: TextIndex | None, vectors: str) -> None:
+    def __init__(self, store: VectorStore, words: Words, vectors: str) -> None:
         """
         Args:
             vectors: the collection of vectors or the alias that is searched.
         """
         self._store = store
         self._words = words
-        self._catalogue = catalogue
         self._vectors = vectors
 
     async def nearest(self, scope: Scope, target: Vector, limit: int) -> list[Scored]:
@@ -118,6 +108,7 @@ class Searching:
         text: str,
         start: int | ObjectStart | None,
         *,
+        bm25: Mapping[int, float],
         at_least: float,
         offset: int,
         limit: int,
@@ -126,6 +117,9 @@ class Searching:
         """CoreViz' score, a page of it: cosine plus words, likeness to a point or an object, or the mean of both.
         Counted to `cap`.
 
+        Args:
+            bm25: what the catalogue finds by the text. It passes the scope, whether or not it has a vector.
+
         Raises:
             UnknownItem: the point has no vector.
             InvalidArgument: the object has none, or neither text nor something to be like is given.
@@ -133,13 +127,14 @@ class Searching:
         if start is None and not text:
             raise InvalidArgument("Neither words nor an item to be like are given.")
         if start is None:
-            scores = await self._matching(scope, await self._filter(scope), text, cap)
+            scores = await self._matching(await self._filter(scope), text, bm25, cap)
         else:
             like = await self._start(start)
             narrowed = both(await self._filter(scope), points.without_items([like.item_id]))
             scores = {scored.item_id: scored.score for scored in await self._near(narrowed, like, cap)}
             if text:
-                scores = await self._averaged(scope, narrowed, text, like, scores, cap)
+                others = {item_id: fit for item_id, fit in bm25.items() if item_id != like.item_id}
+                scores = await self._averaged(narrowed, text, others, like, scores, cap)
         return Page(*fusion.page(fusion.ranked(scores, at_least), offset, limit, cap))
 
     async def count(self, scope: Scope) -> int:
@@ -242,20 +237,18 @@ class Searching:
         # Deleted between the two questions: the point's own id is as good as any, and hydrating finds nothing.
         return [_whole(payloads.get(hit.point_id, {}).get(points.ITEM), hit.point_id) for hit in hits]
 
-    async def _matching(self, scope: Scope, filter: Filter, text: str, cap: int) -> dict[int, float]:
+    async def _matching(self, filter: Filter, text: str, bm25: Mapping[int, float], cap: int) -> dict[int, float]:
         """Cosine plus words, of the nearest and of those that the catalogue finds by words."""
         [target] = await self._words.texts([text])
-        near, words = await asyncio.gather(self._nearest(filter, target, cap), self._found_by_words(scope, text))
-        cosines = {scored.item_id: scored.score for scored in near}
-        # Only what passes the filter has a cosine here: the catalogue knows nothing of filters.
-        cosines |= await self._exact(filter, target, words.keys() - cosines.keys())
-        return fusion.fused(cosines, {item_id: score for item_id, score in words.items() if item_id in cosines})
+        cosines = {scored.item_id: scored.score for scored in await self._nearest(filter, target, cap)}
+        cosines |= await self._exact(filter, target, bm25.keys() - cosines.keys())
+        return fusion.fused(cosines, bm25)
 
     async def _averaged(
-        self, scope: Scope, filter: Filter, text: str, like: _Like, near: dict[int, float], cap: int
+        self, filter: Filter, text: str, bm25: Mapping[int, float], like: _Like, near: dict[int, float], cap: int
     ) -> dict[int, float]:
         """The mean of both scores for candidates of either, none of them guessed."""
-        matching = await self._matching(scope, filter, text, cap)
+        matching = await self._matching(filter, text, bm25, cap)
         [words] = await self._words.texts([text])
         missing = matching.keys() - near.keys()
         for place in like.places:
@@ -263,11 +256,6 @@ class Searching:
             near = near | {key: max(score, near.get(key, 0.0)) for key, score in exact.items()}
         matching |= fusion.fused(await self._exact(filter, words, near.keys() - matching.keys()), {})
         return fusion.averaged(matching, near)
-
-    async def _found_by_words(self, scope: Scope, text: str) -> Mapping[int, float]:
-        if self._catalogue is None:
-            return {}
-        return await self._catalogue.find(scope.collection_id, text, _TEXT_CANDIDATES)
 
     async def _exact(self, filter: Filter, target: Vector, item_ids: Set[int], place: str = "") -> dict[int, float]:
         """The cosine of the items that pass, each by its best frame (or object, in another place)."""

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from operator import mul
 from typing import Final
 
+import grpc
 from fastapi import FastAPI
+from media_common.errors import ErrorCode
+from media_common.grpc_client import error_code_of
 from media_proto import metadata_pb2 as pb
 from media_proto import search_pb2
 from starlette.requests import Request
@@ -18,6 +21,7 @@ from gateway.answers import json_answer
 from gateway.dialects.coreviz import docs, ids, parameters, render
 from gateway.dialects.coreviz.found import Find
 from gateway.dialects.coreviz.lookup import Lookup
+from gateway.dialects.coreviz.scored import add_words
 from gateway.errors import invalid
 from gateway.library import Library
 from gateway.openapi import add_route
@@ -52,27 +56,35 @@ class Finds:
         if organization is not None and not ids.is_organization(organization):
             return json_answer({"results": []})
         access = access_of(request)
-        seen = [one.id for one in await self._library.collections() if access.sees(one.id)]
+        seen = [one for one in await self._library.collections() if access.sees(one.id)]
         finds = await self._best(text, seen, limit)
         blobs = self._lookup.blobs(request)
         return json_answer({"results": [render.find_out(find, blobs) for find in finds]})
 
-    async def _best(self, text: str, collection_ids: Sequence[int], limit: int) -> list[Find]:
+    async def _best(self, text: str, collections: Sequence[pb.Collection], limit: int) -> list[Find]:
         turn = asyncio.Semaphore(_AT_ONCE)
 
-        async def of(collection_id: int) -> Sequence[search_pb2.Scored]:
+        async def of(collection: pb.Collection) -> Sequence[search_pb2.Scored]:
             async with turn:
                 asked = search_pb2.FindMatchingRequest(
-                    scope=search_pb2.Scope(collection_id=collection_id),
+                    scope=search_pb2.Scope(collection_id=collection.id),
                     text=text,
                     at_least=parameters.DEFAULT_MIN_SCORE,
                     limit=limit,
                 )
+                try:
+                    await add_words(
+                        asked, self._library, pb.ListMediaRequest(collection=collection.uuid.hex(), recursive=True)
+                    )
+                except grpc.aio.AioRpcError as error:
+                    if error_code_of(error) is not ErrorCode.COLLECTION_NOT_FOUND:
+                        raise
+                    return ()  # removed since
                 return (await self._search.matching(asked)).scored
 
         # The words' vector first: without an encoder every collection would only say so again.
         vectors = await self._search.embed_texts([text])
-        found = [one for scored in await asyncio.gather(*map(of, collection_ids)) for one in scored]
+        found = [one for scored in await asyncio.gather(*map(of, collections)) for one in scored]
         best = sorted(found, key=lambda one: (-one.score, one.item_id))[:limit]
         media = await self._library.listed([one.item_id for one in best]) if best else {}
         frames = [frame.item_id for one in media.values() for frame in one.frames]

@@ -45,7 +45,11 @@ class Scoring:
             limit=wanted.limit,
             cap=self._most,
         )
-        scope, _ = await asyncio.gather(self._library.scope(wanted), self._aim(asked, wanted.collection, question))
+        scope, _, _ = await asyncio.gather(
+            self._library.scope(wanted),
+            self._aim(asked, wanted.collection, question),
+            add_words(asked, self._library, wanted),
+        )
         asked.scope.CopyFrom(search_scope(wanted, scope))
         try:
             found = await self._search.matching(asked)
@@ -71,6 +75,13 @@ class Scoring:
         else:
             asked.object.object_id = found.object.object_id
             asked.object.model = model
+
+
+async def add_words(asked: search_pb2.FindMatchingRequest, library: Library, among: pb.ListMediaRequest) -> None:
+    """What the catalogue finds by the text, of what passes the filters."""
+    if asked.text:
+        hits = await library.with_words(among, asked.text)
+        asked.words.extend(search_pb2.Scored(item_id=hit.item_id, score=hit.bm25) for hit in hits)
 
 
 #: How search says that there is nothing to start from.
