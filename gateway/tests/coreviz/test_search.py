@@ -329,6 +329,29 @@ class TestTheSearch:
         )  # fmt: skip
         assert world.fake.last("FindText").among.recursive
 
+    async def test_asks_again_when_another_model_answers_in_the_middle(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
+    ) -> None:
+        world.items[PHOTO_ID] = photo(frames=[pb.Frame(item_id=12, uuid=b"f" * 16)])
+        models = iter(["old", "new"])
+        spoken = {"old": [1.0, 0.0], "new": [0.5]}
+        scores = {"old": 0.9, "new": 0.5}
+        said: list[str] = []
+
+        def words(request: search_pb2.EmbedTextsRequest) -> search_pb2.Vectors:
+            said.append(next(models))
+            return search_pb2.Vectors(model=said[-1], vectors=[search_pb2.Vector(values=spoken[said[-1]])])
+
+        search.answers.update(
+            EmbedTexts=words,
+            FindMatching=lambda request: found((12, scores[said[-1]])) if request.scope.collection_id == 1 else found(),
+            GetVectors=search_pb2.PointVectors(model="new", vectors={12: search_pb2.Vector(values=[1.0])}),
+        )
+
+        (result,) = (await seeing.get("/api/search?q=x")).json()["results"]
+
+        assert (result["rank"], result["rankingMetrics"]["objectEmbeddingRank"]) == (0.5, 0.5)
+
     async def test_asks_only_what_the_key_sees(self, seeing: httpx.AsyncClient, search: FakeSearch) -> None:
         search.answers.update(
             EmbedTexts=search_pb2.Vectors(vectors=[search_pb2.Vector(values=[1.0])]), FindMatching=found()

@@ -31,6 +31,8 @@ from gateway.search import SearchClient
 DEFAULT_RESULTS: Final = 20
 #: Collections asked at the same time.
 _AT_ONCE: Final = 4
+#: Nobody switches models twice during a search.
+_ATTEMPTS: Final = 2
 #: Points whose vectors are asked for in one call.
 _BATCH: Final = 1000
 
@@ -82,19 +84,26 @@ class Finds:
                     return ()  # removed since
                 return (await self._search.matching(asked)).scored
 
-        # The words' vector first: without an encoder every collection would only say so again.
-        vectors = await self._search.embed_texts([text])
-        found = [one for scored in await asyncio.gather(*map(of, collections)) for one in scored]
-        best = sorted(found, key=lambda one: (-one.score, one.item_id))[:limit]
-        media = await self._library.listed([one.item_id for one in best]) if best else {}
-        frames = [frame.item_id for one in media.values() for frame in one.frames]
-        kept = await self._vectors(frames)
-        return await asyncio.to_thread(_finds, best, media, kept, vectors.vectors[0].values)
+        for _ in range(_ATTEMPTS):
+            # The words' vector first: without an encoder every collection would only say so again.
+            vectors = await self._search.embed_texts([text])
+            found = [one for scored in await asyncio.gather(*map(of, collections)) for one in scored]
+            best = sorted(found, key=lambda one: (-one.score, one.item_id))[:limit]
+            media = await self._library.listed([one.item_id for one in best]) if best else {}
+            frames = [frame.item_id for one in media.values() for frame in one.frames]
+            kept = await self._vectors(frames, vectors.model)
+            if kept is not None:
+                break
+        return await asyncio.to_thread(_finds, best, media, kept or {}, vectors.vectors[0].values)
 
-    async def _vectors(self, point_ids: Sequence[int]) -> dict[int, search_pb2.Vector]:
+    async def _vectors(self, point_ids: Sequence[int], model: str) -> dict[int, search_pb2.Vector] | None:
+        """None: another model answers by now, and its vectors cannot be compared."""
         kept: dict[int, search_pb2.Vector] = {}
         for start in range(0, len(point_ids), _BATCH):
-            kept.update((await self._search.vectors(point_ids[start : start + _BATCH])).vectors)
+            told = await self._search.vectors(point_ids[start : start + _BATCH])
+            if told.model != model:
+                return None
+            kept.update(told.vectors)
         return kept
 
 
