@@ -195,20 +195,26 @@ def tag_groups(groups: Mapping[str, Sequence[Any]]) -> pb.ListTagsResponse:
 
 def items(found: Sequence[Item], tags: Mapping[int, Mapping[int, Sequence[Value]]]) -> pb.Items:
     message = pb.Items()
-    for one in found:
-        added = message.items.add(
-            relative_id=one.id,
-            media_id=one.media_id,
-            kind=_number(pb.MediaKind, one.kind),
-            name=one.name,
-            uri=one.uri,
-            thumbnail_uri=one.thumbnail_uri,
-            source=_number(pb.MediaSource, one.source),
-            group_id=one.group_id,
-            frame=one.frame,
-            is_group=one.is_group,
+    add = message.items.add
+    for relative_id, media_id, kind, name, uri, thumbnail_uri, source, group_id, position, is_group in found:
+        # A hundred an answer: what an item does not have costs nothing.
+        added = add(
+            relative_id=relative_id,
+            media_id=media_id,
+            kind=_number(pb.MediaKind, kind),
+            name=name,
+            uri=uri,
+            source=_number(pb.MediaSource, source),
         )
-        if sets := tags.get(one.media_id):
+        if thumbnail_uri is not None:
+            added.thumbnail_uri = thumbnail_uri
+        if group_id is not None:
+            added.group_id = group_id
+        if position:
+            added.frame = position
+        if is_group:
+            added.is_group = True
+        if sets := tags.get(media_id):
             added.tags_json = orjson.dumps({str(tagset_id): sets[tagset_id] for tagset_id in sorted(sets)})
     return message
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +24,7 @@ from metadata_service.store.snapshot import Snapshot
 # Calling an Enum to find its member takes longer than all the rest of a row.
 _KINDS: Final = {int(kind): kind for kind in Kind}
 _SOURCES: Final = {int(source): source for source in Source}
+_SHOWN: Final = "parent_id, kind, source, name, uri, thumbnail_uri, group_id, hex(disk_name)"
 _VALUE: Final = one_step.exact("tag.value")
 _HIDDEN: Final = int(Marks.GONE | Marks.EMPTIED)
 
@@ -61,8 +62,8 @@ def base(snapshot: Snapshot, collection: Collection, ids: Sequence[int]) -> list
 def _media(connection: sqlite3.Connection, collection: Collection, ids: Iterable[int]) -> dict[int, Item]:
     rows = one_step.rows(
         connection,
-        11,
-        "SELECT node.id, 0, node.id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, hex(disk_name) "
+        9,
+        f"SELECT node.id, {_SHOWN} "  # noqa: S608 - names of our own
         "FROM json_each(?) AS wanted CROSS JOIN node ON node.id = wanted.value "
         "WHERE collection_id = ? AND kind <> ? AND marks & ? = 0",
         (json_ids(ids), collection.id, Kind.FOLDER, _HIDDEN),
@@ -74,20 +75,31 @@ def _frames(connection: sqlite3.Connection, collection: Collection, ids: Iterabl
     rows = one_step.rows(
         connection,
         11,
-        "SELECT frame.id, frame.position, node.id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, "
-        "hex(disk_name) FROM json_each(?) AS wanted CROSS JOIN frame ON frame.id = wanted.value "
-        "JOIN node ON node.id = frame.media_id WHERE collection_id = ? AND marks & ? = 0",
+        f"SELECT frame.id, {_SHOWN}, node.id, frame.position FROM json_each(?) AS wanted "  # noqa: S608 - as above
+        "CROSS JOIN frame ON frame.id = wanted.value JOIN node ON node.id = frame.media_id "
+        "WHERE collection_id = ? AND marks & ? = 0",
         (json_ids(ids), collection.id, _HIDDEN),
     )
-    return _items(connection, collection, rows)
+    return _items(connection, collection, [row[:9] for row in rows], {row[0]: (row[9], row[10]) for row in rows})
 
 
-def _items(connection: sqlite3.Connection, collection: Collection, rows: Sequence[Sequence[Any]]) -> dict[int, Item]:
-    base_id = collection.id_base
-    folders = folder_paths(connection, {row[3] for row in rows if row[5] != Source.EXTERNAL})
+def _items(
+    connection: sqlite3.Connection,
+    collection: Collection,
+    rows: Sequence[Sequence[Any]],
+    frames: Mapping[int, tuple[int, int]] | None = None,
+) -> dict[int, Item]:
+    """
+    Args:
+        rows: an id and `_SHOWN`.
+        frames: of further frames, their media's ids and their positions.
+    """
+    base_id, external = collection.id_base, int(Source.EXTERNAL)
+    folders = folder_paths(connection, {row[1] for row in rows if row[3] != external})
     found = {}
-    for item_id, frame, node_id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, disk_name in rows:
-        if source != Source.EXTERNAL:
+    for item_id, parent_id, kind, source, name, uri, thumbnail_uri, group_id, disk_name in rows:
+        node_id, frame = (item_id, 0) if frames is None else frames[item_id]
+        if source != external:
             own = bytes.fromhex(disk_name) if disk_name else name.encode()
             folder = folders[parent_id]
             path: bytes | None = folder + b"/" + own if folder else own
