@@ -189,6 +189,10 @@ class Rig:
             raise KeyError("a bug")
         return self.spaces
 
+    async def lost(self) -> None:
+        for space in self.spaces:
+            await self.store.ensure(space.name, DIMENSIONS)
+
     def ask(self) -> None:
         self.looks_asked += 1
 
@@ -516,6 +520,14 @@ async def test_begun_again_after_a_failure_it_has_nothing_in_hand() -> None:
     assert (rig.work.counts.done, rig.work.counts.running) == (9, 0)
     assert set(await rig.points()) == set(range(1, 10))
     task.cancel()
+
+
+async def test_who_misses_the_vectors_says_so_and_goes_on_when_they_are_made_anew() -> None:
+    async with running() as rig:
+        await rig.store.drop("now")
+        rig.add(1, 2)
+        await rig.until_settled(2)
+        assert set(await rig.points()) == {1, 2}
 
 
 async def test_the_queue_hears_of_jobs_that_take_long() -> None:

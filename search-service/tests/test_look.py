@@ -73,6 +73,10 @@ class Rig:
         there = self.items_there.intersection(item_ids)
         return {key: Item(Facts(key, 1, 4, key not in self.unlisted), "seal", None) for key in there}
 
+    async def lost(self) -> None:
+        for space in self.spaces:
+            await self.memory.ensure(space.name, 2)
+
     async def frame_ids(self, item_id: int, stills: Sequence[object]) -> Sequence[int]:
         return []
 
@@ -195,3 +199,9 @@ async def test_a_look_that_is_asked_for_while_another_one_waits_is_made_as_well(
         rig.waiting = 0
         await until(lambda: rig.told == ["now", "now"])
     assert await rig.memory.ids("now", Has(points.LISTED, frozenset({0}))) == [5]
+
+
+async def test_a_look_that_misses_the_vectors_says_so_and_finds_all_that_was_in_them() -> None:
+    rig = Rig()  # with no vectors at all
+    async with looking(rig):
+        assert [job.item_id for job in await rig.taken(30)] == sorted(rig.items_there)

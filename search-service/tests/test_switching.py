@@ -343,6 +343,43 @@ async def test_vectors_that_somebody_removed_are_made_again(world: World) -> Non
         assert await found(engine) == order("up")
 
 
+async def test_lost_vectors_are_looked_for_once_also_those_of_the_next_model(world: World) -> None:
+    async with world.engine(UP) as engine:
+        asked: list[int] = []
+        engine.on_lost = lambda: asked.append(1)
+        await fill(engine)
+        await engine.lost()
+        assert not asked  # nothing is gone
+        await world.store.drop("up")
+        await engine.lost()
+        assert asked == [1]
+        await fill(engine)
+        await engine.lost()
+        assert asked == [1]
+        await engine.use(DOWN)
+        await world.store.drop("down")
+        await engine.lost()
+        assert asked == [1, 1]
+        assert await found(engine) == order("up")
+        await fill(engine)
+        await engine.covered("down")
+        assert await found(engine) == order("down")
+        await until(only(world, "down"))
+
+
+async def test_when_the_answering_vectors_are_lost_while_others_are_filled_those_answer(world: World) -> None:
+    async with world.engine(UP) as engine:
+        await fill(engine)
+        await engine.use(DOWN)
+        await world.store.drop("up")
+        with pytest.raises(StoreUnavailable, match="made again"):
+            await found(engine)
+        assert await names(engine) == ["down"]
+        await fill(engine)
+        assert await found(engine) == order("down")
+        await until(only(world, "down"))
+
+
 async def test_a_model_that_is_lost_while_it_works_is_loaded_again_and_nobody_elses_vectors_come(world: World) -> None:
     async with world.engine(UP) as engine:
         await fill(engine)

@@ -102,6 +102,7 @@ def feeding_of(
     link = NatsLink(public.nats_url)
     queue = Lane(link, subjects.JOBS_EMBED, EMBEDDING_CONSUMER, subjects.DEAD_EMBED)
     look = Look(queue, catalogue, engine, engine.store, agreement, engine.covered)
+    engine.on_lost = look.ask
     embedding = Embedding(look, catalogue, engine, engine.store, agreement, loads=settings.decoders)
     changes = FactsLane(Lane(link, subjects.JOBS_FACTS, CHANGES_CONSUMER), agreement, look.ask)
     return Feeding(link, queue, look, embedding, changes, engine)

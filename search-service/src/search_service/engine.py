@@ -97,6 +97,8 @@ class Engine:
     def __init__(self, choosing: Choosing, open_store: OpenStore) -> None:
         #: What brings a space all that is not items, before it answers.
         self.carry: Callable[[VectorStore, Space, Space], Awaitable[None]] | None = None
+        #: Told when vectors were lost, and their space is empty.
+        self.on_lost: Callable[[], None] = lambda: None
         self._choosing = choosing
         self._open_store = open_store
         self._wanted = choosing.kept(choosing.wanted)
@@ -157,8 +159,7 @@ class Engine:
         try:
             yield Answering(space, store)
         except NoSuchVectors as error:
-            if self._now is space:
-                self._now = None
+            await self.lost()
             raise StoreUnavailable("The vectors were removed from the store; they are made again.") from error
         finally:
             space.leave()
@@ -185,6 +186,21 @@ class Engine:
             except EncoderUnavailable as error:
                 logger.debug("the next encoder cannot be filled: %s", error.message)
             return [space for space in (self._now or now, self._next) if space is not None]
+
+    async def lost(self) -> None:
+        """Somebody missed vectors: a space that is not in the store any more is made anew by the next who needs it."""
+        with suppress(StoreUnavailable):  # it is missed again
+            store = await self.store()
+            async with self._turning:
+                there = await store.collections()
+                gone = [space for space in (self._now, self._next) if space is not None and space.name not in there]
+                self._now = None if self._now in gone else self._now
+                self._next = None if self._next in gone else self._next
+                for space in gone:
+                    logger.warning("the vectors of %s are gone from the store; they are made again", space.name)
+                    self._leave(store, space.kept, space)
+            if gone:
+                self.on_lost()
 
     async def covered(self, name: str) -> None:
         """The space holds every item: when it holds their objects too it answers, and what was before goes.

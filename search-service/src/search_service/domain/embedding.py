@@ -305,6 +305,8 @@ class Embedding(Generic[P]):
         except (EncoderUnavailable, StoreUnavailable, NoSuchVectors, CatalogueUnavailable, OSError) as error:
             # No fault of the items: they stay in hand, and everything behind them waits.
             logger.warning("embedding waits: %s", error)
+            if isinstance(error, NoSuchVectors):
+                await self._models.lost()
             await asyncio.sleep(_LATER_S)
             self._again += self._in_hand.still(jobs)
         except Exception as error:

@@ -69,3 +69,6 @@ class Models(Protocol[Shown]):
         Raises:
             EncoderUnavailable, StoreUnavailable: nothing can be filled, with the reason.
         """
+
+    async def lost(self) -> None:
+        """Vectors were missed in the store: what is gone is made anew and filled."""

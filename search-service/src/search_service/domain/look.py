@@ -19,6 +19,7 @@ from media_common.errors import ServiceError
 
 from search_service.domain import points
 from search_service.domain.agreement import Agreement, OpenStore
+from search_service.domain.errors import NoSuchVectors
 from search_service.domain.filters import Ids
 from search_service.domain.items import Models
 from search_service.domain.jobs import Job, Jobs
@@ -113,6 +114,8 @@ class Look:
             except (ServiceError, OSError) as error:
                 logger.debug("the look at everything waits: %s", error)
                 self._asked.set()
+                if isinstance(error, NoSuchVectors):
+                    await self._models.lost()
                 await asyncio.sleep(_LATER_S)
                 continue
             except Exception:
