@@ -9,8 +9,11 @@ from uuid import UUID
 import pytest
 from metadata_service.domain.errors import FolderNotFound
 from metadata_service.domain.filters import ListQuery, Scope
+from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.media import FILES, Collection, Facts, FileSeen, Kind, Marks
+from metadata_service.domain.tags import TagType
 from metadata_service.store import browsing, collections, details, frames, listing, media, search_facts, tagging
+from metadata_service.store.groups import add_group
 from metadata_service.store.search_facts import SearchFacts
 from metadata_service.store.sqlite import Database
 
@@ -43,7 +46,7 @@ def passes(facts: SearchFacts, scope: Scope) -> bool:
     return (
         (scope.folder_id is None or scope.folder_id in facts.folder_ids)
         and not set(scope.left_out) & set(facts.folder_ids)
-        and all(set(any_of) & set(facts.tag_ids) for any_of in scope.tag_ids)
+        and all(set(any_of) & set(facts.own_tag_ids) for any_of in scope.tag_ids)
         and (scope.item_ids is None or facts.media_id in scope.item_ids)
     )
 
@@ -94,6 +97,18 @@ def test_a_scope_means_what_the_listing_shows(
     listed, passing = both(database, collection, tree, query(tree))
     assert set(listed) == {tree[path] for path in expected}
     assert passing == listed
+
+
+def test_a_tag_of_its_group_is_none_of_the_item(database: Database, collection: Collection, tree: Tree) -> None:
+    grouped = [tree["one/b.jpg"], tree["one/c.jpg"]]
+    group = database.write(add_group, collection, GroupKind.BURST, grouped)
+    tagset, _ = database.write(tagging.tagset, collection, "color", TagType.ALPHANUMERICAL)
+    red = database.write(tagging.tag, collection, tagset, "red")
+    database.write(tagging.attach_group, collection, group, red)
+    listed, passing = both(database, collection, tree, {"recursive": True, "tag_filters": (("color", ("red",)),)})
+    assert passing == listed == [tree["a.jpg"], tree["one/b.jpg"]]
+    found = database.read(search_facts.facts, grouped)
+    assert [(red in one.tag_ids, red in one.own_tag_ids) for one in found] == [(True, True), (True, False)]
 
 
 def test_an_item_by_its_id_passes_wherever_it_is(database: Database, collection: Collection, tree: Tree) -> None:

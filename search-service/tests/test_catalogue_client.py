@@ -78,6 +78,7 @@ async def test_items_come_with_their_facts_and_where_their_pixels_are(rig: Rig) 
     facts = item.facts
     assert (facts.item_id, facts.collection_id, facts.kind) == (photo.item_id, rig.collection.id, pb.MEDIA_KIND_IMAGE)
     assert (facts.listed, facts.taken_us, facts.created_us) == (True, 77, photo.created_us)
+    assert facts.own_tag_ids == facts.tag_ids != ()  # it is in no group
     assert (item.embedded, item.is_video, item.path) == (False, False, b"a.jpg")
     assert item.seal != items[raw.item_id].seal
     for item_id in ids[:3]:

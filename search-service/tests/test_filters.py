@@ -6,9 +6,12 @@ import random
 
 from hypothesis import given
 from hypothesis import strategies as st
+from media_proto import search_pb2 as pb
 from search_service.domain.filters import EVERYTHING, NOTHING, All, Any, Filter, Has, Ids, Not, both, depth, matches
 from search_service.domain.filters import simplified as simple
+from search_service.domain.points import INDEXES, Facts, payload
 from search_service.testing import points, tree
+from search_service.wire import filter_of
 
 POINTS = points(how_many=40)
 
@@ -58,3 +61,25 @@ def test_both_of_nothing_said_is_everything() -> None:
     assert both() == both(None, EVERYTHING) == EVERYTHING
     assert both(None, leaf, EVERYTHING) == leaf
     assert both(leaf, NOTHING) == All((leaf, NOTHING))
+
+
+def test_every_field_that_can_be_asked_for_is_carried_indexed_and_its_own() -> None:
+    facts = Facts(
+        1, 2, kind=3, listed=True, created_us=4, tag_ids=[5, 6], own_tag_ids=[6], group_ids=[7], folder_ids=[8]
+    )
+    carried = payload(1, facts)
+    passing_values = {}
+    for field in pb.Field.values():
+        if field == pb.FIELD_UNSPECIFIED:
+            continue
+        asked = [pb.Filter(has=pb.HasNumber(field=field, values=[value])) for value in range(10)]
+        passing_values[pb.Field.Name(field)] = [
+            value for value in range(10) if matches(filter_of(asked[value]), 1, carried)
+        ]
+        made = filter_of(asked[0])
+        assert isinstance(made, Has)
+        assert made.field in INDEXES
+    assert passing_values == {
+        "FIELD_ITEM": [1], "FIELD_KIND": [3], "FIELD_TAG": [5, 6], "FIELD_OWN_TAG": [6], "FIELD_GROUP": [7],
+        "FIELD_FOLDER": [8], "FIELD_CREATED_US": [4],
+    }  # fmt: skip

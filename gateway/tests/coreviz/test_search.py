@@ -121,8 +121,8 @@ class TestScoredMode:
                         search_pb2.Filter(between=created),
                         has(search_pb2.FIELD_FOLDER, 3),
                         has(search_pb2.FIELD_FOLDER, 4, 5, negated=True),
-                        has(search_pb2.FIELD_TAG, 6, 7),
-                        has(search_pb2.FIELD_TAG),
+                        has(search_pb2.FIELD_OWN_TAG, 6, 7),
+                        has(search_pb2.FIELD_OWN_TAG),
                         has(search_pb2.FIELD_ITEM, 12),
                     ]
                 )

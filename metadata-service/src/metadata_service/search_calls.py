@@ -76,6 +76,7 @@ def _facts(one: SearchFacts) -> pb.SearchFacts:
         created_us=one.created_us,
         taken_us=one.taken_us,
         tag_ids=one.tag_ids,
+        own_tag_ids=one.own_tag_ids,
         group_ids=one.group_ids,
         folder_ids=one.folder_ids,
         embedded=one.embedded,

@@ -2746,6 +2746,7 @@ class SearchFacts(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     DURATION_S_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    OWN_TAG_IDS_FIELD_NUMBER: _builtins.int
     media_id: _builtins.int
     collection_id: _builtins.int
     kind: Global___MediaKind.ValueType
@@ -2773,6 +2774,10 @@ class SearchFacts(_message.Message):
     def folder_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """from the collection's root folder down"""
 
+    @_builtins.property
+    def own_tag_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """its own alone"""
+
     def __init__(
         self,
         *,
@@ -2792,10 +2797,11 @@ class SearchFacts(_message.Message):
         size_bytes: _builtins.int = ...,
         duration_s: _builtins.float | None = ...,
         name: _builtins.str = ...,
+        own_tag_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "blob", b"blob", "duration_s", b"duration_s", "path", b"path", "pixels", b"pixels"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "blob", b"blob", "collection_id", b"collection_id", "created_us", b"created_us", "duration_s", b"duration_s", "embedded", b"embedded", "folder_ids", b"folder_ids", "group_ids", b"group_ids", "kind", b"kind", "listed", b"listed", "media_id", b"media_id", "name", b"name", "path", b"path", "pixels", b"pixels", "seal", b"seal", "size_bytes", b"size_bytes", "tag_ids", b"tag_ids", "taken_us", b"taken_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "blob", b"blob", "collection_id", b"collection_id", "created_us", b"created_us", "duration_s", b"duration_s", "embedded", b"embedded", "folder_ids", b"folder_ids", "group_ids", b"group_ids", "kind", b"kind", "listed", b"listed", "media_id", b"media_id", "name", b"name", "own_tag_ids", b"own_tag_ids", "path", b"path", "pixels", b"pixels", "seal", b"seal", "size_bytes", b"size_bytes", "tag_ids", b"tag_ids", "taken_us", b"taken_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
     _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015

@@ -59,6 +59,8 @@ class _FieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Field.ValueType
     FIELD_FOLDER: _Field.ValueType  # 5
     """any folder above it"""
     FIELD_CREATED_US: _Field.ValueType  # 6
+    FIELD_OWN_TAG: _Field.ValueType  # 7
+    """the catalogue's tag id, on the item itself"""
 
 class Field(_Field, metaclass=_FieldEnumTypeWrapper): ...
 
@@ -72,6 +74,8 @@ FIELD_GROUP: Field.ValueType  # 4
 FIELD_FOLDER: Field.ValueType  # 5
 """any folder above it"""
 FIELD_CREATED_US: Field.ValueType  # 6
+FIELD_OWN_TAG: Field.ValueType  # 7
+"""the catalogue's tag id, on the item itself"""
 Global___Field: _TypeAlias = Field  # noqa: Y015
 
 @_typing.final

@@ -141,6 +141,7 @@ def _facts(told: pb.SearchFacts) -> Facts:
         created_us=told.created_us,
         taken_us=told.taken_us,
         tag_ids=tuple(told.tag_ids),
+        own_tag_ids=tuple(told.own_tag_ids),
         group_ids=tuple(told.group_ids),
         folder_ids=tuple(told.folder_ids),
     )

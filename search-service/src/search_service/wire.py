@@ -25,6 +25,7 @@ _FIELDS: Final[dict[int, str]] = {
     pb.FIELD_ITEM: points.ITEM,
     pb.FIELD_KIND: points.KIND,
     pb.FIELD_TAG: points.TAGS,
+    pb.FIELD_OWN_TAG: points.OWN_TAGS,
     pb.FIELD_GROUP: points.GROUPS,
     pb.FIELD_FOLDER: points.FOLDERS,
     pb.FIELD_CREATED_US: points.CREATED,

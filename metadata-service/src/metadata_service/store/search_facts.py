@@ -36,6 +36,7 @@ class SearchFacts:
     created_us: int
     taken_us: int  # 0: not known
     tag_ids: tuple[int, ...]  # its own and its group's, sorted
+    own_tag_ids: tuple[int, ...]  # sorted
     group_ids: tuple[int, ...]
     folder_ids: tuple[int, ...]  # from the collection's root folder down
     embedded: bool
@@ -84,6 +85,7 @@ def facts(snapshot: Snapshot, media_ids: Sequence[int]) -> list[SearchFacts]:
             created_us=created_us,
             taken_us=taken_us or 0,
             tag_ids=tuple(sorted({*tags[node_id], *(() if group_id is None else tags[group_id])})),
+            own_tag_ids=tuple(sorted(tags[node_id])),
             group_ids=() if group_id is None else (group_id,),
             folder_ids=above[parent_id],
             embedded=node_id - collection.id_base in embedded[collection_id],

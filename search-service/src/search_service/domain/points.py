@@ -14,6 +14,7 @@ COLLECTION: Final = "collection"
 ITEM: Final = "item"
 KIND: Final = "kind"
 TAGS: Final = "tags"
+OWN_TAGS: Final = "own_tags"
 GROUPS: Final = "groups"
 FOLDERS: Final = "folders"
 CREATED: Final = "created"
@@ -28,6 +29,7 @@ INDEXES: Final[Mapping[str, FieldKind]] = {
     ITEM: "integer",
     KIND: "integer",
     TAGS: "integer",
+    OWN_TAGS: "integer",
     GROUPS: "integer",
     FOLDERS: "integer",
     CREATED: "integer",
@@ -50,6 +52,7 @@ class Facts:
     created_us: int = 0
     taken_us: int = 0
     tag_ids: Sequence[int] = ()  # its own and its groups'
+    own_tag_ids: Sequence[int] = ()
     group_ids: Sequence[int] = ()
     folder_ids: Sequence[int] = ()  # all above it, so that a subtree is one value
 
@@ -71,6 +74,7 @@ def payload(point_id: int, facts: Facts, timestamp_s: float = 0.0) -> Payload:
         ITEM: facts.item_id,
         KIND: facts.kind,
         TAGS: list(facts.tag_ids),
+        OWN_TAGS: list(facts.own_tag_ids),
         GROUPS: list(facts.group_ids),
         FOLDERS: list(facts.folder_ids),
         CREATED: facts.created_us,

@@ -99,7 +99,7 @@ def search_scope(wanted: pb.ListMediaRequest, scope: pb.ListingScope) -> search_
         parts.append(_has(search_pb2.FIELD_FOLDER, [scope.folder_id]))
     if scope.left_out_folder_ids:
         parts.append(_has(search_pb2.FIELD_FOLDER, scope.left_out_folder_ids, negated=True))
-    parts += [_has(search_pb2.FIELD_TAG, any_of.ids) for any_of in scope.tag_ids]
+    parts += [_has(search_pb2.FIELD_OWN_TAG, any_of.ids) for any_of in scope.tag_ids]
     if scope.HasField("item_ids"):
         parts.append(_has(search_pb2.FIELD_ITEM, scope.item_ids.ids))
     together = search_pb2.Filter(all=search_pb2.Filters(parts=parts)) if parts else None
