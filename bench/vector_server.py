@@ -16,12 +16,16 @@ import numpy as np
 from media_common.grpc_server import serving
 from media_proto import search_pb2_grpc
 from PIL.Image import Image
+from search_service.config import decoding_environment
 from search_service.domain.objects import Giving, NoCatalogue
 from search_service.domain.points import INDEXES
 from search_service.domain.vectors import Vector, VectorStore
 from search_service.encoders.choosing import Choosing
 from search_service.encoders.object_models import ObjectModels
 from search_service.engine import Engine
+from search_service.loading.given import GivenPictures
+from search_service.loading.pool import Pool
+from search_service.loading.process import DecodingProcess
 from search_service.objects import Objects
 from search_service.servicer import SearchServicer
 from search_service.vectors.edge import EdgeStore
@@ -69,7 +73,8 @@ async def main() -> None:
     async def opened() -> VectorStore:
         return EdgeStore(Path(sys.argv[2]), INDEXES)
 
-    engine = Engine(Choosing("offline", lambda _: [(model.name, model)]), opened)
+    given = GivenPictures(Pool([DecodingProcess(decoding_environment(), 2048)]))
+    engine = Engine(Choosing("offline", lambda _: [(model.name, model)]), opened, given.decoded)
     objects = Objects(engine, ObjectModels({}), Giving(NoCatalogue(), asyncio.Lock()), NoCatalogue())
     register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine, objects))
     async with serving(sys.argv[1], register, [], 1):

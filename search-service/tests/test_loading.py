@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import signal
 import struct
 import zlib
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +22,9 @@ from search_service.config import decoding_environment
 from search_service.domain.errors import OutOfReach, UnreadablePicture
 from search_service.domain.items import Still
 from search_service.loading.child import RAW, STILL, VIDEO
+from search_service.loading.given import GivenPictures
 from search_service.loading.pixels import Pixels, Place
+from search_service.loading.pool import Pool
 from search_service.loading.process import DecodingProcess
 from search_service.loading.videos import MOST
 
@@ -56,6 +59,16 @@ def film(path: Path, scenes: Sequence[int], frames_a_scene: int, rate: int = 10)
             for _ in range(frames_a_scene):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))  # type: ignore[union-attr]
         container.mux(stream.encode(None))  # type: ignore[union-attr]
+
+
+def hostile_png(side: int) -> bytes:
+    """Small, and says that it is large."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IEND", b"")
 
 
 def colour(still: Still[Image.Image]) -> int:
@@ -149,11 +162,7 @@ async def test_a_playlist_that_is_called_a_video_opens_nothing(loader: Loader) -
 
 
 async def test_a_picture_that_would_fill_the_memory_is_unreadable(loader: Loader) -> None:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
-    (loader.folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IEND", b""))
+    (loader.folder / "a.png").write_bytes(hostile_png(60_000))
     with pytest.raises(UnreadablePicture):
         await loader.load("a.png")
 
@@ -188,6 +197,27 @@ async def test_a_file_that_takes_too_long_ends_its_process(loader: Loader) -> No
     with pytest.raises(OutOfReach, match="more than"):
         await loader.process.asked([os.fsencode(loader.folder), b"a.png", STILL], 0.01)
     assert loader.process.pid is None
+
+
+async def test_a_picture_that_a_caller_sends_is_decoded_by_the_process_and_its_faults_stay_there(
+    loader: Loader,
+) -> None:
+    given, file = GivenPictures(Pool([loader.process])), io.BytesIO()
+    Image.new("RGB", (2000, 1000), COLOURS[1]).save(file, "PNG")
+    picture = await given.decoded(file.getvalue())
+    assert (picture.size, picture.getpixel((9, 9))) == ((640, 320), COLOURS[1])
+    assert loader.process.pid is not None
+
+    for hostile in (b"", b"GIF89a", hostile_png(60_000), file.getvalue()[:200]):
+        with pytest.raises(UnreadablePicture):
+            await given.decoded(hostile)
+    asyncio.get_running_loop().call_later(0.05, os.kill, loader.process.pid, signal.SIGSTOP)
+    await asyncio.sleep(0.1)
+    asking = asyncio.create_task(given.decoded(file.getvalue()))
+    asyncio.get_running_loop().call_later(0.1, os.kill, loader.process.pid, signal.SIGKILL)
+    with pytest.raises(UnreadablePicture):
+        await asking
+    assert (await given.decoded(file.getvalue())).size == (640, 320)
 
 
 async def test_what_has_nothing_to_do_is_let_go(loader: Loader) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -17,6 +18,7 @@ from media_common.grpc_server import serving
 from media_proto import search_pb2 as pb
 from media_proto import search_pb2_grpc
 from PIL import Image
+from search_service.config import decoding_environment
 from search_service.domain import points
 from search_service.domain.items import Item, Still
 from search_service.domain.objects import Giving
@@ -25,6 +27,9 @@ from search_service.domain.vectors import Point, Vector, VectorStore, unit
 from search_service.encoders.choosing import Choosing
 from search_service.encoders.object_models import ObjectModels
 from search_service.engine import Engine
+from search_service.loading.given import GivenPictures
+from search_service.loading.pool import Pool
+from search_service.loading.process import DecodingProcess
 from search_service.objects import Objects
 from search_service.servicer import SearchServicer
 from search_service.vectors.memory import MemoryStore
@@ -86,10 +91,17 @@ class Library:
 
 
 class Rig:
-    def __init__(self, stub: search_pb2_grpc.SearchServiceStub, store: MemoryStore, library: Library) -> None:
+    def __init__(
+        self,
+        stub: search_pb2_grpc.SearchServiceStub,
+        store: MemoryStore,
+        library: Library,
+        decoder: DecodingProcess,
+    ) -> None:
         self.stub = stub
         self.store = store
         self.library = library
+        self.decoder = decoder
 
     def know(self, item_id: int, collection_id: int = 1, *, listed: bool = True, **facts: object) -> None:
         self.library.facts[item_id] = Facts(item_id, collection_id, 4, listed, **facts)  # type: ignore[arg-type]
@@ -108,15 +120,18 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     async def opened() -> VectorStore:
         return store
 
-    engine = Engine(Choosing("offline", lambda _: [("colours", Colours)]), opened)
+    decoder = DecodingProcess(decoding_environment(), 2048)
+    given = GivenPictures(Pool([decoder]))
+    engine = Engine(Choosing("offline", lambda _: [("colours", Colours)]), opened, given.decoded)
     library, models = Library(), ObjectModels({"brightness": Brightness, "broken": Broken})
     objects = Objects(engine, models, Giving(library, asyncio.Lock()), library)
     register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine, objects))
     address = f"unix:{tmp_path}/search.sock"
     async with serving(address, register, [], 1), open_channel(address) as channel:
-        yield Rig(search_pb2_grpc.SearchServiceStub(channel), store, library)
+        yield Rig(search_pb2_grpc.SearchServiceStub(channel), store, library, decoder)
     await engine.close()
     await models.close()
+    await given.close()
 
 
 def picture(*colour: int) -> bytes:
@@ -227,6 +242,23 @@ async def test_words_and_pictures_are_embedded_into_one_space(rig: Rig) -> None:
     scores = [np.dot(text.values, pictures.vectors[0].values) for text in texts.vectors]
     assert (texts.model, len(texts.vectors[0].values)) == ("colours", 4)
     assert scores[0] > 0.9 > scores[1]
+
+
+async def test_pictures_that_are_sent_are_decoded_in_a_process_of_their_own(rig: Rig) -> None:
+    await three(rig)
+    rig.know(1)
+    shown, put = picture(0, 0, 255), pb.ObjectVector(object_id=109, item_id=1, picture=picture(0, 0, 255))
+    calls: tuple[tuple[Callable[[Any], Awaitable[object]], object], ...] = (
+        (rig.stub.EmbedPictures, pb.EmbedPicturesRequest(pictures=[shown])),
+        (rig.stub.FindNearest, pb.FindNearestRequest(scope=SCOPE, picture=shown, limit=2)),
+        (rig.stub.ChooseWords, pb.ChooseWordsRequest(picture=shown, options=["red", "blue"])),
+        (rig.stub.PutObjectVectors, pb.PutObjectVectorsRequest(objects=[put])),
+        (rig.stub.PutObjectVectors, pb.PutObjectVectorsRequest(model="brightness", objects=[put])),
+    )
+    for call, request in calls:
+        await call(request)
+        assert rig.decoder.pid is not None
+        await rig.decoder.stop()
 
 
 async def test_the_words_that_fit_a_picture_are_chosen(rig: Rig) -> None:

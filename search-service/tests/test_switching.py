@@ -39,6 +39,10 @@ UP, DOWN = "open_clip:fake/up", "open_clip:fake/down"
 TINY = Path(__file__).parent / "tiny"
 
 
+async def no_pictures(data: bytes) -> Image.Image:
+    raise AssertionError("Nobody sends a picture.")
+
+
 class Slope:
     """A picture as wide as its number lies that far from the word it ranks by. Implements `Encoder`."""
 
@@ -91,7 +95,7 @@ class World:
         async def opened() -> VectorStore:
             return self.store
 
-        engine = Engine(Choosing(setting, self.candidates, self.file), opened)
+        engine = Engine(Choosing(setting, self.candidates, self.file), opened, no_pictures)
         try:
             yield engine
         finally:
@@ -480,7 +484,7 @@ async def test_open_clip_models_are_switched_under_load(tmp_path: Path) -> None:
             return {scored.item_id for scored in await now.searching.nearest(Scope(1), target, 20)}
 
     first, second = (f"open_clip:tiny-shapes/{tmp_path / name}" for name in ("tiny-shapes.pt", "tiny-other.pt"))
-    engine = Engine(Choosing(first, candidates, tmp_path / "search.json"), opened)
+    engine = Engine(Choosing(first, candidates, tmp_path / "search.json"), opened, no_pictures)
     await put(engine, list(shown))
     expected = {key for key in shown if key % 2}
     answers, done = 0, False

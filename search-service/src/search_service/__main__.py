@@ -36,7 +36,9 @@ from search_service.encoders.object_models import ObjectModels, installed
 from search_service.engine import Engine
 from search_service.feeding import Feeding
 from search_service.jobs import Lane, NatsLink
+from search_service.loading.given import GivenPictures
 from search_service.loading.pixels import Pixels
+from search_service.loading.pool import Pool
 from search_service.loading.process import DecodingProcess
 from search_service.objects import Objects
 from search_service.servicer import SearchServicer
@@ -60,7 +62,9 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
     models = ObjectModels(installed())
     async with AsyncExitStack() as ends:
         catalogue = await catalogue_of(settings, public, ends)
-        engine = Engine(choosing, partial(open_store, settings, public))
+        given = GivenPictures(Pool([DecodingProcess(decoding_environment(), settings.decoder_memory_mb, nice=0)]))
+        ends.push_async_callback(given.close)
+        engine = Engine(choosing, partial(open_store, settings, public), given.decoded)
         ends.push_async_callback(models.close)
         ends.push_async_callback(engine.close)
         known = catalogue or NoCatalogue()

@@ -22,12 +22,13 @@ from search_service.domain.vectors import Vector, VectorStore
 from search_service.encoders.choosing import Choosing, checked_setting
 from search_service.encoders.kept import KeptEncoder, State, Status
 from search_service.encoders.names import setting_of
-from search_service.encoders.pictures import decoded
 from search_service.encoders.port import Encoder
 
 logger = logging.getLogger(__name__)
 
 OpenStore = Callable[[], Awaitable[VectorStore]]
+#: A picture that a caller sent; raises `UnreadablePicture`.
+Decode = Callable[[bytes], Awaitable[Image]]
 #: The alias of the space that answers.
 ANSWERS: Final = "answers"
 
@@ -35,12 +36,13 @@ ANSWERS: Final = "answers"
 class Space:
     """Vectors of one model, and that model. Implements `Model` and `Words`: nothing but its own vectors comes out."""
 
-    def __init__(self, encoder: Encoder, kept: KeptEncoder) -> None:
+    def __init__(self, encoder: Encoder, kept: KeptEncoder, decode: Decode) -> None:
         self.name = encoder.space
         self.dimensions = encoder.dimensions
         self.family = encoder.name
         self.model = encoder.model
         self.kept = kept
+        self._decode = decode
         self._users = 0
         self._unused = asyncio.Event()
         self._unused.set()
@@ -62,7 +64,7 @@ class Space:
         Raises:
             UnreadablePicture: one of them cannot be decoded.
         """
-        return await self.images(await asyncio.to_thread(_decoded, files))
+        return await self.images([await self._decode(data) for data in files])
 
     def enter(self) -> None:
         self._users += 1
@@ -94,9 +96,10 @@ class Answering:
 class Engine:
     """Opened when it is first needed: a store or a model that is away is asked for again by the next call."""
 
-    def __init__(self, choosing: Choosing, open_store: OpenStore) -> None:
+    def __init__(self, choosing: Choosing, open_store: OpenStore, decode: Decode) -> None:
         #: What brings a space all that is not items, before it answers.
         self.carry: Callable[[VectorStore, Space, Space], Awaitable[None]] | None = None
+        self.decode = decode
         #: Told when vectors were lost, and their space is empty.
         self.on_lost: Callable[[], None] = lambda: None
         self._choosing = choosing
@@ -328,7 +331,7 @@ class Engine:
     async def _made(self, store: VectorStore, encoder: Encoder, kept: KeptEncoder) -> Space:
         self._choosing.remember(encoder.space, setting_of(encoder.name, encoder.model))
         await store.ensure(encoder.space, encoder.dimensions)
-        return Space(encoder, kept)
+        return Space(encoder, kept, self.decode)
 
     async def _turn_to(self, store: VectorStore, space: Space) -> Space:
         await store.set_alias(ANSWERS, space.name)
@@ -363,7 +366,3 @@ class Engine:
                     return
                 self._choosing.forget(name)
                 logger.info("removed the vectors of %s", name)
-
-
-def _decoded(files: Sequence[bytes]) -> list[Image]:
-    return [decoded(data) for data in files]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from search_service.domain.vectors import Vector, VectorStore, checked
 from search_service.encoders.cutting import cut_out
 from search_service.encoders.kept import State
 from search_service.encoders.object_models import ModelStatus, ObjectModels
-from search_service.encoders.pictures import decoded
 from search_service.engine import Engine, Space
 
 logger = logging.getLogger(__name__)
@@ -160,7 +158,7 @@ class Objects:
         boxed: dict[int, list[tuple[int, Box]]] = {}
         for one in given:
             if isinstance(one.what, bytes):
-                picture = await asyncio.to_thread(decoded, one.what)
+                picture = await self._engine.decode(one.what)
                 shown.append(_Shown(one.object_id, one.item_id, picture, None))
             elif isinstance(one.what, Box):
                 boxed.setdefault(one.item_id, []).append((one.object_id, one.what))

@@ -1,4 +1,4 @@
-"""The decoding process: `python -m search_service.loading.child MEMORY_MB`.
+"""The decoding process: `python -m search_service.loading.child MEMORY_MB NICE`.
 
 It takes files on standard input and answers with their pixels on standard output, one at a time. Decoders of hostile
 files run here and only here: the operating system bounds its memory, its parent bounds its time, and when it dies one
@@ -15,9 +15,15 @@ import resource
 import signal
 import struct
 import sys
-from typing import IO, Final
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Final, TypeVar
 
 from media_common import beneath, framed
+
+if TYPE_CHECKING:
+    from search_service.loading.decoding import Found
+
+T = TypeVar("T")
 
 #: The first answer, unasked: it is there.
 READY: Final = b"ready"
@@ -25,6 +31,8 @@ READY: Final = b"ready"
 STILL: Final = b"still"
 RAW: Final = b"raw"
 VIDEO: Final = b"video"
+#: No file at all: the picture itself stands where its path would.
+GIVEN: Final = b"given"
 #: The first field of an answer; behind it a sentence, then the pictures, each a head and its pixels.
 FOUND: Final = b"found"
 GONE: Final = b"gone"
@@ -38,8 +46,8 @@ _PR_SET_PDEATHSIG: Final = 1
 _NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.ENAMETOOLONG, errno.ENXIO)
 
 
-def main(memory_mb: int) -> None:
-    _confine(memory_mb)
+def main(memory_mb: int, nice: int) -> None:
+    _confine(memory_mb, nice)
     # What libraries print must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -56,9 +64,10 @@ def main(memory_mb: int) -> None:
 
 def answer(root: bytes, relative: bytes, form: bytes) -> list[bytes]:
     """What is to be said of a file below a root."""
-    from search_service.domain.errors import UnreadablePicture
     from search_service.loading import decoding
 
+    if form == GIVEN:
+        return _found(decoding.given, relative)
     try:
         root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -73,24 +82,30 @@ def answer(root: bytes, relative: bytes, form: bytes) -> list[bytes]:
         return [OUT_OF_REACH, f"The file cannot be opened: {error.strerror}.".encode()]
     finally:
         os.close(root_fd)
-    decode = {STILL: decoding.still, RAW: decoding.raw, VIDEO: decoding.video}[form]
     try:
-        found = decode(descriptor)
+        return _found({STILL: decoding.still, RAW: decoding.raw, VIDEO: decoding.video}[form], descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _found(decode: Callable[[T], Found], what: T) -> list[bytes]:
+    from search_service.domain.errors import UnreadablePicture
+
+    try:
+        found = decode(what)
     except UnreadablePicture as error:
         return [UNREADABLE, error.message.encode()]
     except MemoryError:
         return [UNREADABLE, b"Decoding the file takes more memory than it may use."]
     except OSError as error:
         return [OUT_OF_REACH, f"The file cannot be read: {error.strerror}.".encode()]
-    finally:
-        os.close(descriptor)
     fields = [FOUND, b""]
     for at_s, picture in found:
         fields += [HEAD.pack(at_s, picture.width, picture.height), picture.tobytes()]
     return fields
 
 
-def _confine(memory_mb: int) -> None:
+def _confine(memory_mb: int, nice: int) -> None:
     """Limits that outlast anything a decoder is made to do; and no life without the parent."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -103,7 +118,7 @@ def _confine(memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):
-        os.nice(NICE)
+        os.nice(nice)
 
 
 def _receive(stream: IO[bytes]) -> list[bytes] | None:
@@ -119,4 +134,4 @@ def _send(stream: IO[bytes], fields: list[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

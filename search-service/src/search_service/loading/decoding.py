@@ -29,6 +29,11 @@ def still(descriptor: int) -> Found:
         return [(0.0, pictures.read(file))]
 
 
+def given(data: bytes) -> Found:
+    """A picture that is no file."""
+    return [(0.0, pictures.decoded(data))]
+
+
 def raw(descriptor: int) -> Found:
     """The preview that the camera put in; where there is none, a quick development at half size."""
     import rawpy

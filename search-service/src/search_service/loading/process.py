@@ -11,7 +11,7 @@ from typing import Final
 from media_common import framed
 
 from search_service.domain.errors import OutOfReach
-from search_service.loading.child import READY
+from search_service.loading.child import NICE, READY
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +26,10 @@ _FILES_A_LIFE: Final = 2000
 class DecodingProcess:
     """Not for two files at a time: who calls holds it."""
 
-    def __init__(self, environment: Mapping[str, str], memory_mb: int) -> None:
+    def __init__(self, environment: Mapping[str, str], memory_mb: int, nice: int = NICE) -> None:
         self._environment = dict(environment)
         self._memory_mb = memory_mb
+        self._nice = nice
         self._process: asyncio.subprocess.Process | None = None
         self._files = 0
 
@@ -60,6 +61,7 @@ class DecodingProcess:
             "-m",
             "search_service.loading.child",
             str(self._memory_mb),
+            str(self._nice),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=self._environment,
