@@ -133,6 +133,17 @@ def test_words_find_what_they_say(library: Library, words: str) -> None:
     assert all(0.05 <= score <= 1 and one["_matchingFrames"] == [] for score, one in zip(scores, found, strict=True))
 
 
+def test_a_document_that_has_no_vector_is_found_by_its_name(library: Library) -> None:
+    dataset = library.dataset_for_uploads("Papers")
+    library.upload(dataset, b"%PDF-1.4 not much of a document", "invoice.pdf", dataset)
+
+    [found] = library.find(dataset, q="invoice")
+
+    assert (found["name"], found["frameObjectId"]) == ("invoice.pdf", None)
+    assert 0.05 <= found["_score"] < 0.5
+    assert library.find(dataset, q="invoice", type="image") == []
+
+
 def test_the_seeds_scored_samples_are_answered(library: Library) -> None:
     like = library.media(next(iter(library.shown)))
     replacements = {
