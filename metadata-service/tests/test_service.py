@@ -147,6 +147,8 @@ def test_search_asks_and_tells_over_a_real_socket(tmp_path: Path) -> None:
         assert red == same
         assert set(red) <= set(found.tag_ids)
         assert (len(red), none) == (1, [])
+        alone = pb.FindGroupsRequest(collection="mine", relative_ids=[added.item_id - collection.id_base, 7])
+        assert list(service.FindGroups(alone, timeout=5).ids) == []
 
 
 @pytest.mark.parametrize(
