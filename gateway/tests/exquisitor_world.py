@@ -96,6 +96,24 @@ def serve(world: World, fake: FakeMetadata) -> None:
         rows = (world.row(one) for one in request.relative_ids)
         return pb.Items(items=[item_message(row, request.tagset_ids) for row in rows if row])
 
+    def items_of_each(request: pb.GetItemsOfEachRequest) -> pb.ItemsOfEach:
+        answer = pb.ItemsOfEach()
+        for one in request.requests:
+            added = answer.answers.add()
+            if one.collection not in (SLUG, UUID.hex()):
+                continue
+            added.items.SetInParent()
+            for item in items(one).items:
+                added.items.relative_ids.append(item.relative_id)
+                added.items.media_ids.append(item.media_id)
+                added.items.uris.append(item.uri)
+                added.items.thumbnail_uris.append(item.thumbnail_uri)
+                added.items.sources.append(item.source)
+                added.items.are_groups.append(item.is_group)
+                if one.tagset_ids:
+                    added.items.tags_json.append(item.tags_json)
+        return answer
+
     def related(request: pb.GetItemsRequest) -> pb.RelatedItems:
         known(request)
         answer = pb.RelatedItems()
@@ -137,6 +155,7 @@ def serve(world: World, fake: FakeMetadata) -> None:
 
     fake.answers.update(
         GetCollection=collection,
+        GetItemsOfEach=items_of_each,
         ListCollections=lambda _: pb.ListCollectionsResponse(collections=[collection_message()]),
         GetItems=items,
         GetRelated=related,

@@ -111,7 +111,7 @@ def test_the_catalogue_over_a_real_socket(tmp_path: Path) -> None:
         assert [(item.uri, item.kind) for item in found.items] == [(b"a.jpg", pb.MEDIA_KIND_IMAGE)]
         asked_for = [pb.GetItemsRequest(collection=name, relative_ids=[added.item_id]) for name in ("mine", "none")]
         each = service.GetItemsOfEach(pb.GetItemsOfEachRequest(requests=asked_for), timeout=5)
-        assert [[item.uri for item in answer.items.items] for answer in each.answers] == [[b"a.jpg"], []]
+        assert [list(answer.items.uris) for answer in each.answers] == [[b"a.jpg"], []]
         assert [answer.HasField("items") for answer in each.answers] == [True, False]
         assert service.GetIndexing(pb.GetIndexingRequest(), timeout=5) == pb.Indexing()
 

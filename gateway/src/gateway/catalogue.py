@@ -14,6 +14,7 @@ from media_proto import metadata_pb2_grpc
 from gateway.config import GatewaySettings
 from gateway.errors import Failure, is_spoken, service_down
 from gateway.remote import Remote
+from gateway.shown_items import ShownItem, of_columns, of_items
 from gateway.together import Together
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class CatalogueClient(Remote):
         self._call_s = settings.call_deadline_s
         self._transfer_s = settings.transfer_deadline_s
         self.is_set_up = bool(settings.metadata_target)
-        self._items = Together(self._items_alone, self._items_of_each)
+        self._shown = Together(self._shown_alone, self._shown_of_each)
 
     @classmethod
     def open(cls, settings: GatewaySettings) -> CatalogueClient:
@@ -98,15 +99,23 @@ class CatalogueClient(Remote):
 
     # --- interactive retrieval; ids are relative to the collection's base ---
     async def items(self, collection: str, ids: Sequence[int], tagset_ids: Sequence[int] = ()) -> pb.Items:
+        """With everything about them."""
         request = pb.GetItemsRequest(collection=collection, relative_ids=ids, tagset_ids=tagset_ids)
-        return await (self._items.ask if len(ids) <= _FEW else self._items_alone)(request)
-
-    async def _items_alone(self, request: pb.GetItemsRequest) -> pb.Items:
         return await self.ask(self.stub.GetItems, request)
 
-    async def _items_of_each(self, requests: Sequence[pb.GetItemsRequest]) -> Sequence[pb.Items | None]:
+    async def shown_items(
+        self, collection: str, ids: Sequence[int], tagset_ids: Sequence[int] = ()
+    ) -> Sequence[ShownItem]:
+        """As lists print them, in request order; unknown ones are left out."""
+        request = pb.GetItemsRequest(collection=collection, relative_ids=ids, tagset_ids=tagset_ids)
+        return await (self._shown.ask if len(ids) <= _FEW else self._shown_alone)(request)
+
+    async def _shown_alone(self, request: pb.GetItemsRequest) -> Sequence[ShownItem]:
+        return of_items(await self.ask(self.stub.GetItems, request))
+
+    async def _shown_of_each(self, requests: Sequence[pb.GetItemsRequest]) -> Sequence[Sequence[ShownItem] | None]:
         found = await self.ask(self.stub.GetItemsOfEach, pb.GetItemsOfEachRequest(requests=requests))
-        return [answer.items if answer.HasField("items") else None for answer in found.answers]
+        return [of_columns(answer.items) if answer.HasField("items") else None for answer in found.answers]
 
     async def related(self, collection: str, ids: Sequence[int]) -> pb.RelatedItems:
         request = pb.GetItemsRequest(collection=collection, relative_ids=ids)

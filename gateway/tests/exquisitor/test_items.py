@@ -275,3 +275,20 @@ async def test_the_catalogue_is_asked_once_for_a_batch(
     assert metadata.count("GetItems") == 3
     assert metadata.count("GetCollection") == 1
     assert metadata.last("GetItems") == pb.GetItemsRequest(collection=SLUG, relative_ids=[42, 17])
+
+
+async def test_those_that_ask_in_one_moment_are_answered_as_alone(
+    app: FastAPI, exq: httpx.AsyncClient, metadata: FakeMetadata
+) -> None:
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        ("base", {"media_ids": [42, 17, 42, 999]}),
+        ("details", {"media_ids": [17, 42], "tagset_ids": [1, 3, 5]}),
+        ("base", {"media_ids": [830]}),
+        ("details", {"media_ids": [830, 7], "tagset_ids": []}),
+        ("base", {"media_ids": []}),
+    ]
+    alone = [await asked(exq, name, **fields) for name, fields in bodies]
+    together = await asyncio.gather(*(asked(exq, name, **fields) for name, fields in bodies))
+
+    assert together == alone
+    assert metadata.count("GetItemsOfEach") > 0

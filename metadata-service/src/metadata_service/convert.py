@@ -215,8 +215,27 @@ def items(found: Sequence[Item], tags: Mapping[int, Mapping[int, Sequence[Value]
         if is_group:
             added.is_group = True
         if sets := tags.get(media_id):
-            added.tags_json = orjson.dumps({str(tagset_id): sets[tagset_id] for tagset_id in sorted(sets)})
+            added.tags_json = _tags_json(sets)
     return message
+
+
+def columns(
+    message: pb.ItemColumns, found: Sequence[Item], tags: Mapping[int, Mapping[int, Sequence[Value]]], tagged: bool
+) -> None:
+    """Fill a message in place: a message that is put into another one is copied."""
+    message.SetInParent()
+    message.relative_ids.extend([one.id for one in found])
+    message.media_ids.extend([one.media_id for one in found])
+    message.uris.extend([one.uri or b"" for one in found])
+    message.thumbnail_uris.extend([one.thumbnail_uri or "" for one in found])
+    message.sources.extend([_number(pb.MediaSource, one.source) for one in found])
+    message.are_groups.extend([one.is_group for one in found])
+    if tagged:
+        message.tags_json.extend([_tags_json(tags.get(one.media_id)) for one in found])
+
+
+def _tags_json(sets: Mapping[int, Sequence[Value]] | None) -> bytes:
+    return orjson.dumps({str(tagset_id): sets[tagset_id] for tagset_id in sorted(sets)}) if sets else b""
 
 
 def related(found: Mapping[int, Sequence[int]]) -> pb.RelatedItems:

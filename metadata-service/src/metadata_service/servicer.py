@@ -177,9 +177,12 @@ class MetadataServicer(ListingCalls, PassingCalls, SearchCalls, UploadCalls, met
         _check_ids(sum(len(each.relative_ids) for each in request.requests), MAX_IDS_OF_EACH)
         wanted = [(each.collection, list(each.relative_ids), list(each.tagset_ids)) for each in request.requests]
         answers = await self._catalogue.read(browsing.items_of_each, wanted)
-        return pb.ItemsOfEach(
-            answers=[pb.MaybeItems(items=None if each is None else convert.items(*each)) for each in answers]
-        )
+        message = pb.ItemsOfEach()
+        for (_, _, tagset_ids), answer in zip(wanted, answers, strict=True):
+            added = message.answers.add()
+            if answer is not None:
+                convert.columns(added.items, *answer, bool(tagset_ids))
+        return message
 
     async def GetRelated(self, request: pb.GetItemsRequest, context: Context) -> pb.RelatedItems:
         _check_ids(len(request.relative_ids))

@@ -1875,18 +1875,72 @@ class GetItemsOfEachRequest(_message.Message):
 Global___GetItemsOfEachRequest: _TypeAlias = GetItemsOfEachRequest  # noqa: Y015
 
 @_typing.final
+class ItemColumns(_message.Message):
+    """Items as lists print them, a column a field, in request order: a hundred messages cost more than what is in them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELATIVE_IDS_FIELD_NUMBER: _builtins.int
+    MEDIA_IDS_FIELD_NUMBER: _builtins.int
+    URIS_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_URIS_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    ARE_GROUPS_FIELD_NUMBER: _builtins.int
+    TAGS_JSON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def relative_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def media_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """of the catalogue; of a frame, its media's"""
+
+    @_builtins.property
+    def uris(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """empty: it has no file"""
+
+    @_builtins.property
+    def thumbnail_uris(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """empty: none"""
+
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[Global___MediaSource.ValueType]: ...
+    @_builtins.property
+    def are_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]: ...
+    @_builtins.property
+    def tags_json(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """as Item's; no column when no tagset was asked for"""
+
+    def __init__(
+        self,
+        *,
+        relative_ids: _abc.Iterable[_builtins.int] | None = ...,
+        media_ids: _abc.Iterable[_builtins.int] | None = ...,
+        uris: _abc.Iterable[_builtins.bytes] | None = ...,
+        thumbnail_uris: _abc.Iterable[_builtins.str] | None = ...,
+        sources: _abc.Iterable[Global___MediaSource.ValueType] | None = ...,
+        are_groups: _abc.Iterable[_builtins.bool] | None = ...,
+        tags_json: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["are_groups", b"are_groups", "media_ids", b"media_ids", "relative_ids", b"relative_ids", "sources", b"sources", "tags_json", b"tags_json", "thumbnail_uris", b"thumbnail_uris", "uris", b"uris"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ItemColumns: _TypeAlias = ItemColumns  # noqa: Y015
+
+@_typing.final
 class MaybeItems(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def items(self) -> Global___Items:
+    def items(self) -> Global___ItemColumns:
         """absent: refused; asked alone, it says why"""
 
     def __init__(
         self,
         *,
-        items: Global___Items | None = ...,
+        items: Global___ItemColumns | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_items", b"_items", "items", b"items"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -10,6 +10,7 @@ from orjson import loads
 
 from gateway import external
 from gateway.paths import Written, text_of
+from gateway.shown_items import ShownItem
 
 _MEDIA_TYPES: Final = {
     pb.MEDIA_KIND_IMAGE: 1,
@@ -43,7 +44,7 @@ class Addresses:
         self._blobs = blobs
         self._collection = collection
 
-    def of(self, item: pb.Item) -> tuple[str | None, str | None]:
+    def of(self, item: pb.Item | ShownItem) -> tuple[str | None, str | None]:
         """Of the file and of its thumbnail. None: a group of our own has no file, nor has an imported row without a
         `uri`."""
         if item.source == pb.MEDIA_SOURCE_EXTERNAL:
@@ -62,23 +63,23 @@ def value_out(value: pb.Value) -> int | float | str:
             return value.text
 
 
-def item_out(item: pb.Item, addresses: Addresses) -> dict[str, Any]:
+def item_out(item: ShownItem, addresses: Addresses) -> dict[str, Any]:
     original, thumbnail = addresses.of(item)
     return {
-        "id": item.relative_id,
-        "uri": text_of(item.uri) if item.HasField("uri") else None,
+        "id": item.id,
+        "uri": text_of(item.uri) if item.uri else None,
         "thumbnail_url": thumbnail,
         "original_url": original,
     }
 
 
-def items_out(items: pb.Items, addresses: Addresses) -> dict[str, Any]:
-    return {"items": [item_out(item, addresses) for item in items.items]}
+def items_out(items: Iterable[ShownItem], addresses: Addresses) -> dict[str, Any]:
+    return {"items": [item_out(item, addresses) for item in items]}
 
 
-def detailed_out(items: pb.Items, addresses: Addresses) -> dict[str, Any]:
+def detailed_out(items: Iterable[ShownItem], addresses: Addresses) -> dict[str, Any]:
     """Items with their tags; a tagset without a value is left out."""
-    return {"items": [{**item_out(item, addresses), "tags": Written(item.tags_json or b"{}")} for item in items.items]}
+    return {"items": [{**item_out(item, addresses), "tags": Written(item.tags_json or b"{}")} for item in items]}
 
 
 def page_item_out(item: pb.Item, addresses: Addresses) -> dict[str, Any]:

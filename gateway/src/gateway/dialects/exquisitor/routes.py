@@ -83,7 +83,7 @@ class Exquisitor:
         ids, session = integers_of(fields, "media_ids"), session_of(fields)
         within_bounds("media_ids", ids)
         addresses = await self._addresses(request, session)
-        return json_answer(render.items_out(await self._catalogue.items(session.collection, ids), addresses))
+        return json_answer(render.items_out(await self._catalogue.shown_items(session.collection, ids), addresses))
 
     async def details(self, request: Request) -> Response:
         fields = await read_fields(request)
@@ -94,7 +94,7 @@ class Exquisitor:
         within_bounds("media_ids", ids)
         within_bounds("tagset_ids", tagset_ids)
         addresses = await self._addresses(request, session)
-        items = await self._catalogue.items(session.collection, ids, tagset_ids)
+        items = await self._catalogue.shown_items(session.collection, ids, tagset_ids)
         return json_answer(render.detailed_out(items, addresses))
 
     async def _page_details(self, request: Request, fields: dict[str, Any]) -> Response:
