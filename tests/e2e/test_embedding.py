@@ -156,6 +156,15 @@ def test_every_frame_has_one_vector_and_nothing_is_embedded_twice(tiny: Stack, t
         [dead] = api.jobs()["queues"]["embed"]["deadJobs"]
         assert dead["path"] == str(root / "broken.jpg")
         (root / "broken.jpg").unlink()
+        images = metadata_pb2.ListMediaRequest(
+            collection="library", recursive=True, kinds=[metadata_pb2.MEDIA_KIND_IMAGE], limit=1
+        )
+
+        def noticed() -> bool:
+            api.stream(root, limit=1)  # the folder is looked at
+            return search.catalogue.ListMedia(images, timeout=5).total == count
+
+        wait_until(noticed, 60, "the catalogue has noticed that the damaged file is gone")
         wait_until(lambda: api.jobs()["idle"], 60, "idle again")
     tiny.stop()
     frames = frames_of(tiny.state_dir)
