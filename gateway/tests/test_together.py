@@ -69,6 +69,13 @@ async def test_when_they_cannot_be_asked_together_each_is_asked_alone(
     assert sorted(service.alone) == [1, 2, 3]
 
 
+async def test_an_answer_too_few_leaves_nobody_waiting(service: Service) -> None:
+    async def too_few(numbers: Sequence[int]) -> list[int | None]:
+        return [2 * number for number in numbers][1:]
+
+    assert await asyncio.wait_for(asked(Together(service.ask, too_few), 1, 2, 3), 5) == [2, 4, 6]
+
+
 async def test_those_that_come_while_calls_are_under_way_wait_for_one_to_end(
     service: Service, together: Together[int, int]
 ) -> None:

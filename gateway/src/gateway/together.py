@@ -57,9 +57,10 @@ class Together(Generic[Q, A]):
         answers: Sequence[A | None] = [None] * len(group)
         if len(group) > 1:
             try:
-                answers = await self._together([question for question, _ in group])
-            except Exception:  # noqa: BLE001 - each alone says what is wrong, to its own caller
-                answers = [None] * len(group)
+                given = await self._together([question for question, _ in group])
+                answers = given if len(given) == len(group) else answers
+            except Exception:  # noqa: BLE001, S110 - each alone says what is wrong, to its own caller
+                pass
         left = []
         for (question, waiting), answer in zip(group, answers, strict=True):
             if answer is None:
