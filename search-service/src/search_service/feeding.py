@@ -62,7 +62,9 @@ class Feeding:
 
     async def progress(self) -> Progress:
         waiting = await self._queue.waiting()
-        pending, running = waiting.pending + self._look.left, self._embedding.counts.running
+        running = self._embedding.counts.running
+        # What the queue gave out and nobody has in hand will come again.
+        pending = waiting.pending + max(0, waiting.running - running) + self._look.left
         return Progress(
             pending=pending,
             running=running,
@@ -79,7 +81,8 @@ class Feeding:
         self._embedding.go_on()
 
     async def _busy(self) -> int:
-        return self._embedding.counts.running + await self._queue.pending()
+        waiting = await self._queue.waiting()
+        return self._embedding.counts.running + waiting.pending + waiting.running
 
     def _remaining_s(self, left: int) -> float | None:
         """None: nobody can tell."""

@@ -101,7 +101,7 @@ class Waiting:
     """What the queue says."""
 
     pending: int = 0  # not given out
-    running: int = 0
+    running: int = 0  # given out and not settled: in somebody's hand, or to come again after a pause
     dead: int = 0
 
 

@@ -125,7 +125,7 @@ class Embedding(Generic[P]):
         return not self._going.is_set()
 
     def pause(self) -> None:
-        """Take no more jobs; what is in hand is finished."""
+        """Take no more jobs, not by a fetch that is under way either; what is in hand is finished."""
         self._going.clear()
 
     def go_on(self) -> None:
@@ -156,7 +156,12 @@ class Embedding(Generic[P]):
                 if self._again:
                     jobs, self._again = self._again, []
                 else:
-                    jobs = self._in_hand.taken(await self._jobs.fetch(self._batch, _FETCH_S))
+                    fetched = await self._jobs.fetch(self._batch, _FETCH_S)
+                    if self.paused:  # the fetch was under way when it was told to take no more
+                        for job in fetched:
+                            await job.again(0)
+                        continue
+                    jobs = self._in_hand.taken(fetched)
             except (ServiceError, OSError) as error:
                 # Nothing is taken that could not be worked on.
                 logger.debug("no embedding: %s", error)
