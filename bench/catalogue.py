@@ -126,16 +126,23 @@ def _tag_filters(library: Library) -> Row:
 
 
 def _retrieval(library: Library) -> list[Row]:
+    """Other items each time: what was read lately is kept."""
     chance = random.Random(2)
-    ids = [chance.randrange(1, ITEMS) for _ in range(100)]
-    sets = library.database.read(retrieval.tagsets, library.collection)[:3]
-    base = partial(retrieval.base, collection=library.collection, ids=ids)
+    sets = [found.id for found in library.database.read(retrieval.tagsets, library.collection)[:3]]
+
+    def some(count: int) -> list[int]:
+        return [chance.randrange(1, ITEMS) for _ in range(count)]
+
+    def base(snapshot: Snapshot) -> None:
+        retrieval.base(snapshot, library.collection, some(100))
 
     def detailed(snapshot: Snapshot) -> None:
-        items = retrieval.base(snapshot, library.collection, ids)
-        retrieval.tags(snapshot, library.collection, [item.media_id for item in items], [found.id for found in sets])
+        items = retrieval.base(snapshot, library.collection, some(100))
+        retrieval.tags(snapshot, library.collection, [item.media_id for item in items], sets)
 
-    related = partial(retrieval.related, collection=library.collection, ids=ids[:10])
+    def related(snapshot: Snapshot) -> None:
+        retrieval.related(snapshot, library.collection, some(10))
+
     return [
         only_said("base of 100 ids", 1000 * _median(library, base), "ms", "", None),
         only_said("details of 100 ids", 1000 * _median(library, detailed), "ms", "", None),

@@ -12,12 +12,14 @@ from bench import load
 from bench.client import Connection
 from bench.library import make
 from bench.product import Product
-from bench.table import Row, at_least
+from bench.table import Row, at_least, only_said
 
 ITEMS: Final = 100_000
 _CLIENTS: Final = 8
 #: Different requests that the clients send in turn.
 _REQUESTS: Final = 50
+#: As many as no run sends: the service has next to none of their items at hand.
+_FRESH: Final = 4_000
 _SESSION: Final = {"session": "bench", "collection": "library", "modelId": 0}
 
 
@@ -33,16 +35,13 @@ def measure(work: Path) -> list[Row]:
             _row(product, work, "base", 100, 400),
             _row(product, work, "details", 100, 150, tagset_ids=tagsets),
             _row(product, work, "related", 10, 500),
+            _fresh(product, work, "base"),
+            _fresh(product, work, "details", tagset_ids=tagsets),
         ]
 
 
 def _row(product: Product, work: Path, name: str, ids: int, reach: float, **more: object) -> Row:
-    chance = random.Random(3)
-    target = f"/exq/item/{name}"
-    bodies: list[dict[str, Any]] = [
-        {"session_info": _SESSION, "media_ids": [chance.randrange(1, ITEMS) for _ in range(ids)]} | more
-        for _ in range(_REQUESTS)
-    ]
+    target, bodies = f"/exq/item/{name}", _bodies(ids, _REQUESTS, **more)
     with Connection(product.port) as connection:
         for body in bodies:
             connection.post(target, body)
@@ -50,3 +49,17 @@ def _row(product: Product, work: Path, name: str, ids: int, reach: float, **more
     return at_least(
         f"/exq/item/{name}, {ids} ids", figure, "/s", reach, "", None, f"{_CLIENTS} clients, {load.client()}"
     )
+
+
+def _fresh(product: Product, work: Path, name: str, **more: object) -> Row:
+    """The same with items that nobody asked for lately."""
+    figure = load.post_rate(product.port, f"/exq/item/{name}", _bodies(100, _FRESH, **more), _CLIENTS, work)
+    return only_said(f"/exq/item/{name}, 100 ids, always others", figure, "/s", "", None)
+
+
+def _bodies(ids: int, requests: int, **more: object) -> list[dict[str, Any]]:
+    chance = random.Random(3)
+    return [
+        {"session_info": _SESSION, "media_ids": [chance.randrange(1, ITEMS) for _ in range(ids)]} | more
+        for _ in range(requests)
+    ]

@@ -341,6 +341,22 @@ def test_an_import_keeps_its_numbers_and_new_ones_come_after(database: Database,
         database.write(media.add_imported, imported, Imported(2**32, "x", Kind.IMAGE))
 
 
+def test_an_item_is_found_as_it_is_now_although_it_was_kept(database: Database, collection: Collection) -> None:
+    other = database.write(collections.create, "Other")
+    node_id = _put(database, collection, "a.jpg")
+
+    def names(of: Collection, *ids: int) -> list[str]:
+        return [item.name for item in database.read(retrieval.base, of, ids)]
+
+    assert names(collection, node_id, node_id) == ["a.jpg", "a.jpg"]
+    assert names(collection, node_id, 999) == ["a.jpg"]
+    assert names(other, node_id) == []
+    database.write(media.edit, node_id, "b.jpg", None)
+    assert names(collection, node_id) == ["b.jpg"]
+    later = _put(database, collection, "c.jpg")
+    assert names(collection, later, node_id) == ["c.jpg", "b.jpg"]
+
+
 def test_ids_of_one_collection_say_nothing_in_another(database: Database, collection: Collection) -> None:
     other = database.write(collections.create, "Other")
     node_id = _put(database, other, "a.jpg")

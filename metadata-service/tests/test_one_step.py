@@ -13,7 +13,8 @@ from metadata_service.store.sqlite import Database
 from metadata_service.store.transaction import Transaction
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+#: The engine writes a zero without its sign.
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(lambda number: number or 0.0)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 

@@ -224,14 +224,17 @@ def columns(
 ) -> None:
     """Fill a message in place: a message that is put into another one is copied."""
     message.SetInParent()
-    message.relative_ids.extend([one.id for one in found])
-    message.media_ids.extend([one.media_id for one in found])
-    message.uris.extend([one.uri or b"" for one in found])
-    message.thumbnail_uris.extend([one.thumbnail_uri or "" for one in found])
-    message.sources.extend([_number(pb.MediaSource, one.source) for one in found])
-    message.are_groups.extend([one.is_group for one in found])
+    if not found:
+        return
+    relative_ids, media_ids, _, _, uris, thumbnail_uris, sources, _, _, are_groups = zip(*found, strict=True)
+    message.relative_ids.extend(relative_ids)
+    message.media_ids.extend(media_ids)
+    message.uris.extend([uri or b"" for uri in uris])
+    message.thumbnail_uris.extend([uri or "" for uri in thumbnail_uris])
+    message.sources.extend([_number(pb.MediaSource, source) for source in sources])
+    message.are_groups.extend(are_groups)
     if tagged:
-        message.tags_json.extend([_tags_json(tags.get(one.media_id)) for one in found])
+        message.tags_json.extend([_tags_json(tags.get(media_id)) for media_id in media_ids])
 
 
 def _tags_json(sets: Mapping[int, Sequence[Value]] | None) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -112,26 +112,44 @@ def by_path(snapshot: Snapshot, root: bytes, relative_path: bytes) -> tuple[Coll
 def items(
     snapshot: Snapshot, name: str, ids: Sequence[int], tagset_ids: Sequence[int]
 ) -> tuple[list[retrieval.Item], dict[int, dict[int, list[Value]]]]:
-    """Items for retrieval, and the values they carry in some tagsets."""
+    """Items for retrieval, and the values they carry in some tagsets.
+
+    Raises:
+        CollectionNotFound: there is no such collection.
+    """
     collection = collections.resolved(snapshot, name)
     found = retrieval.base(snapshot, collection, ids)
-    if not tagset_ids:
-        return found, {}
-    media_ids = {item.media_id for item in found}
-    return found, retrieval.tags(snapshot, collection, sorted(media_ids), tagset_ids)
+    return found, _tags(snapshot, collection, [found], tagset_ids)
 
 
 def items_of_each(
     snapshot: Snapshot, wanted: Sequence[tuple[str, Sequence[int], Sequence[int]]]
 ) -> list[tuple[list[retrieval.Item], dict[int, dict[int, list[Value]]]] | None]:
-    """`items` for each; None where there is no such collection."""
-    found: list[tuple[list[retrieval.Item], dict[int, dict[int, list[Value]]]] | None] = []
-    for name, ids, tagset_ids in wanted:
+    """`items` for each; None where there is no such collection. Those about the same things are one question: a
+    statement costs as much as some dozens of its rows. The values may be those of others' items as well."""
+    alike: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    for at, (name, _, tagset_ids) in enumerate(wanted):
+        alike.setdefault((name, tuple(tagset_ids)), []).append(at)
+    answers: list[tuple[list[retrieval.Item], dict[int, dict[int, list[Value]]]] | None] = [None] * len(wanted)
+    for (name, tagset_ids), places in alike.items():
         try:
-            found.append(items(snapshot, name, ids, tagset_ids))
+            collection = collections.resolved(snapshot, name)
         except CollectionNotFound:
-            found.append(None)
-    return found
+            continue
+        found = retrieval.base_of_each(snapshot, collection, [wanted[at][1] for at in places])
+        tags = _tags(snapshot, collection, found, tagset_ids)
+        for at, items_ in zip(places, found, strict=True):
+            answers[at] = items_, tags
+    return answers
+
+
+def _tags(
+    snapshot: Snapshot, collection: Collection, found: Iterable[Sequence[retrieval.Item]], tagset_ids: Sequence[int]
+) -> dict[int, dict[int, list[Value]]]:
+    if not tagset_ids:
+        return {}
+    media_ids = {item.media_id for items_ in found for item in items_}
+    return retrieval.tags(snapshot, collection, sorted(media_ids), tagset_ids)
 
 
 def changed(txn: Transaction, uuid: UUID, change: Callable[[Collection, int], Any]) -> int:

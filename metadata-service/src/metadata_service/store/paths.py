@@ -46,7 +46,7 @@ def folder_paths(connection: sqlite3.Connection, folder_ids: Iterable[int]) -> d
     """`folder_path` of many; those that are no folders are left out."""
     if not isinstance(connection, Reader):
         return _read_paths(connection, folder_ids)
-    known = connection.folder_paths()
+    known = connection.kept("folder paths")
     wanted = list(folder_ids)
     if missing := [folder_id for folder_id in wanted if folder_id not in known]:
         known |= _read_paths(connection, missing)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from pyroaring import BitMap
@@ -19,6 +20,7 @@ from metadata_service.store import one_step
 from metadata_service.store.bits import Family, count, load, load_any
 from metadata_service.store.listing import json_ids
 from metadata_service.store.paths import folder_paths
+from metadata_service.store.reader import Reader
 from metadata_service.store.snapshot import Snapshot
 
 # Calling an Enum to find its member takes longer than all the rest of a row.
@@ -49,14 +51,27 @@ class Item(NamedTuple):
 
 def base(snapshot: Snapshot, collection: Collection, ids: Sequence[int]) -> list[Item]:
     """The items in the order asked for, repeats and all; unknown ones are left out."""
-    connection = snapshot.connection
-    wanted = {i: collection.id_base + i for i in ids if i > 0 and collection.id_base + i in INT64}
-    found = _media(connection, collection, wanted.values())
-    missing = [node_id for node_id in wanted.values() if node_id not in found]
-    if missing:
-        found |= _frames(connection, collection, missing)
-        _find_groups(connection, collection, missing, found)
-    return [found[wanted[i]] for i in ids if i in wanted and wanted[i] in found]
+    return base_of_each(snapshot, collection, [ids])[0]
+
+
+def base_of_each(snapshot: Snapshot, collection: Collection, wanted: Sequence[Sequence[int]]) -> list[list[Item]]:
+    """`base` of several questions in the same statements. What was read before is read again when anything was written
+    since."""
+    connection, id_base = snapshot.connection, collection.id_base
+    kept: dict[int, Item] = _kept(connection, ("items", collection.id))
+    numbers = {id_base + i for i in chain.from_iterable(wanted) if i > 0 and id_base + i in INT64} - kept.keys()
+    if numbers:
+        found = _media(connection, collection, numbers)
+        if missing := [number for number in numbers if number not in found]:
+            found |= _frames(connection, collection, missing)
+            _find_groups(connection, collection, missing, found)
+        kept |= found
+    return [[kept[id_base + i] for i in ids if id_base + i in kept] for ids in wanted]
+
+
+def _kept(connection: sqlite3.Connection, kind: Hashable) -> dict[int, Any]:
+    """Nothing in a transaction that writes: what it reads may be its own."""
+    return connection.kept(kind) if isinstance(connection, Reader) else {}
 
 
 def _media(connection: sqlite3.Connection, collection: Collection, ids: Iterable[int]) -> dict[int, Item]:
@@ -135,15 +150,25 @@ def tags(
     Args:
         ids: of media and groups (of a frame, its media's).
     """
-    asked = [collection.id_base + tagset_id for tagset_id in tagset_ids]
+    asked = tuple(number for i in tagset_ids if (number := collection.id_base + i) in INT64)
+    kept = _kept(snapshot.connection, ("tags", collection.id, asked))
+    if fresh := [item_id for item_id in ids if item_id not in kept]:
+        kept.update((item_id, {}) for item_id in fresh)
+        kept |= _read_tags(snapshot.connection, collection, fresh, asked)
+    return {item_id: kept[item_id] for item_id in ids if kept[item_id]}
+
+
+def _read_tags(
+    connection: sqlite3.Connection, collection: Collection, ids: Sequence[int], asked: Sequence[int]
+) -> dict[int, dict[int, list[Value]]]:
     rows = one_step.rows(
-        snapshot.connection,
+        connection,
         3,
         f"SELECT tagging.item_id, tag.tagset_id, {_VALUE} FROM json_each(?) AS wanted "  # noqa: S608
         "CROSS JOIN tagging ON tagging.item_id = wanted.value JOIN tag ON tag.id = tagging.tag_id "
         "WHERE tag.tagset_id IN (SELECT tagset.id FROM json_each(?) AS wanted "
         "CROSS JOIN tagset ON tagset.id = wanted.value WHERE tagset.collection_id = ?)",
-        (json_ids(ids), json_ids(tagset_id for tagset_id in asked if tagset_id in INT64), collection.id),
+        (json_ids(ids), json_ids(asked), collection.id),
     )
     found: dict[int, dict[int, list[Value]]] = {}
     for item_id, tagset_id, value in rows:

@@ -19,6 +19,7 @@ _MEDIA_TYPES: Final = {
     pb.MEDIA_KIND_TEXT: 4,
 }
 _OTHER: Final = 5
+_EXTERNAL: Final = pb.MEDIA_SOURCE_EXTERNAL
 TAGTYPES: Final = {
     pb.TAG_TYPE_ALPHANUMERICAL: "alphanumerical",
     pb.TAG_TYPE_TIMESTAMP: "timestamp",
@@ -33,8 +34,8 @@ TAGTYPES: Final = {
 class Blobs(Protocol):
     """Signed addresses of our own media."""
 
-    def both(self, item_id: int) -> tuple[str, str]:
-        """Of the file and of its thumbnail."""
+    def of_each(self, item_ids: Sequence[int]) -> list[tuple[str, str]]:
+        """Of the file and of its thumbnail, of each."""
 
 
 class Addresses:
@@ -44,13 +45,25 @@ class Addresses:
         self._blobs = blobs
         self._collection = collection
 
-    def of(self, item: pb.Item | ShownItem) -> tuple[str | None, str | None]:
+    def of(self, item: pb.Item) -> tuple[str | None, str | None]:
         """Of the file and of its thumbnail. None: a group of our own has no file, nor has an imported row without a
         `uri`."""
-        if item.source == pb.MEDIA_SOURCE_EXTERNAL:
-            uri, given = item.uri, item.thumbnail_uri
-            return external.original(self._collection, uri), external.thumbnail(self._collection, uri, given)
-        return (None, None) if item.is_group else self._blobs.both(item.media_id)
+        return self.of_each([item])[0]
+
+    def of_each(self, items: Sequence[pb.Item | ShownItem]) -> list[tuple[str | None, str | None]]:
+        """`of`, of each."""
+        found: list[tuple[str | None, str | None]] = [*self._blobs.of_each([item.media_id for item in items])]
+        for at, item in enumerate(items):
+            if item.source == _EXTERNAL:
+                found[at] = self._external(item)
+            elif item.is_group:
+                found[at] = (None, None)
+        return found
+
+    def _external(self, item: pb.Item | ShownItem) -> tuple[str | None, str | None]:
+        uri = item.uri
+        original = external.original(self._collection, uri)
+        return original, external.thumbnail(self._collection, uri, item.thumbnail_uri)
 
 
 def value_out(value: pb.Value) -> int | float | str:
@@ -63,23 +76,26 @@ def value_out(value: pb.Value) -> int | float | str:
             return value.text
 
 
-def item_out(item: ShownItem, addresses: Addresses) -> dict[str, Any]:
-    original, thumbnail = addresses.of(item)
+def items_out(items: Sequence[ShownItem], addresses: Addresses) -> dict[str, Any]:
     return {
-        "id": item.id,
-        "uri": text_of(item.uri) if item.uri else None,
-        "thumbnail_url": thumbnail,
-        "original_url": original,
+        "items": [
+            {
+                "id": item.id,
+                "uri": text_of(item.uri) if item.uri else None,
+                "thumbnail_url": thumbnail,
+                "original_url": original,
+            }
+            for item, (original, thumbnail) in zip(items, addresses.of_each(items), strict=True)
+        ]
     }
 
 
-def items_out(items: Iterable[ShownItem], addresses: Addresses) -> dict[str, Any]:
-    return {"items": [item_out(item, addresses) for item in items]}
-
-
-def detailed_out(items: Iterable[ShownItem], addresses: Addresses) -> dict[str, Any]:
+def detailed_out(items: Sequence[ShownItem], addresses: Addresses) -> dict[str, Any]:
     """Items with their tags; a tagset without a value is left out."""
-    return {"items": [{**item_out(item, addresses), "tags": Written(item.tags_json or b"{}")} for item in items]}
+    answer = items_out(items, addresses)
+    for shown, item in zip(answer["items"], items, strict=True):
+        shown["tags"] = Written(item.tags_json or b"{}")
+    return answer
 
 
 def page_item_out(item: pb.Item, addresses: Addresses) -> dict[str, Any]:
