@@ -10,7 +10,7 @@ import pytest
 from search_service.domain import points
 from search_service.domain import searching as searching_module
 from search_service.domain.errors import UnknownItem
-from search_service.domain.filters import Has, Ids
+from search_service.domain.filters import Has, Ids, Payload
 from search_service.domain.fusion import squashed
 from search_service.domain.points import Facts
 from search_service.domain.searching import Judged, Page, Scope, Searching
@@ -65,6 +65,34 @@ async def test_an_item_is_found_once_by_its_best_frame(store: MemoryStore) -> No
     found = await searching(store).nearest(Scope(1), axis(1), 3)
     assert [scored.item_id for scored in found] == [7, 8, 9]
     assert found[0].score == pytest.approx(9 / np.hypot(9, 1), abs=1e-5)
+
+
+@pytest.mark.parametrize("most", [500_000, 3])
+async def test_whose_a_point_is_is_asked_once(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(searching_module, "_MOST_OWNED", most)
+    store = Counting()
+    await store.ensure("now", DIMENSIONS)
+    await store.upsert("now", [point(100 + frame, axis(frame, 10 - frame), item=7, at=frame) for frame in range(5)])
+    search = searching(store)
+    for _ in range(3):
+        assert [scored.item_id for scored in await search.nearest(Scope(1), axis(1), 9)] == [7]
+    assert store.asked == [100, 101, 102, 103, 104]
+    await store.upsert("now", [point(200, axis(1)), point(201, axis(1, 0.1), item=7)])
+    for _ in range(2):
+        assert [scored.item_id for scored in await search.nearest(Scope(1), axis(1), 9)] == [200, 7]
+    assert store.asked == [100, 101, 102, 103, 104, 200, 201]
+
+
+class Counting(MemoryStore):
+    """Notes whose payloads are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    async def payloads(self, name: str, ids: Sequence[int], fields: Sequence[str] = ()) -> dict[int, Payload]:
+        self.asked += sorted(ids)
+        return await super().payloads(name, ids, fields)
 
 
 async def test_as_many_come_back_as_pass_however_narrow_the_filter(store: MemoryStore) -> None:

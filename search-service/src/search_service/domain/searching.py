@@ -25,6 +25,8 @@ _TEMPORAL_CANDIDATES: Final = 500
 OBJECTS: Final = "objects"
 #: Ids that a store gives at a time.
 _PAGE: Final = 10_000
+#: Points a place whose items are kept; past that the lot is forgotten.
+_MOST_OWNED: Final = 500_000
 #: Twice what is wanted, since lots fall unevenly.
 _SPARE: Final = 2
 
@@ -86,6 +88,8 @@ class Searching:
         self._store = store
         self._words = words
         self._vectors = vectors
+        # A point is of one item for ever. By place.
+        self._owners: dict[str, dict[int, int]] = {}
 
     async def nearest(self, scope: Scope, target: Vector, limit: int) -> list[Scored]:
         """The items nearest to a vector, best first: as many as pass, at most `limit`."""
@@ -225,17 +229,23 @@ class Searching:
         while True:
             hits = await self._hits(filter, target, wanted, place)
             best: dict[int, float] = {}
-            for hit, item_id in zip(hits, await self._items(hits, place), strict=True):
+            for hit, item_id in zip(hits, await self._items([hit.point_id for hit in hits], place), strict=True):
                 best.setdefault(item_id, hit.score)
             if len(best) >= limit or len(hits) < wanted:
                 return fusion.ranked(best)[:limit]
             wanted *= 2
 
-    async def _items(self, hits: Sequence[Hit], place: str = "") -> list[int]:
-        ids = [hit.point_id for hit in hits]
-        payloads = await self._store.payloads(place or self._vectors, ids, (points.ITEM,))
+    async def _items(self, ids: Sequence[int], place: str = "") -> list[int]:
+        """The item of each point. Those of a thousand points take a store much longer than finding the points."""
+        place = place or self._vectors
+        owners = self._owners.setdefault(place, {})
+        if missing := [key for key in ids if key not in owners]:
+            payloads = await self._store.payloads(place, missing, (points.ITEM,))
+            if len(owners) + len(payloads) > _MOST_OWNED:
+                owners = self._owners[place] = {key: owners[key] for key in ids if key in owners}
+            owners.update((key, _whole(payload.get(points.ITEM), key)) for key, payload in payloads.items())
         # Deleted between the two questions: the point's own id is as good as any, and hydrating finds nothing.
-        return [_whole(payloads.get(hit.point_id, {}).get(points.ITEM), hit.point_id) for hit in hits]
+        return [owners.get(key, key) for key in ids]
 
     async def _matching(self, filter: Filter, text: str, bm25: Mapping[int, float], cap: int) -> dict[int, float]:
         """Cosine plus words, of the nearest and of those that the catalogue finds by words."""
@@ -264,10 +274,8 @@ class Searching:
         place = place or self._vectors
         cosines: dict[int, float] = {}
         async for ids in self._pages(place, both(filter, Has(points.ITEM, frozenset(item_ids)))):
-            vectors, payloads = await asyncio.gather(
-                self._store.vectors(place, ids), self._store.payloads(place, ids, (points.ITEM,))
-            )
-            owners = {key: _whole(payload.get(points.ITEM), key) for key, payload in payloads.items()}
+            vectors, items = await asyncio.gather(self._store.vectors(place, ids), self._items(ids, place))
+            owners = dict(zip(ids, items, strict=True))
             of_page = {key: float(vector @ unit(target)) for key, vector in vectors.items()}
             for item_id, cosine in fusion.by_item(of_page, owners).items():
                 cosines[item_id] = max(cosine, cosines.get(item_id, 0.0))
