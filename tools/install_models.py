@@ -1,5 +1,6 @@
 """What `make setup` does for the models: torch for processors, where its own index can be reached, then the rest.
 
+    --torch-only      only the first of the two
     TORCH_INDEX_URL   where to look for torch first (the CPU index of PyTorch); empty: the ordinary index only
 
 The ordinary index has torch too, on Linux with gigabytes for graphics cards. Exit code: pip's.
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -23,7 +25,11 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _PIP: Final = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
+    torch_only = list(arguments) == ["--torch-only"]
+    if arguments and not torch_only:
+        print("install_models.py takes --torch-only or nothing", file=sys.stderr)
+        return 2
     index = os.environ.get("TORCH_INDEX_URL", _CPU_INDEX)
     if find_spec("torch") is None and index:
         if is_reached(index):
@@ -33,7 +39,7 @@ def main() -> int:
                 return code
         else:
             print(f"{index} cannot be reached: torch comes from the ordinary index (larger)", flush=True)
-    wanted = ("-r", "requirements-models.txt")
+    wanted = ("torch", "torchvision") if torch_only else ("-r", "requirements-models.txt")
     return subprocess.run([*_PIP, *wanted], cwd=_ROOT, check=False).returncode
 
 
@@ -49,4 +55,4 @@ def is_reached(index: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

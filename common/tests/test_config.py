@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from media_common.config import PublicSettings, SettingsError, loaded
+from media_common.config import PublicSettings, SettingsError, loaded, secrets_of
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -81,6 +81,74 @@ def test_a_wrong_secret_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, 
     assert "s3cret" not in "".join(traceback.format_exception(error.value))
 
 
+SECRETS = {
+    "FRAMEWELL_ADMIN_KEY": "admin_key",
+    "NATS_URL": "nats_url",
+    "S3_ACCESS_KEY": "s3_access_key",
+    "S3_SECRET_KEY": "s3_secret_key",
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text("s3cret\n")
+    monkeypatch.setenv(f"{name}_FILE", str(file))
+    assert getattr(PublicSettings.load(), SECRETS[name]) == "s3cret"
+
+
+def test_every_secret_of_the_public_settings_is_known_to_be_one() -> None:
+    assert set(secrets_of(PublicSettings).values()) == SECRETS.keys()
+
+
+def test_an_empty_name_of_a_file_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWELL_ADMIN_KEY_FILE", "")
+    monkeypatch.setenv("FRAMEWELL_ADMIN_KEY", "given")
+    assert PublicSettings.load().admin_key == "given"
+
+
+def test_a_secret_in_a_file_and_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("s3cret")
+    monkeypatch.setenv("S3_SECRET_KEY_FILE", str(file))
+    monkeypatch.setenv("S3_SECRET_KEY", "another")
+    with pytest.raises(SettingsError, match=r"^S3_SECRET_KEY and S3_SECRET_KEY_FILE are both set") as error:
+        PublicSettings.load()
+    assert "another" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "cannot be read: No such file"), (b" \n", "is an empty file"), (b"\xff\xfe", "is no file of text")],
+)
+def test_a_file_of_a_secret_that_cannot_be_used_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, told: str
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("FRAMEWELL_ADMIN_KEY_FILE", str(file))
+    with pytest.raises(SettingsError, match=rf"^FRAMEWELL_ADMIN_KEY_FILE='.*' {told}.*\.$"):
+        PublicSettings.load()
+
+
+def test_a_wrong_secret_in_a_file_is_named_by_the_file_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("s3cret")
+    monkeypatch.setenv("TEST_KEY_FILE", str(file))
+    with pytest.raises(SettingsError, match=r"^TEST_KEY_FILE is not valid: .*\.$") as error:
+        loaded(Secrets)
+    assert "s3cret" not in "".join(traceback.format_exception(error.value))
+
+
+def test_what_is_no_secret_is_not_read_from_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMEWELL_PORT_FILE", "/dev/null")
+    with pytest.raises(SettingsError, match=r"^Unknown setting FRAMEWELL_PORT_FILE\."):
+        PublicSettings.load()
+
+
 @pytest.mark.parametrize("name", ["FRAMEWELL_ADMIN_KEY", "S3_SECRET_KEY"])
 def test_settings_that_are_printed_hold_no_secret(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "s3cret")
@@ -101,7 +169,7 @@ def test_an_outside_address_under_a_name_that_nobody_reads_is_an_unknown_setting
         PublicSettings.load()
 
 
-@pytest.mark.parametrize("name", ["FRAMEWELL_URL", "FRAMEWELL_KEY"])
+@pytest.mark.parametrize("name", ["FRAMEWELL_URL", "FRAMEWELL_KEY", "FRAMEWELL_KEY_FILE"])
 def test_what_the_client_reads_does_not_stop_a_service(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "x")
     PublicSettings.load()

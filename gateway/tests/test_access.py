@@ -11,8 +11,8 @@ import pytest
 from fake_fs import FakeFs, settings
 from fastapi import FastAPI
 from gateway.auth import admin_key
-from gateway.config import CommandSettings, allowed_origins
-from gateway.hosts import is_loopback_address, split_host
+from gateway.config import CommandSettings, GatewaySettings, allowed_origins
+from gateway.hosts import Hosts, is_loopback_address, split_host
 from gateway_rig import KEY, MakeApp, client_of, error_of
 from media_common.config import PublicSettings, SettingsError
 
@@ -62,6 +62,19 @@ async def test_with_the_service_down_only_loopback_names_are_ours(make_app: Make
     async with make_app() as app, client_of(app) as client:
         error_of(await client.get("/health/live", headers={"Host": "photos.example"}), 400)
         assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_names_of_the_environment_are_ours_without_asking() -> None:
+    async def asked() -> list[str]:
+        raise AssertionError("the file service was asked")
+
+    named = GatewaySettings(fs_target="unix:/fs", trusted_hosts="Photos.example:8443, 192.0.2.9,, 0.0.0.0").hosts()
+    hosts = Hosts("0.0.0.0", asked, named)
+
+    assert await hosts.check("photos.EXAMPLE") == "photos.example"
+    assert await hosts.check("192.0.2.9:8080") == "192.0.2.9"
+    with pytest.raises(AssertionError, match="was asked"):
+        await hosts.check("0.0.0.0:8080")
 
 
 CROSS = [

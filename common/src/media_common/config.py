@@ -14,7 +14,9 @@ S = TypeVar("S", bound=BaseSettings)
 
 PREFIX: Final = "FRAMEWELL_"
 #: Read by the command and the client only, but no mistake in a service's environment.
-_ELSEWHERE: Final = frozenset({"FRAMEWELL_URL", "FRAMEWELL_KEY"})
+_ELSEWHERE: Final = frozenset({"FRAMEWELL_URL", "FRAMEWELL_KEY", "FRAMEWELL_KEY_FILE"})
+#: Behind the name of a secret setting: the value is in the file that this one names.
+FILE_SUFFIX: Final = "_FILE"
 _RATE: Final = re.compile(r"[1-9][0-9]*/(second|minute|hour|day)")
 
 
@@ -50,7 +52,12 @@ class PublicSettings(BaseSettings):
         default="", description="empty: as config.yaml says, else INFO"
     )
     log_format: Literal["text", "json"] = Field(default="text", description="log lines for people or for programs")
-    nats_url: str = Field(default="", validation_alias="NATS_URL", description="empty: the embedded server")
+    nats_url: str = Field(
+        default="",
+        repr=False,  # it holds the server's token
+        validation_alias="NATS_URL",
+        description="nats://token@host:port; empty: the embedded server",
+    )
     qdrant_url: str = Field(default="", validation_alias="QDRANT_URL", description="empty: the embedded store")
     s3_endpoint: str = Field(
         default="",
@@ -58,7 +65,9 @@ class PublicSettings(BaseSettings):
         validation_alias="S3_ENDPOINT",
         description="uploads go to this S3 server, http(s)://host:port; empty: into `<state>/blobs`",
     )
-    s3_access_key: str = Field(default="", validation_alias="S3_ACCESS_KEY", description="needed with S3_ENDPOINT")
+    s3_access_key: str = Field(
+        default="", repr=False, validation_alias="S3_ACCESS_KEY", description="needed with S3_ENDPOINT"
+    )
     s3_secret_key: str = Field(
         default="", repr=False, validation_alias="S3_SECRET_KEY", description="needed with S3_ENDPOINT"
     )
@@ -97,8 +106,9 @@ class PublicSettings(BaseSettings):
         Raises:
             SettingsError: a `FRAMEWELL_*` variable that does not exist, or a value out of its range.
         """
-        fields = cls.model_fields.items()
-        known = {PREFIX + name.upper() for name, field in fields if field.validation_alias is None} | _ELSEWHERE
+        secret = {variable + FILE_SUFFIX for variable in secrets_of(cls).values()}
+        known = {variable_of(cls, name) for name in cls.model_fields} | secret | _ELSEWHERE
+        known = {variable for variable in known if variable.startswith(PREFIX)}
         unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name not in known)
         if unknown:
             raise SettingsError(f"Unknown setting {', '.join(unknown)}. Known are: {', '.join(sorted(known))}.")
@@ -110,22 +120,65 @@ class PublicSettings(BaseSettings):
 
 def loaded(settings: type[S], **given: Any) -> S:
     """An instance from the environment, its first fault told in one sentence, which never holds a secret: the value
-    of a field that has `repr=False`.
+    of a field that has `repr=False`. A secret may be in a file that the variable with `_FILE` behind its name names.
 
     Raises:
-        SettingsError: a value is missing or out of its range.
+        SettingsError: a value is missing or out of its range, or a secret's file cannot be read.
     """
+    in_files = _from_files(settings)
     try:
-        return settings(**given)
+        return settings(**in_files, **given)
     except ValidationError as error:
         fault = error.errors()[0]
         name = str(fault["loc"][0]) if fault["loc"] else ""
         prefix = str(settings.model_config.get("env_prefix") or "")
         variable = name if name.isupper() else (prefix + (name or "a setting")).upper()
+        variable += FILE_SUFFIX if name in in_files else ""
         # Without a name it is all of them together.
         value = "" if not name or _is_secret(settings, name) else f"={fault.get('input')!r}"
         wrong = SettingsError(f"{variable}{value} is not valid: {fault['msg'].removeprefix('Value error, ')}.")
     raise wrong  # outside, so that pydantic's error, which quotes the value, is not in its traceback
+
+
+def variable_of(settings: type[BaseSettings], name: str) -> str:
+    """The environment variable of a field."""
+    alias = settings.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else (str(settings.model_config.get("env_prefix") or "") + name).upper()
+
+
+def secrets_of(settings: type[BaseSettings]) -> dict[str, str]:
+    """The fields that must not be shown, with their variables."""
+    return {name: variable_of(settings, name) for name, field in settings.model_fields.items() if not field.repr}
+
+
+def _from_files(settings: type[BaseSettings]) -> dict[str, str]:
+    """Secrets by the key that the class takes them under, from the files that the environment names.
+
+    Raises:
+        SettingsError: a file cannot be used, or the secret is given in both ways.
+    """
+    found = {}
+    for name, variable in secrets_of(settings).items():
+        file = os.environ.get(variable + FILE_SUFFIX, "")
+        if not file:
+            continue
+        if os.environ.get(variable, ""):
+            raise SettingsError(f"{variable} and {variable}{FILE_SUFFIX} are both set; one of them is enough.")
+        alias = settings.model_fields[name].validation_alias
+        found[alias if isinstance(alias, str) else name] = _content(variable + FILE_SUFFIX, file)
+    return found
+
+
+def _content(variable: str, file: str) -> str:
+    try:
+        text = Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"{variable}={file!r} cannot be read: {error.strerror}.") from None
+    except ValueError:  # no UTF-8, or a name that no file can have
+        raise SettingsError(f"{variable}={file!r} is no file of text.") from None
+    if not text:
+        raise SettingsError(f"{variable}={file!r} is an empty file.")
+    return text
 
 
 def _is_secret(settings: type[BaseSettings], name: str) -> bool:

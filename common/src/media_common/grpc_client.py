@@ -47,6 +47,8 @@ def open_channel(target: str, *, marked: bool = True) -> grpc.aio.Channel:
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1000),
+            # A container that was made anew has another address; the default looks its name up every half minute.
+            ("grpc.dns_min_time_between_resolutions_ms", 1000),
             # An HTTP proxy in the environment is never meant for these.
             ("grpc.enable_http_proxy", 0),
         ],

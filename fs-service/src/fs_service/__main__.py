@@ -52,7 +52,7 @@ from fs_service.store.picker import DiskPicker
 from fs_service.store.recovery import Recovery
 from fs_service.store.roots import ConfiguredRoots
 from fs_service.store.shelves import StoredShelves
-from fs_service.store.thumbnails import ThumbnailStore
+from fs_service.store.thumbnails import CACHE_FOLDER, ThumbnailStore
 from fs_service.threads import Threads
 from fs_service.thumbnails import ThumbnailSource
 
@@ -116,7 +116,8 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
         prober.start()
         shelves = StoredShelves(roots, database, marks, events, prober, writer.wake)
         disk, locks, files = CompanionDisk(roots), PathLocks(), Files(roots)
-        thumbnails = ThumbnailStore(roots, files, state_dir, partial(kept_paths, database))
+        cache = settings.thumbnail_cache or state_dir / CACHE_FOLDER
+        thumbnails = ThumbnailStore(roots, files, cache, partial(kept_paths, database))
         deeds = Deeds(roots, marks, shelves, events, journal, locks, disk)
         trash = Trash(
             roots, marks, shelves, events, journal, locks, disk, thumbnails, workers=settings.deletion_workers

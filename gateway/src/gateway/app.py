@@ -124,7 +124,7 @@ def create_app(parts: Parts) -> FastAPI:
     origins = allowed_origins(parts.public)
     keys = Keys(parts.admin_key, parts.public.auth, catalogue)
     door = Door(
-        Hosts(parts.public.host, trusted_hosts),
+        Hosts(parts.public.host, trusted_hosts, parts.settings.hosts()),
         keys,
         origins,
         RateLimit(parts.public.rate_limit),

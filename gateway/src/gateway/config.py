@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -19,6 +20,9 @@ class GatewaySettings(BaseSettings):
     metadata_target: str = Field(default="", description="metadata-service; empty: none")
     search_target: str = Field(default="", description="search-service; empty: none")
     thumbnail_targets: str = Field(default="", description="thumbnail workers, comma-separated; empty: ask fs-service")
+    trusted_hosts: str = Field(
+        default="", description="names this server answers to beside those of config.yaml, comma-separated"
+    )
     connect_wait_s: float = Field(default=2.0, gt=0, le=30, description="how long a call waits for a service to return")
     call_deadline_s: float = Field(default=10.0, gt=0, description="deadline of a short call")
     listing_deadline_s: float = Field(default=300.0, gt=0, description="deadline of a folder page, a batch, a stream")
@@ -37,8 +41,22 @@ class GatewaySettings(BaseSettings):
         """
         return loaded(cls)
 
+    def hosts(self) -> list[str]:
+        """Without what names every address: it is nobody's name."""
+        names = [name.strip() for name in self.trusted_hosts.split(",")]
+        return [name for name in names if name not in ("", "0.0.0.0", "::", "[::]")]
+
     def workers(self) -> list[str]:
         return [target.strip() for target in self.thumbnail_targets.split(",") if target.strip()]
+
+
+def told_services() -> GatewaySettings | None:
+    """The gateway's settings where the environment has them, as in its container; else None.
+
+    Raises:
+        SettingsError: a value is out of its range.
+    """
+    return GatewaySettings.load() if os.environ.get("GATEWAY_FS_TARGET") else None
 
 
 class CommandSettings(BaseSettings):

@@ -53,10 +53,16 @@ def is_loopback_address(address: str) -> bool:
 class Hosts:
     """The names this server answers to: loopback, the address it was told to listen on, the trusted hosts."""
 
-    def __init__(self, listen_host: str, trusted: Callable[[], Awaitable[Sequence[str]]]) -> None:
-        """`trusted` asks for the setting; it is asked only for names that are not loopback, at most every 5 s."""
+    def __init__(
+        self, listen_host: str, trusted: Callable[[], Awaitable[Sequence[str]]], always: Sequence[str] = ()
+    ) -> None:
+        """
+        Args:
+            trusted: asks for the setting; it is asked only for names that are not known, at most every 5 s.
+            always: trusted whatever the setting says.
+        """
         own = listen_host.strip("[]").lower()
-        self._own = "" if own in ("0.0.0.0", "::", "") else own
+        self._own = _names(always) | (frozenset() if own in ("0.0.0.0", "::", "") else frozenset((own,)))
         self._ask = trusted
         self._trusted: frozenset[str] = frozenset()
         self._asked_at = float("-inf")
@@ -71,7 +77,7 @@ class Hosts:
         parts = split_host(host)
         if parts is not None:
             name = parts[0]
-            if is_loopback_name(name) or name == self._own or name in await self._trusted_names():
+            if is_loopback_name(name) or name in self._own or name in await self._trusted_names():
                 return name
         raise Failure(
             400,
@@ -86,10 +92,14 @@ class Hosts:
                     names = await self._ask()
                 except (Failure, grpc.aio.AioRpcError):
                     names = tuple(self._trusted)
-                found = (split_host(name) for name in names)
-                self._trusted = frozenset(parts[0] for parts in found if parts)
+                self._trusted = _names(names)
                 self._asked_at = time.monotonic()
             return self._trusted
+
+
+def _names(hosts: Sequence[str]) -> frozenset[str]:
+    """Of `name` or `name:port`, as a Host header is read."""
+    return frozenset(parts[0] for host in hosts if (parts := split_host(host)))
 
 
 def check_same_site(

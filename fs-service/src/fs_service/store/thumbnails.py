@@ -32,9 +32,13 @@ _LEFT_BEHIND_S: Final = 3600.0
 _HEAD_BYTES: Final = 16 * 1024
 
 
-def state_cache_of(state_dir: Path, root: bytes) -> bytes:
+#: In the state directory, where no other place is set up.
+CACHE_FOLDER: Final = "thumbnails"
+
+
+def state_cache_of(cache: Path, root: bytes) -> bytes:
     """The folder that stands in for a root that takes no thumbnails; it need not exist."""
-    return os.path.join(os.fsencode(state_dir), b"thumbnails", hashlib.md5(root).hexdigest().encode("ascii"))
+    return os.path.join(os.fsencode(cache), hashlib.md5(root).hexdigest().encode("ascii"))
 
 
 class ThumbnailStore:
@@ -44,24 +48,25 @@ class ThumbnailStore:
         self,
         roots: Roots,
         files: Files,
-        state_dir: Path,
+        cache: Path,
         known: Callable[[bytes], Iterable[bytes]] = lambda root: (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         """
         Args:
+            cache: holds the stand-ins.
             known: the media files that the index has below a root, absolute; only to know which thumbnails need no
                 second look when pruning. It may be behind or empty.
             clock: seconds since the epoch.
         """
         self._roots = roots
         self._files = files
-        self._state_dir = state_dir
+        self._cache = cache
         self._known = known
         self._clock = clock
 
     def state_cache(self, root: bytes) -> bytes:
-        return state_cache_of(self._state_dir, root)
+        return state_cache_of(self._cache, root)
 
     def source(self, place: Place) -> Source:
         """The file's facts that its thumbnail must match. Raises what `Files.opened` raises."""

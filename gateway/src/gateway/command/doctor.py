@@ -56,6 +56,14 @@ def space_check(name: str, folder: bytes | Path) -> Check:
     return Check(name, free >= LOW_BYTES, f"{free / 1e9:.1f} GB free")
 
 
+def root_space_check(path: bytes) -> Check:
+    """The disk of a review path that the file service reaches; this process may not, where each has a container."""
+    name = f"disk of {text_of(path)}"
+    if not os.path.lexists(path):
+        return Check(name, True, "not seen from here")
+    return space_check(name, path)
+
+
 def state_check(state: Path) -> Check:
     """The state directory: writable, with room, for its owner alone."""
     check = space_check("state directory", state)

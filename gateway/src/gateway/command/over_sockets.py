@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from gateway.command.doctor import part_check, root_check, space_check, state_check, version_check
+from gateway.command.doctor import part_check, root_check, root_space_check, state_check, version_check
 from gateway.command.operator import Check
 from gateway.command.over_http import OverHttp
 from gateway.command.stack import Refused, Stack
@@ -15,7 +15,6 @@ from gateway.dialects.platform.keys import key_out, key_request
 from gateway.dialects.platform.reindex import reindexed
 from gateway.dialects.platform.render import root_state_out
 from gateway.dialects.platform.resolve import Resolver, faces_out
-from gateway.paths import text_of
 
 
 class OverSockets:
@@ -55,7 +54,7 @@ class OverSockets:
             state = root_state_out(root.state)
             checks.append(root_check(root.path, state, root.reason))
             if state in ("online", "read-only"):
-                checks.append(space_check(f"disk of {text_of(root.path)}", root.path))
+                checks.append(root_space_check(root.path))
         return checks
 
     async def _gateway(self) -> tuple[str | None, Check]:

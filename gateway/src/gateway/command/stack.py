@@ -1,4 +1,4 @@
-"""The stack that runs on the state directory, as `<state>/run.json` tells it."""
+"""The stack that runs on the state directory, as `<state>/run.json` tells it, or in a container the gateway's own settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from media_common.config import PublicSettings
 from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
 from gateway.command.state_dir import is_held
-from gateway.config import GatewaySettings
+from gateway.config import GatewaySettings, told_services
 from gateway.dependencies import Dependencies
 from gateway.search import SearchClient
 
@@ -48,20 +48,32 @@ async def running(public: PublicSettings) -> AsyncIterator[Stack]:
     Raises:
         NotRunning: nothing runs on the state directory.
     """
-    facts = _facts(public.state_path)
-    sockets = facts["sockets"]
-    settings = GatewaySettings(
-        fs_target=sockets["fs"], metadata_target=sockets["metadata"], search_target=sockets["search"]
-    )
+    settings, url = _told(public)
     fs, catalogue, search = FsClient.open(settings), CatalogueClient.open(settings), SearchClient.open(settings)
     dependencies = Dependencies(fs, settings)
     try:
-        yield Stack(public.state_path, facts["url"], fs, catalogue, search, dependencies)
+        yield Stack(public.state_path, url, fs, catalogue, search, dependencies)
     finally:
         await dependencies.close()
         await search.close()
         await catalogue.close()
         await fs.close()
+
+
+def _told(public: PublicSettings) -> tuple[GatewaySettings, str]:
+    """Where the services are, and the gateway's address.
+
+    Raises:
+        NotRunning, SettingsError
+    """
+    if (settings := told_services()) is not None:
+        return settings, f"http://127.0.0.1:{public.port}"
+    facts = _facts(public.state_path)
+    sockets = facts["sockets"]
+    settings = GatewaySettings(
+        fs_target=sockets["fs"], metadata_target=sockets["metadata"], search_target=sockets["search"]
+    )
+    return settings, facts["url"]
 
 
 def _facts(state: Path) -> dict[str, Any]:
