@@ -6,9 +6,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/$(if $(filter off,$(FRAMEWELL_ENCODER)),.ready,.ready-with-models)
 PROJECTS := proto common fs-service thumbnail-service metadata-service search-service gateway clients/python
 PROTOS := fs thumbnail metadata search
+# `make up STACK="lite observability"`: those files beside docker-compose.yml. Without it .env's COMPOSE_FILE decides.
+ifdef STACK
+empty :=
+space := $(empty) $(empty)
+export COMPOSE_FILE := docker-compose.yml$(subst $(space),,$(STACK:%=:docker-compose.%.yml))
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo worker test chaos schema lint fmt proto proto-check check bench clean
+.PHONY: help setup run demo worker test chaos schema lint fmt proto proto-check check docs bench clean \
+	up down logs scale backup restore
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,11 +78,35 @@ proto-check: proto ## fail when the committed stubs are not what the .proto file
 
 check: lint proto-check test ## what CI runs
 
-docs: $(STAMP) ## write the settings table into README.md
+docs: $(STAMP) ## write the settings table into README.md, and .env.example
 	$(BIN)/python tools/settings_table.py
+	$(BIN)/python tools/env_example.py
 
 bench: $(STAMP) ## measure speed and memory, beside a limit in the same run
 	$(BIN)/python -m bench
+
+up: ## build and start the containers, and wait until all are well (needs Docker)
+	@test -f .env || test -n "$$MEDIA_DIR" || { echo "copy .env.example to .env and name your photos' folder in it"; exit 1; }
+	deploy/secrets.sh
+	docker compose up -d --build --wait
+
+down: ## stop the containers and remove them; everything that is kept is in volumes and stays
+	docker compose down
+
+logs: ## follow the containers' logs; of one: SERVICE=gateway
+	docker compose logs --follow --tail 100 $(SERVICE)
+
+scale: ## run N thumbnail workers: make scale N=4
+	@test -n "$(N)" || { echo "how many? make scale N=4"; exit 1; }
+	docker compose up -d --no-deps --no-recreate --wait --scale thumbnail-service=$(N) thumbnail-service
+
+backup: ## write a backup of the containers' state: make backup FILE=photos.tar.gz
+	@test -n "$(FILE)" || { echo "into which file? make backup FILE=photos.tar.gz"; exit 1; }
+	deploy/backup.sh "$(FILE)"
+
+restore: ## put a backup back: make restore FILE=photos.tar.gz
+	@test -n "$(FILE)" || { echo "which file? make restore FILE=photos.tar.gz"; exit 1; }
+	deploy/restore.sh "$(FILE)"
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -39,7 +39,7 @@ class PublicSettings(BaseSettings):
     encoder: str = Field(
         default="auto",
         pattern=r"^(auto|offline|off|open_clip:[^/]+/.+)$",
-        description="auto, offline, off or open_clip:<model>/<weights>",
+        description="model of the search by meaning: auto, offline, off or open_clip:<model>/<weights>",
     )
     rate_limit: str = Field(
         default="10000/hour", description="requests a key may make: a number, then /second, /minute, /hour or /day"
@@ -49,9 +49,9 @@ class PublicSettings(BaseSettings):
     cors_origins: str = Field(default="", description="origins allowed to call from a browser, comma-separated")
     search_max_results: int = Field(default=1000, ge=1, le=100_000, description="most results of one search")
     log_level: Literal["", "DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="", description="empty: as config.yaml says, else INFO"
+        default="", description="least level of log lines; empty: as config.yaml says, else INFO"
     )
-    log_format: Literal["text", "json"] = Field(default="text", description="log lines for people or for programs")
+    log_format: Literal["text", "json"] = Field(default="text", description="log lines for people (text) or for programs (json)")
     nats_url: str = Field(
         default="",
         repr=False,  # it holds the server's token
@@ -75,9 +75,9 @@ class PublicSettings(BaseSettings):
         default="framewell",
         pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
         validation_alias="S3_BUCKET",
-        description="made when it is not there",
+        description="bucket of the uploads, made when it is not there",
     )
-    s3_region: str = Field(default="", validation_alias="S3_REGION", description="empty: the server is asked")
+    s3_region: str = Field(default="", validation_alias="S3_REGION", description="region of the S3 server; empty: it is asked")
 
     @field_validator("state_dir")
     @classmethod
