@@ -71,10 +71,11 @@ proto: $(STAMP) ## generate the stubs from proto/*.proto
 		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 		--python_out=proto/src --grpc_python_out=proto/src --mypy_out=quiet:proto/src --mypy_grpc_out=quiet:proto/src \
 		$(PROTOS:%=media_proto/%.proto)
+	$(BIN)/python tools/proto_contract.py --update
 
-proto-check: proto ## fail when the committed stubs are not what the .proto files give
-	git diff --exit-code -- proto/src
-	@test -z "$$(git status --porcelain -- proto/src)" || { git status --short -- proto/src; exit 1; }
+proto-check: proto ## fail when a caller of before would break, or the committed stubs are not what the .proto files give
+	git diff --exit-code -- proto/src proto/contract.json
+	@test -z "$$(git status --porcelain -- proto/src proto/contract.json)" || { git status --short -- proto; exit 1; }
 
 check: lint proto-check test ## what CI runs
 
