@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo worker test chaos schema lint fmt proto proto-check check docs bench clean \
-	up down logs scale backup restore
+	up down logs scale backup restore compose-test
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -108,6 +108,9 @@ backup: ## write a backup of the containers' state: make backup FILE=photos.tar.
 restore: ## put a backup back: make restore FILE=photos.tar.gz
 	@test -n "$(FILE)" || { echo "which file? make restore FILE=photos.tar.gz"; exit 1; }
 	deploy/restore.sh "$(FILE)"
+
+compose-test: $(STAMP) ## build, start and disturb the containers (needs Docker; a quarter of an hour or more)
+	$(BIN)/python -m pytest -m compose tests/compose
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

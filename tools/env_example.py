@@ -34,6 +34,11 @@ NEEDED: Final = "MEDIA_DIR"
 LIBRARY: Final = (
     Setting(NEEDED, "", "The folder of your photos and videos, absolute; the only setting that is needed."),
     Setting("MEDIA_READ_ONLY", "false", "true: nothing is ever written to it; marks are kept beside, nothing is deleted."),
+    Setting(
+        "MEDIA_PROPAGATION",
+        "rprivate",
+        "rslave: disks that the server mounts below it later are seen too (needs a shared mount, as systemd makes them).",
+    ),
     Setting("PUID", "1000", "The user that the containers run as: the one who owns the photos (`id -u`)."),
     Setting("PGID", "1000", "Its group (`id -g`)."),
 )
