@@ -1,6 +1,6 @@
 """What packages of ours need from elsewhere, a requirement a line, so that an image installs it before the code comes.
 
-    dependencies.py proto common 'search-service[ml]'     folders with a pyproject.toml, extras in brackets
+dependencies.py proto common 'search-service[ml]'     folders with a pyproject.toml, extras in brackets
 """
 
 from __future__ import annotations

@@ -80,7 +80,9 @@ def test_every_setting_of_a_service_is_in_the_example_once(settings: Any) -> Non
 def test_every_variable_that_compose_reads_is_in_the_example_with_its_default() -> None:
     text = env_example.FILE.read_text(encoding="utf-8")
     for stack in STACKS:
-        for name, default in re.findall(r"\$\{([A-Z0-9_]+)(?::-([^}]*)|:\?[^}]*)?\}", stack.read_text(encoding="utf-8")):
+        for name, default in re.findall(
+            r"\$\{([A-Z0-9_]+)(?::-([^}]*)|:\?[^}]*)?\}", stack.read_text(encoding="utf-8")
+        ):
             is_own = stack.name == "docker-compose.gpu.yml" and name == "LIMIT_MEMORY_SEARCH"
             line = rf"^#?{name}=" + ("" if is_own else re.escape(default) + "$")
             assert re.search(line, text, re.MULTILINE), f"{stack.name}: {name}={default}"
@@ -252,7 +254,14 @@ def test_a_card_is_asked_for_in_its_own_file_alone() -> None:
 
 
 def test_the_images_are_built_by_engines_without_a_frontend_of_their_own() -> None:
-    for refused in (r"^# *syntax=", r"<<-?['\"]?EO", r"COPY.*--link", r"ADD.*--checksum", r"--start-interval", r"@sha256"):
+    for refused in (
+        r"^# *syntax=",
+        r"<<-?['\"]?EO",
+        r"COPY.*--link",
+        r"ADD.*--checksum",
+        r"--start-interval",
+        r"@sha256",
+    ):
         assert not re.search(refused, DOCKERFILE, re.MULTILINE), refused
     for stack in STACKS:
         assert not re.search(r"additional_contexts|start_interval", stack.read_text(encoding="utf-8")), stack.name
@@ -263,7 +272,7 @@ def test_an_image_has_one_layer_of_its_own_and_the_one_of_all(name: str) -> None
     stage = DOCKERFILE.partition(f"FROM common AS {name}\n")[2].partition("\nFROM ")[0]
     assert stage, "its target is missing"
     assert "USER 1000:1000" in stage
-    assert 'HEALTHCHECK' in stage
+    assert "HEALTHCHECK" in stage
     assert '"media_common.healthcheck"' in stage
     assert f"framewell_{name.replace('-', '_')}-*.whl" in stage
     assert "org.opencontainers.image.title" in stage
@@ -290,9 +299,11 @@ def test_what_an_image_needs_from_elsewhere_is_what_its_packages_say() -> None:
 
 
 def test_rules_and_dashboard_speak_of_figures_that_there_are() -> None:
-    known = {
-        sample.name for family in Metrics().registry.collect() for sample in family.samples
-    } | {name for family in Metrics().registry.collect() for name in _names(family)} | {"up"}
+    known = (
+        {sample.name for family in Metrics().registry.collect() for sample in family.samples}
+        | {name for family in Metrics().registry.collect() for name in _names(family)}
+        | {"up"}
+    )
     rules = read("deploy/prometheus/rules.yml")["groups"][0]["rules"]
     recorded = {rule["record"] for rule in rules if "record" in rule}
     board = json.loads((REPOSITORY / "deploy/grafana/dashboards/framewell.json").read_text(encoding="utf-8"))

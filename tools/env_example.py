@@ -1,5 +1,5 @@
-"""`.env.example`: every setting of the containers with a sentence, made from the settings classes and, for what only compose
-reads, from the list here. `make docs` writes it, a test compares it with the classes and the compose files.
+"""`.env.example`: every setting of the containers with a sentence, made from the settings classes and, for what only
+compose reads, from the list here. `make docs` writes it, a test compares it with the classes and the compose files.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ NEEDED: Final = "MEDIA_DIR"
 #: Read by compose itself, not by a service.
 LIBRARY: Final = (
     Setting(NEEDED, "", "The folder of your photos and videos, absolute; the only setting that is needed."),
-    Setting("MEDIA_READ_ONLY", "false", "true: nothing is ever written to it; marks are kept beside, nothing is deleted."),
+    Setting(
+        "MEDIA_READ_ONLY", "false", "true: nothing is ever written to it; marks are kept beside, nothing is deleted."
+    ),
     Setting(
         "MEDIA_PROPAGATION",
         "rprivate",
-        "rslave: disks that the server mounts below it later are seen too (needs a shared mount, as systemd makes them).",
+        "rslave: disks that the server mounts below it later are seen too (where systemd mounts them).",
     ),
     Setting("PUID", "1000", "The user that the containers run as: the one who owns the photos (`id -u`)."),
     Setting("PGID", "1000", "Its group (`id -g`)."),
@@ -93,8 +95,12 @@ OBSERVABILITY: Final = (
 )
 #: Addresses that compose gives another default than the class has.
 ELSEWHERE: Final = {
-    "QDRANT_URL": Setting("QDRANT_URL", "http://qdrant:6333", "The vector server; another one needs its key in the secrets."),
-    "S3_ENDPOINT": Setting("S3_ENDPOINT", "http://s3:9000", "The blob store; another one needs its keys in the secrets."),
+    "QDRANT_URL": Setting(
+        "QDRANT_URL", "http://qdrant:6333", "The vector server; another one needs its key in the secrets."
+    ),
+    "S3_ENDPOINT": Setting(
+        "S3_ENDPOINT", "http://s3:9000", "The blob store; another one needs its keys in the secrets."
+    ),
 }
 #: What follows from how the containers are put together, and why.
 FIXED: Final = {

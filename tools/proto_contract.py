@@ -4,9 +4,9 @@
     proto_contract.py --update   the same, and what is new is written into proto/contract.json (`make proto` does)
     proto_contract.py --break    take the files as they are, and forget what is gone: for what nobody uses yet
 
-`proto/contract.json` is what has been promised. A promise is kept for ever: what leaves a message or an enum leaves its number
-and its name behind as `reserved`, so that neither is used again. Renaming counts as breaking: names are in JSON, in reflection
-and in callers' sources.
+`proto/contract.json` is what has been promised. A promise is kept for ever: what leaves a message or an enum leaves its
+number and its name behind as `reserved`, so that neither is used again. Renaming counts as breaking: names are in JSON,
+in reflection and in callers' sources.
 """
 
 from __future__ import annotations

@@ -71,7 +71,8 @@ async def test_nobody_there_is_unwell(scheme: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00" * 4096, b"\xff" * 100, b"\x00\x00\x05\x00\x00\x00\x00\x00\x01"]
+    "answer",
+    [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00" * 4096, b"\xff" * 100, b"\x00\x00\x05\x00\x00\x00\x00\x00\x01"],
 )
 async def test_something_else_that_listens_there_is_unwell(answer: bytes) -> None:
     async with answering(answer) as port:
@@ -98,9 +99,7 @@ async def test_only_a_200_over_http_is_well(answer: bytes, well: bool) -> None:
                 await checked(f"http://127.0.0.1:{port}/health/live")
 
 
-@pytest.mark.parametrize(
-    "address", ["", "127.0.0.1:1", "ftp://h:1", "grpc://host", "grpc://:1", "http://host:http/"]
-)
+@pytest.mark.parametrize("address", ["", "127.0.0.1:1", "ftp://h:1", "grpc://host", "grpc://:1", "http://host:http/"])
 def test_what_is_no_address_is_said_to_be_none(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert healthcheck.main([address]) == 2
     assert "is no address such as" in capsys.readouterr().err

@@ -1,12 +1,13 @@
-"""The product as containers, for tests: a copy of this repository as it is, with an `.env` of its own, started as the README
-says.
+"""The product as containers, for tests: a copy of this repository as it is, with an `.env` of its own, started as the
+README says.
 
     with deployed(folder, "lite") as stack:
         stack.api.add_root(stack.library)
         stack.kill(stack.containers("thumbnail-service")[0])     # its process, as the kernel would
         stack.compose("restart", "nats")
 
-What it runs on is the engine that `docker` reaches. Where that has a stand-in instead of an official image, the stack says so.
+What it runs on is the engine that `docker` reaches. Where that has a stand-in instead of an official image, the stack
+says so.
 """
 
 from __future__ import annotations
@@ -107,7 +108,9 @@ class Deployed:
             if name not in services:
                 continue
             image = services[name]["image"]
-            if label := docker("image", "inspect", "--format", '{{index .Config.Labels "standin"}}', image, check=False):
+            if label := docker(
+                "image", "inspect", "--format", '{{index .Config.Labels "standin"}}', image, check=False
+            ):
                 self.stand_ins.append(f"{image}: {label}")
                 if name in _STAND_INS:
                     self._replace_settings()

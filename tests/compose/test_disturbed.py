@@ -1,5 +1,5 @@
-"""Stores and queues that go away under load, a stack that is taken down, a backup that is put back: errors are clear and
-short, nothing is lost, and nobody has to lend a hand."""
+"""Stores and queues that go away under load, a stack that is taken down, a backup that is put back: errors are clear
+and short, nothing is lost, and nobody has to lend a hand."""
 
 from __future__ import annotations
 
@@ -50,7 +50,12 @@ class Load:
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._again, args=(name, each), name=name)
-            for name, each in (("look", self._look), ("thumbnail", self._thumbnail), ("search", self._search), ("upload", self._upload))
+            for name, each in (
+                ("look", self._look),
+                ("thumbnail", self._thumbnail),
+                ("search", self._search),
+                ("upload", self._upload),
+            )
         ]
 
     @contextmanager
@@ -117,7 +122,9 @@ def load(stack: Deployed) -> Iterator[Load]:
     stack.api.add_root(folder)
     with stack.caller() as client:
         where = f"/api/resolve?{query(path=folder)}"
-        collection = eventually(lambda: client.get(where), lambda told: told.status_code == 200, 120).json()["collection"]
+        collection = eventually(lambda: client.get(where), lambda told: told.status_code == 200, 120).json()[
+            "collection"
+        ]
     stack.api.wait_idle(300)
     yield Load(stack, folder, collection["id"])
     stack.api.remove_root(folder)
@@ -142,13 +149,15 @@ def test_what_is_restarted_under_load_costs_no_more_than_a_clear_error(
     if service in ("qdrant", "s3") and stack.kind == "lite":
         pytest.skip("the small stack has none")
     with load.running():
-        wait_until(lambda: all(load.told[name, 200] for name in ("look", "thumbnail", "search", "upload")), 60, "all do")
+        wait_until(
+            lambda: all(load.told[name, 200] for name in ("look", "thumbnail", "search", "upload")), 60, "all do"
+        )
         stack.compose("restart", "--timeout", "10", service, timeout_s=180)
         wait_until(lambda: all_is_answered(stack, load), RECOVERED_S, "all is answered again")
 
     assert load.faults == []
     assert load.slowest_s < TOLD_WITHIN_S
-    assert set(status for name, status in load.told if name == "look") == {200}, load.told
+    assert {status for name, status in load.told if name == "look"} == {200}, load.told
     for url, content in load.uploaded.items():
         assert httpx.get(url, trust_env=False, timeout=60).content == content, "an upload is lost"
     jobs = stack.api.wait_idle(300)
@@ -156,7 +165,9 @@ def test_what_is_restarted_under_load_costs_no_more_than_a_clear_error(
     stack.wait_well()
 
 
-@pytest.mark.parametrize("service", ["fs-service", "metadata-service", "search-service", "gateway", "thumbnail-service"])
+@pytest.mark.parametrize(
+    "service", ["fs-service", "metadata-service", "search-service", "gateway", "thumbnail-service"]
+)
 def test_a_service_that_is_killed_is_started_again_and_all_goes_on(stack: Deployed, load: Load, service: str) -> None:
     container = stack.containers(service)[0]
     pid = stack.state(container)["Pid"]
@@ -191,7 +202,9 @@ def furnished(stack: Deployed) -> tuple[Path, dict[str, Any], str]:
     stack.api.act(folder / "1.jpg", "seen")
     with stack.caller() as caller:
         where = f"/api/resolve?{query(path=folder)}"
-        collection = eventually(lambda: caller.get(where), lambda told: told.status_code == 200, 120).json()["collection"]
+        collection = eventually(lambda: caller.get(where), lambda told: told.status_code == 200, 120).json()[
+            "collection"
+        ]
         form = {"datasetId": collection["id"], "name": "kept.jpg"}
         told = caller.post("/api/upload/multipart", data=form, files={"file": ("kept.jpg", photo())}).json()
     stack.api.wait_idle(300)
@@ -229,7 +242,9 @@ def test_a_backup_that_is_put_back_undoes_what_came_after(
 
     stack.api.wait_idle(600)
     with stack.caller() as caller:
-        eventually(lambda: _kept(stack, caller, collection, folder)["media"], lambda media: media == before["media"], 120)
+        eventually(
+            lambda: _kept(stack, caller, collection, folder)["media"], lambda media: media == before["media"], 120
+        )
 
 
 def test_a_broken_backup_is_refused_while_the_stack_runs_on(stack: Deployed, tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 import httpx
 import pytest
 from api import eventually, query
-from bench import photographs
 from deployed import OURS, Deployed, docker
 from media import picture
 from PIL import Image
+
+from bench import photographs
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
 

@@ -81,7 +81,7 @@ def test_what_is_added_or_leaves_its_number_and_name_behind_breaks_nothing(
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ([("int64 size = 1;", "")], "a.v1.Thing: field size = 1 is gone; write `reserved 1; reserved \"size\";`"),
+        ([("int64 size = 1;", "")], 'a.v1.Thing: field size = 1 is gone; write `reserved 1; reserved "size";`'),
         ([("int64 size = 1;", "reserved 1;")], "field size = 1 is gone"),
         ([("int64 size = 1;", 'reserved "size";')], "field size = 1 is gone"),
         ([("int64 size = 1;", "int64 size = 8;")], "field size = 1 is gone (it is 8 now)"),
@@ -124,7 +124,9 @@ def test_what_is_new_is_promised_from_then_on(compiled: Any) -> None:
     promised = proto_contract.merged({}, proto_contract.contract(compiled(BEFORE)))
     wider = proto_contract.contract(compiled(BEFORE.replace("int64 size = 1;", "int64 size = 1; string title = 8;")))
     promised = proto_contract.merged(promised, wider)
-    assert any("title = 8 is gone" in one for one in proto_contract.faults(promised, proto_contract.contract(compiled(BEFORE))))
+    assert any(
+        "title = 8 is gone" in one for one in proto_contract.faults(promised, proto_contract.contract(compiled(BEFORE)))
+    )
 
 
 def test_the_products_contract_keeps_its_promises_and_all_of_it_is_promised() -> None:

@@ -51,7 +51,9 @@ class PublicSettings(BaseSettings):
     log_level: Literal["", "DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="", description="least level of log lines; empty: as config.yaml says, else INFO"
     )
-    log_format: Literal["text", "json"] = Field(default="text", description="log lines for people (text) or for programs (json)")
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="log lines for people (text) or for programs (json)"
+    )
     nats_url: str = Field(
         default="",
         repr=False,  # it holds the server's token
@@ -77,7 +79,9 @@ class PublicSettings(BaseSettings):
         validation_alias="S3_BUCKET",
         description="bucket of the uploads, made when it is not there",
     )
-    s3_region: str = Field(default="", validation_alias="S3_REGION", description="region of the S3 server; empty: it is asked")
+    s3_region: str = Field(
+        default="", validation_alias="S3_REGION", description="region of the S3 server; empty: it is asked"
+    )
 
     @field_validator("state_dir")
     @classmethod

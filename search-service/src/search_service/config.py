@@ -15,9 +15,7 @@ class SearchSettings(BaseSettings):
 
     listen: str = Field(min_length=1, description="unix:/path or host:port of the gRPC server")
     stop_grace_s: float = Field(default=2.0, gt=0, description="seconds that calls in flight get at the end")
-    qdrant_api_key: str = Field(
-        default="", repr=False, description="key of the Qdrant server, where it asks for one"
-    )
+    qdrant_api_key: str = Field(default="", repr=False, description="key of the Qdrant server, where it asks for one")
     threads: int = Field(default=0, ge=0, description="processor threads of a model; 0: as many as there are cores")
     metadata_target: str = Field(
         default="", description="unix:/path or host:port of metadata-service; empty: nothing is embedded"

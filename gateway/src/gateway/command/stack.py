@@ -1,4 +1,5 @@
-"""The stack that runs on the state directory, as `<state>/run.json` tells it, or in a container the gateway's own settings."""
+"""The stack that runs on the state directory, as `<state>/run.json` tells it; in a container, as the gateway's own
+settings do."""
 
 from __future__ import annotations
 
