@@ -51,10 +51,10 @@ class Load:
         self._threads = [
             threading.Thread(target=self._again, args=(name, each), name=name)
             for name, each in (
-                ("look", self._look),
-                ("thumbnail", self._thumbnail),
-                ("search", self._search),
-                ("upload", self._upload),
+                ("look", self.look),
+                ("thumbnail", self.thumbnail),
+                ("search", self.search),
+                ("upload", self.upload),
             )
         ]
 
@@ -86,17 +86,17 @@ class Load:
                     self.faults.append(f"{name}: {answer.status_code} {answer.text[:300]}")
                 self._stop.wait(0.05)
 
-    def _look(self, client: httpx.Client, number: int) -> httpx.Response:
+    def look(self, client: httpx.Client, number: int) -> httpx.Response:
         return client.get(f"/api/media-items/stream?{query(path=self._folder)}&limit=20")
 
-    def _thumbnail(self, client: httpx.Client, number: int) -> httpx.Response:
+    def thumbnail(self, client: httpx.Client, number: int) -> httpx.Response:
         # Another size each time: nothing kept will do.
         return client.get(f"/api/media-thumbnail?{query(path=self._folder / 'frame0000.jpg')}&size={1 + number % 1024}")
 
-    def _search(self, client: httpx.Client, number: int) -> httpx.Response:
+    def search(self, client: httpx.Client, number: int) -> httpx.Response:
         return client.get(f"/api/dataset/{self._dataset}/media", params={"q": f"cat number {number}", "limit": 3})
 
-    def _upload(self, client: httpx.Client, number: int) -> httpx.Response:
+    def upload(self, client: httpx.Client, number: int) -> httpx.Response:
         content = photo()
         form = {"datasetId": self._dataset, "name": f"{number}.jpg"}
         answer = client.post("/api/upload/multipart", data=form, files={"file": ("a.jpg", content)})
@@ -133,7 +133,7 @@ def load(stack: Deployed) -> Iterator[Load]:
 def all_is_answered(stack: Deployed, load: Load) -> bool:
     """Each kind of request, once."""
     with stack.caller() as client:
-        for each in (load._look, load._thumbnail, load._search, load._upload):
+        for each in (load.look, load.thumbnail, load.search, load.upload):
             try:
                 if each(client, secrets.randbelow(1000)).status_code != 200:
                     return False
