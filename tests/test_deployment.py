@@ -6,45 +6,22 @@ import json
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import env_example
+import grimp
 import pytest
+from as_composed import read
 from gateway.metrics import Metrics
 from media_common.config import FILE_SUFFIX, variable_of
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STACKS = sorted(REPOSITORY.glob("docker-compose*.yml"))
 OURS = ("gateway", "fs-service", "thumbnail-service", "metadata-service", "search-service")
 OTHERS = ("nats", "qdrant", "s3", "prometheus", "grafana", "collector")
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
-
-
-class _Constructor(SafeConstructor):
-    """Takes compose's own tags for what is under them."""
-
-
-def _untagged(constructor: _Constructor, node: Node) -> Any:
-    if isinstance(node, MappingNode):
-        return constructor.construct_mapping(node, deep=True)
-    if isinstance(node, SequenceNode):
-        return constructor.construct_sequence(node, deep=True)
-    return None if node.value in ("null", "") else node.value
-
-
-for _tag in ("!reset", "!override"):
-    _Constructor.add_constructor(_tag, _untagged)
-
-
-def read(name: str) -> dict[str, Any]:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _Constructor
-    found: dict[str, Any] = yaml.load((REPOSITORY / name).read_text(encoding="utf-8"))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +270,52 @@ def test_what_an_image_needs_from_elsewhere_is_what_its_packages_say() -> None:
     for wanted in ("grpcio", "pydantic-settings", "qdrant-client", "torch"):
         assert any(line.startswith(wanted) for line in told), wanted
     assert told == sorted(set(told))
+
+
+#: Folder, package, extras that its image installs.
+INSTALLED = {
+    "gateway": ("gateway", ""),
+    "fs_service": ("fs-service", ""),
+    "thumbnail_service": ("thumbnail-service", ""),
+    "metadata_service": ("metadata-service", ""),
+    "search_service": ("search-service", "[ml]"),
+}
+
+
+@pytest.mark.parametrize("package", INSTALLED)
+def test_an_image_has_everything_that_its_service_imports(package: str) -> None:
+    folder, extra = INSTALLED[package]
+    program = [sys.executable, REPOSITORY / "deploy" / "dependencies.py", "proto", "common", folder + extra]
+    told = subprocess.run(program, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.splitlines()
+    graph = grimp.build_graph(package, "media_common", "media_proto", include_external_packages=True, cache_dir=None)
+    for module in sorted(graph.modules):
+        if module.endswith(".testing"):  # nothing but tests imports it
+            graph.remove_module(module)
+    imported = {one for one in graph.find_upstream_modules(package, as_package=True) if graph.is_module_squashed(one)}
+    distributions = metadata.packages_distributions()
+    wanted = {name: distributions[name] for name in imported - sys.stdlib_module_names}
+    installed = _with_what_they_need({re.split(r"[<>=\[ ]", line)[0] for line in told})
+    missing = {name: given for name, given in wanted.items() if not installed & {_normal(one) for one in given}}
+    assert missing == {}
+
+
+def _with_what_they_need(names: set[str]) -> set[str]:
+    """All that comes along, as it is installed here."""
+    found: set[str] = set()
+    left = {_normal(name) for name in names}
+    while left:
+        name = left.pop()
+        found.add(name)
+        try:
+            needed = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:  # for another system
+            continue
+        left |= {_normal(re.split(r"[<>=!~;\[ (]", one)[0]) for one in needed if "extra ==" not in one} - found
+    return found
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 # ---- figures ----

@@ -1,4 +1,4 @@
-"""Where the command finds the services: on the state directory, or, in a container, where the gateway's settings say."""
+"""Where the command finds the services: as the state directory tells, or, in a container, the gateway's settings."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from media import many, noise
 from PIL import Image
 from stack import wait_until
 
-pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800, func_only=True)]
 
 #: How soon everything must answer again when what it needs is back.
 RECOVERED_S = 60.0

@@ -12,7 +12,7 @@ from media import noise
 from PIL import Image
 from stack import wait_until
 
-pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800, func_only=True)]
 
 FILES = 500
 WORKERS = 4

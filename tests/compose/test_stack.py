@@ -18,7 +18,7 @@ from PIL import Image
 
 from bench import photographs
 
-pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800, func_only=True)]
 
 #: What listens inside: of none of it anything is on the server.
 INSIDE_PORTS = (50051, 50052, 50053, 50054, 4222, 8222, 6333, 6334, 9000)
