@@ -253,3 +253,27 @@ def test_a_broken_backup_is_refused_while_the_stack_runs_on(stack: Deployed, tmp
     with pytest.raises(AssertionError, match=r"make restore"):
         stack.run("make", "restore", f"FILE={file}", timeout_s=300)
     assert stack.api.is_ready()
+
+
+def test_a_library_that_nothing_may_write_to_is_reviewed_all_the_same(stack: Deployed) -> None:
+    folder = stack.library / "read-only"
+    paths = many(folder, 3)
+    stack.owned()
+    stack.api.add_root(folder)
+    before = sorted(path.name for path in folder.iterdir())
+    stack.set(MEDIA_READ_ONLY="true")
+    stack.up()
+    try:
+        api = stack.api
+        states = {root["path"]: root["state"] for root in eventually(lambda: api.plan(folder), bool)["roots"]}
+        assert states[str(folder)] == "read-only"
+        assert api.act(paths[0], "lock")["locked"]
+        assert api.act(paths[1], "trash")["trashed"]
+        assert api.thumbnail(paths[2], 96).status_code == 200
+        assert api.empty_trash(folder)[-1]["deleted"] == 0
+        assert sorted(path.name for path in folder.iterdir() if path.name != ".thumbnails") == before
+    finally:
+        stack.set(MEDIA_READ_ONLY="false")
+        stack.up()
+    assert all(path.exists() for path in paths)
+    stack.api.remove_root(folder)
