@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from media_common.config import PublicSettings, SettingsError
+from media_common.config import FILE_SUFFIX, PublicSettings, SettingsError
 
 from runner.nats import Nats
 from runner.process import Spec
@@ -19,6 +19,8 @@ WORKER_STAGE: Final = 1
 SERVICE_STAGE: Final = 2
 NATS_STAGE: Final = 3
 
+#: What it says is in the settings already, and a service refuses to be told twice.
+_NATS_FILE: Final = f"NATS_URL{FILE_SUFFIX}"
 WORKERS_SETTING: Final = "THUMBNAIL_WORKERS"
 _MOST_WORKERS: Final = 64
 
@@ -89,7 +91,8 @@ def stack(settings: PublicSettings, runtime: Path, nats: Nats | None, workers: i
 
 def environment(settings: PublicSettings, nats_url: str) -> dict[str, str]:
     """What every service is told."""
-    return dict(os.environ) | {
+    inherited = {name: value for name, value in os.environ.items() if name != _NATS_FILE}
+    return inherited | {
         "FRAMEWELL_STATE_DIR": str(settings.state_path),
         "NATS_URL": nats_url,
         "PYTHONUNBUFFERED": "1",
