@@ -131,7 +131,7 @@ def loaded(settings: type[S], **given: Any) -> S:
     """
     in_files = _from_files(settings)
     try:
-        return settings(**in_files, **given)
+        return settings(**(in_files | given))
     except ValidationError as error:
         fault = error.errors()[0]
         name = str(fault["loc"][0]) if fault["loc"] else ""
@@ -155,13 +155,13 @@ def secrets_of(settings: type[BaseSettings]) -> dict[str, str]:
     return {name: variable_of(settings, name) for name, field in settings.model_fields.items() if not field.repr}
 
 
-def _from_files(settings: type[BaseSettings]) -> dict[str, str]:
+def _from_files(settings: type[BaseSettings]) -> dict[str, Any]:
     """Secrets by the key that the class takes them under, from the files that the environment names.
 
     Raises:
         SettingsError: a file cannot be used, or the secret is given in both ways.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for name, variable in secrets_of(settings).items():
         file = os.environ.get(variable + FILE_SUFFIX, "")
         if not file:
