@@ -21,6 +21,7 @@ RUN python -m venv /opt/framewell && install -d -o 1000 -g 1000 -m 700 /state /c
 # Our own packages as wheels. What is needed to make them stays here.
 FROM base AS wheels
 WORKDIR /source
+RUN --mount=type=cache,target=/tmp/.cache/pip pip install --quiet 'setuptools>=77' wheel
 COPY proto proto
 COPY common common
 COPY fs-service fs-service
@@ -28,8 +29,7 @@ COPY thumbnail-service thumbnail-service
 COPY metadata-service metadata-service
 COPY search-service search-service
 COPY gateway gateway
-RUN --mount=type=cache,target=/tmp/.cache/pip \
-    PYTHONDONTWRITEBYTECODE= pip wheel --quiet --no-deps --wheel-dir /wheels \
+RUN pip wheel --quiet --no-deps --no-index --no-build-isolation --no-cache-dir --wheel-dir /wheels \
     ./proto ./common ./fs-service ./thumbnail-service ./metadata-service ./search-service ./gateway
 
 # What every service needs, as a layer that all images share. It is made again only when a dependency changes.

@@ -152,8 +152,8 @@ def test_no_container_can_write_outside_its_volumes_or_is_root(stack: Deployed) 
         assert host["CapDrop"] == ["ALL"], container["Name"]
         assert not host["CapAdd"], container["Name"]
         assert host["Memory"] > 0, container["Name"]
-        users = docker("top", container["Id"], "-eo", "uid").splitlines()[1:]
-        assert {user.strip() for user in users} == {str(stack.user)}, container["Name"]
+        users = docker("top", container["Id"], "-eo", "pid,uid").splitlines()[1:]
+        assert {line.split()[1] for line in users} == {str(stack.user)}, container["Name"]
 
 
 # ---- what is in the images ----
