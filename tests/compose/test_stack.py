@@ -56,7 +56,7 @@ def test_review_from_adding_a_root_to_an_empty_trash(stack: Deployed, folder: Pa
 
     assert api.stream(folder).names == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
     thumbnail = api.thumbnail(folder / "0.jpg")
-    assert thumbnail.status_code == 200
+    assert thumbnail.status_code == 200, thumbnail.text + stack.logs("fs-service", "thumbnail-service", "nats")
     assert Image.open(io.BytesIO(thumbnail.content)).size == (256, 256)
     api.act(folder / "1.jpg", "lock")
     assert api.action(folder / "1.jpg", "trash").status_code == 409
