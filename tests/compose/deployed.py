@@ -175,7 +175,7 @@ class Deployed:
         return (self.place / "secrets" / name).read_text(encoding="utf-8").strip()
 
     def containers(self, service: str) -> list[str]:
-        """The ids of those that run, oldest first."""
+        """The ids of those that run, by their numbers."""
         return self.compose("ps", "--quiet", service).split()
 
     def all_containers(self) -> list[dict[str, Any]]:
