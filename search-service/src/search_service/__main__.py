@@ -69,10 +69,11 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
         ends.push_async_callback(engine.close)
         known = catalogue or NoCatalogue()
         agreement = Agreement(known, engine.store)
-        objects = Objects(engine, models, Giving(known, agreement.lock), known)
+        giving = Giving(known, agreement.lock)
+        objects = Objects(engine, models, giving, known)
         feeding = None
         if catalogue is not None and public.encoder != OFF:
-            feeding = feeding_of(settings, public, engine, catalogue, agreement)
+            feeding = feeding_of(settings, public, engine, catalogue, agreement, giving)
         servicer = SearchServicer(engine, objects, feeding)
         register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, servicer)
         async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s) as health:
@@ -101,7 +102,12 @@ async def catalogue_of(
 
 
 def feeding_of(
-    settings: SearchSettings, public: PublicSettings, engine: Engine, catalogue: RemoteCatalogue, agreement: Agreement
+    settings: SearchSettings,
+    public: PublicSettings,
+    engine: Engine,
+    catalogue: RemoteCatalogue,
+    agreement: Agreement,
+    giving: Giving,
 ) -> Feeding:
     link = NatsLink(public.nats_url)
     queue = Lane(link, subjects.JOBS_EMBED, EMBEDDING_CONSUMER, subjects.DEAD_EMBED)
@@ -109,7 +115,7 @@ def feeding_of(
     engine.on_lost = look.ask
     embedding = Embedding(look, catalogue, engine, engine.store, agreement, loads=settings.decoders)
     changes = FactsLane(Lane(link, subjects.JOBS_FACTS, CHANGES_CONSUMER), agreement, look.ask)
-    return Feeding(link, queue, look, embedding, changes, engine)
+    return Feeding(link, queue, look, embedding, changes, engine, giving)
 
 
 async def tell_health(health: HealthServicer, engine: Engine) -> None:

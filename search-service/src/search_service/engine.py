@@ -17,7 +17,7 @@ from PIL.Image import Image
 
 from search_service.domain.errors import EncoderUnavailable, NoSuchVectors, StoreUnavailable
 from search_service.domain.points import objects_of
-from search_service.domain.searching import Searching
+from search_service.domain.searching import Owners, Searching
 from search_service.domain.vectors import Vector, VectorStore
 from search_service.encoders.choosing import Choosing, checked_setting
 from search_service.encoders.kept import KeptEncoder, State, Status
@@ -42,6 +42,7 @@ class Space:
         self.family = encoder.name
         self.model = encoder.model
         self.kept = kept
+        self.owners = Owners()
         self._decode = decode
         self._users = 0
         self._unused = asyncio.Event()
@@ -86,7 +87,7 @@ class Answering:
     def __init__(self, space: Space, store: VectorStore) -> None:
         self.space = space
         self.store = store
-        self.searching = Searching(store, space, space.name)
+        self.searching = Searching(store, space, space.name, space.owners)
 
     async def vectors(self, ids: Sequence[int]) -> dict[int, Vector]:
         """Of points that have one."""

@@ -16,6 +16,7 @@ from media_common.tasks import ended
 from search_service.domain.agreement import FactsLane
 from search_service.domain.embedding import Embedding
 from search_service.domain.look import Look
+from search_service.domain.objects import Giving
 from search_service.domain.progress import Progress
 from search_service.engine import Engine
 from search_service.jobs import Lane, NatsLink
@@ -29,15 +30,22 @@ _LATE: Final = 60
 #: The index is built when a backlog is over, and on the way after so many vectors: until then a search goes through
 #: all that is not in it.
 _OPTIMISE_EVERY: Final = 20_000
-#: Less are not worth a pass.
-_OPTIMISE_FROM: Final = 1
+#: A backlog is over when nothing was written for so many ticks.
+_QUIET_TICKS: Final = 3
 
 
 class Feeding:
     """Implements `domain.progress.Feeding`."""
 
     def __init__(
-        self, link: NatsLink, queue: Lane, look: Look, embedding: Embedding[Any], changes: FactsLane, engine: Engine
+        self,
+        link: NatsLink,
+        queue: Lane,
+        look: Look,
+        embedding: Embedding[Any],
+        changes: FactsLane,
+        engine: Engine,
+        giving: Giving,
     ) -> None:
         self._link = link
         self._queue = queue
@@ -45,8 +53,10 @@ class Feeding:
         self._embedding = embedding
         self._changes = changes
         self._engine = engine
+        self._giving = giving
         self._late: deque[tuple[float, int]] = deque(maxlen=_LATE)
-        self._optimised = 0
+        # Not none: a process that was killed may have left vectors that are in no index.
+        self._optimised = -1
         look.busy = self._busy
 
     async def run(self) -> None:
@@ -94,6 +104,7 @@ class Feeding:
         return left * (now - began) / (done_now - done_then) if done_now > done_then else None
 
     async def _watch(self) -> None:
+        written, quiet, told = 0, 0, 0
         while True:
             await asyncio.sleep(_TICK_S)
             counts = self._embedding.counts
@@ -101,21 +112,25 @@ class Feeding:
                 self._late.append((time.monotonic(), counts.done))
             else:
                 self._late.clear()
-            fresh = counts.embedded - self._optimised
-            if fresh >= _OPTIMISE_EVERY or (fresh >= _OPTIMISE_FROM and not counts.running and not self._look.left):
-                if not counts.running and await self._queue.pending():
-                    continue
-                logger.info("%d pictures embedded, of %d items in all", fresh, counts.done)
-                self._optimised = counts.embedded
-                await self._optimise()
+            before, written = written, counts.embedded + self._giving.written
+            quiet = quiet + 1 if written == before and not counts.running and not self._look.left else 0
+            fresh = written - self._optimised
+            if fresh >= _OPTIMISE_EVERY or (fresh and quiet >= _QUIET_TICKS and not await self._queue.pending()):
+                if counts.embedded > told:
+                    logger.info("%d pictures embedded, of %d items in all", counts.embedded - told, counts.done)
+                    told = counts.embedded
+                if await self._optimise():
+                    self._optimised = written
 
-    async def _optimise(self) -> None:
+    async def _optimise(self) -> bool:
         try:
             store = await self._engine.store()
             for name in await store.collections():
                 await store.optimise(name)
         except (ServiceError, OSError) as error:
             logger.warning("the index of vectors waits: %s", error)
+            return False
+        return True
 
 
 async def _for_ever(part: Callable[[], Awaitable[None]]) -> None:

@@ -83,6 +83,7 @@ class Giving:
         Args:
             lock: of all who read facts and write them; the one who writes later has read the later ones.
         """
+        self.written = 0
         self._catalogue = catalogue
         self._lock = lock
 
@@ -104,6 +105,7 @@ class Giving:
             if made:
                 await store.ensure(place, dimensions)
                 await store.upsert(place, made)
+                self.written += len(made)
         return [one.item_id for one in given if one.item_id in items]
 
     async def put_items(

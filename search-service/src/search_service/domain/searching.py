@@ -79,17 +79,36 @@ class Judged:
     query: str = ""
 
 
+class Owners:
+    """Whose points are, by place: a point is of one item for ever, and to ask the store for those of a thousand finds
+    takes much longer than finding them."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, dict[int, int]] = {}
+
+    async def of(self, store: VectorStore, place: str, ids: Sequence[int]) -> list[int]:
+        """The item of each point."""
+        items = self._items.setdefault(place, {})
+        if missing := [key for key in ids if key not in items]:
+            payloads = await store.payloads(place, missing, (points.ITEM,))
+            if len(items) + len(payloads) > _MOST_OWNED:
+                items = self._items[place] = {key: items[key] for key in ids if key in items}
+            items.update((key, _whole(payload.get(points.ITEM), key)) for key, payload in payloads.items())
+        # Deleted between the two questions: the point's own id is as good as any, and hydrating finds nothing.
+        return [items.get(key, key) for key in ids]
+
+
 class Searching:
-    def __init__(self, store: VectorStore, words: Words, vectors: str) -> None:
+    def __init__(self, store: VectorStore, words: Words, vectors: str, owners: Owners | None = None) -> None:
         """
         Args:
             vectors: the collection of vectors or the alias that is searched.
+            owners: what is known from earlier searches of the same.
         """
         self._store = store
         self._words = words
         self._vectors = vectors
-        # A point is of one item for ever. By place.
-        self._owners: dict[str, dict[int, int]] = {}
+        self._owners = owners or Owners()
 
     async def nearest(self, scope: Scope, target: Vector, limit: int) -> list[Scored]:
         """The items nearest to a vector, best first: as many as pass, at most `limit`."""
@@ -236,16 +255,7 @@ class Searching:
             wanted *= 2
 
     async def _items(self, ids: Sequence[int], place: str = "") -> list[int]:
-        """The item of each point. Those of a thousand points take a store much longer than finding the points."""
-        place = place or self._vectors
-        owners = self._owners.setdefault(place, {})
-        if missing := [key for key in ids if key not in owners]:
-            payloads = await self._store.payloads(place, missing, (points.ITEM,))
-            if len(owners) + len(payloads) > _MOST_OWNED:
-                owners = self._owners[place] = {key: owners[key] for key in ids if key in owners}
-            owners.update((key, _whole(payload.get(points.ITEM), key)) for key, payload in payloads.items())
-        # Deleted between the two questions: the point's own id is as good as any, and hydrating finds nothing.
-        return [owners.get(key, key) for key in ids]
+        return await self._owners.of(self._store, place or self._vectors, ids)
 
     async def _matching(self, filter: Filter, text: str, bm25: Mapping[int, float], cap: int) -> dict[int, float]:
         """Cosine plus words, of the nearest and of those that the catalogue finds by words."""
