@@ -15,6 +15,8 @@ from media_proto import metadata_pb2 as pb
 PHOTO = f"/api/media/{PHOTO_ID.hex()}"
 FOLDER = f"/api/folder/{FOLDER_ID.hex()}"
 ON_DISK = b"/r/day1/hero-shot.jpg"
+#: Deeper than what writes the answers would go.
+DEEP = b'{"metadata":{"x":' + b"[" * 300 + b"]" * 300 + b"}}"
 
 
 async def test_an_item_is_shown(client: httpx.AsyncClient) -> None:
@@ -67,7 +69,9 @@ class TestAChange:
     ) -> None:
         failed(await client.patch(PHOTO, json=body), 400, parameter)
 
-    @pytest.mark.parametrize("body", [b"", b"[]", b"x", b'{"a":1,"a":2}', b'{"metadata":NaN}', b"\xff", b"{" * 5000])
+    @pytest.mark.parametrize(
+        "body", [b"", b"[]", b"x", b'{"a":1,"a":2}', b'{"metadata":NaN}', b"\xff", b"{" * 5000, DEEP]
+    )
     async def test_that_is_no_object_is_refused(self, client: httpx.AsyncClient, body: bytes) -> None:
         answer = await client.patch(PHOTO, content=body, headers={"Content-Type": "application/json"})
 
@@ -322,6 +326,8 @@ class TestObjects:
             {"bbox": [1, 2, 3]},
             {"bbox": [1, 2, 0, 4]},
             {"bbox": [1, 2, True, 4]},
+            {"bbox": [1, 2, 3, 10**400]},
+            {"vector": [10**400]},
             {"polygon": [[0, 0], [1, 1], [0, 1]]},
             {"bbox": None, "polygon": [[0, 0]]},
             {"bbox": None},
