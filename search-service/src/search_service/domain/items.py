@@ -18,7 +18,8 @@ class Still(Generic[P]):
     """A picture of an item: itself, or a moment of a video."""
 
     timestamp_s: float
-    picture: P
+    picture: P  # as large as the encoder needs
+    #: Of the original, upright: what objects are told in.
     width_px: int = 0
     height_px: int = 0
 

@@ -86,6 +86,6 @@ def stills_of(fields: Sequence[bytes]) -> list[Still[Image.Image]]:
     """The pictures of an answer, as they come after its sentence."""
     stills = []
     for head, pixels in zip(fields[::2], fields[1::2], strict=True):
-        at_s, width, height = child.HEAD.unpack(head)
-        stills.append(Still(at_s, Image.frombytes("RGB", (width, height), pixels), width, height))
+        at_s, width, height, width_px, height_px = child.HEAD.unpack(head)
+        stills.append(Still(at_s, Image.frombytes("RGB", (width, height), pixels), width_px, height_px))
     return stills

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from search_service.domain.errors import UnreadablePicture
+from search_service.domain.items import Still
 
 MOST: Final = 32
 EVERY_S: Final = 10.0
@@ -36,11 +37,11 @@ _PATIENCE_S: Final = 40.0
 #: addresses of its author's choice.
 _CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,h264,hevc,m4v"
 
-Found = list[tuple[float, Image.Image]]
+Found = list[Still[Image.Image]]
 
 
 def frames(descriptor: int) -> Found:
-    """Second and picture of each, in order of time.
+    """In order of time.
 
     Raises:
         UnreadablePicture: no known container, no picture in it, no frame that decodes.
@@ -85,11 +86,11 @@ def _chosen(descriptor: int, key_frames: bool, limit: float) -> tuple[Found, flo
         for frame in _decoded(container, stream):
             at_s = max(last, (frame.time if frame.time is not None else begin) - begin)
             seen = _tiny(frame)
-            since_s = at_s - chosen[-1][0] if chosen else EVERY_S
+            since_s = at_s - chosen[-1].timestamp_s if chosen else EVERY_S
             is_scene = tiny is None or float(np.abs(seen - tiny).mean()) > _ANOTHER_SCENE
             if since_s >= EVERY_S or (is_scene and since_s >= shortest_s):
                 _check(frame.width, frame.height)
-                chosen.append((round(at_s, 3), _picture(frame, stream)))
+                chosen.append(_still(round(at_s, 3), frame, stream))
                 tiny = seen
                 _thin(chosen)
             last = at_s
@@ -109,7 +110,7 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
 def _thin(chosen: Found) -> None:
     """Of too many, the one that is nearest to its predecessor goes, so that all of the video stays covered."""
     if len(chosen) > MOST:
-        gaps = [after[0] - before[0] for before, after in pairwise(chosen)]
+        gaps = [after.timestamp_s - before.timestamp_s for before, after in pairwise(chosen)]
         del chosen[1 + gaps.index(min(gaps))]
 
 
@@ -118,8 +119,8 @@ def _tiny(frame: Any) -> NDArray[np.int16]:
     return np.asarray(small.to_ndarray(), np.int16)
 
 
-def _picture(frame: Any, stream: Any) -> Image.Image:
-    """Small, in its true shape, upright."""
+def _still(at_s: float, frame: Any, stream: Any) -> Still[Image.Image]:
+    """Small, in its true shape, upright; its size is that of the video's own pixels."""
     ratio = float(stream.sample_aspect_ratio or 1) or 1.0
     width, height = max(1, round(frame.width * ratio)), frame.height
     scale = min(1.0, _SIDE_PX / max(width, height))
@@ -128,7 +129,8 @@ def _picture(frame: Any, stream: Any) -> Image.Image:
     picture = Image.fromarray(small.to_ndarray())
     quarters = round(frame.rotation / 90) % 4  # counter-clockwise
     how = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)[quarters]
-    return picture if how is None else picture.transpose(how)
+    across, down = (frame.height, frame.width) if quarters % 2 else (frame.width, frame.height)
+    return Still(at_s, picture if how is None else picture.transpose(how), across, down)
 
 
 def _check(width_px: int, height_px: int) -> None:
