@@ -16,6 +16,7 @@ from search_service.domain.embedding import Embedding
 from search_service.domain.errors import (
     CatalogueUnavailable,
     EncoderUnavailable,
+    OriginalsUnavailable,
     OutOfReach,
     StoreUnavailable,
     UnreadablePicture,
@@ -99,6 +100,7 @@ class FakeCatalogue:
     without_pixels: set[int] = field(default_factory=set)
     broken: set[int] = field(default_factory=set)
     out_of_reach: dict[int, int] = field(default_factory=dict)  # how often
+    originals_away: int = 0  # how often
     has_vector: list[int] = field(default_factory=list)
     fails: int = 0
     fails_with: list[Exception] = field(default_factory=list)
@@ -114,6 +116,9 @@ class FakeCatalogue:
             self.loaded[item_id] += 1
             if item_id in self.broken:
                 raise UnreadablePicture("That is no picture that can be read.")
+            if self.originals_away:
+                self.originals_away -= 1
+                raise OriginalsUnavailable("Away.")
             if self.out_of_reach.get(item_id, 0) > 0:
                 self.out_of_reach[item_id] -= 1
                 raise OutOfReach("The disk is away.")
@@ -311,6 +316,15 @@ async def test_what_is_no_fault_of_the_items_makes_them_wait_until_it_is_mended(
         assert not rig.queue.back  # so the queue does not count it against them
         assert set(await rig.points()) == {1, 2, 3}
         assert set(rig.model.seen.values()) == {1}
+
+
+async def test_uploads_wait_as_long_as_their_store_is_away() -> None:
+    async with running() as rig:
+        rig.catalogue.originals_away = 40
+        rig.add(1, 2, 3)
+        await rig.until_settled(3)
+        assert (rig.catalogue.originals_away, rig.queue.parked, rig.queue.back) == (0, {}, [])
+        assert set(await rig.points()) == {1, 2, 3}
 
 
 async def test_without_an_encoder_nothing_is_taken_from_the_queue() -> None:

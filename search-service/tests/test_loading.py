@@ -9,6 +9,7 @@ import signal
 import struct
 import zlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -17,10 +18,11 @@ import av
 import numpy as np
 import psutil
 import pytest
+from media_common.blobs import StoreFailed, StoreUnreachable
 from media_common.blobs.folder import FolderStore
 from PIL import Image
 from search_service.config import decoding_environment
-from search_service.domain.errors import OutOfReach, UnreadablePicture
+from search_service.domain.errors import OriginalsUnavailable, OutOfReach, UnreadablePicture
 from search_service.domain.items import Still
 from search_service.loading.child import RAW, STILL, VIDEO
 from search_service.loading.given import GivenPictures
@@ -125,7 +127,30 @@ async def test_a_blob_comes_from_the_blob_store(loader: Loader) -> None:
     sha256 = writer.commit().sha256
     [still] = await loader.pixels.load(Place(sha256=sha256))
     assert colour(still) == 2
-    assert await loader.pixels.load(Place(sha256=b"?" * 32)) == []
+    with pytest.raises(UnreadablePicture, match="not in the blob store any more"):
+        await loader.pixels.load(Place(sha256=b"?" * 32))
+
+
+class Ailing(FolderStore):
+    """Fails as it is told to."""
+
+    def __init__(self, folder: Path, error: Exception) -> None:
+        super().__init__(folder)
+        self.error = error
+
+    def local(self, sha256: bytes) -> AbstractContextManager[Path]:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "named"), [(StoreUnreachable(), OriginalsUnavailable), (StoreFailed("no space left"), OutOfReach)]
+)
+async def test_a_blob_store_that_is_away_is_told_from_one_that_fails_on_a_blob(
+    loader: Loader, error: Exception, named: type[Exception]
+) -> None:
+    pixels = Pixels([loader.process], Ailing(loader.folder, error))
+    with pytest.raises(named, match="blob store"):
+        await pixels.load(Place(sha256=b"?" * 32))
 
 
 async def test_a_raw_without_a_preview_is_developed_and_one_that_is_a_photo_is_read_as_that(loader: Loader) -> None:

@@ -30,7 +30,8 @@ class Item(Generic[P]):
 
     facts: Facts
     seal: str  # changes with the pixels
-    #: None: it has no pixels here. Raises `UnreadablePicture` or `OutOfReach`; no stills: its file is gone.
+    #: None: it has no pixels here. Raises `UnreadablePicture`, `OutOfReach` or `OriginalsUnavailable`; no stills: its
+    #: file is gone.
     load: Callable[[], Awaitable[Sequence[Still[P]]]] | None
     embedded: bool = False  # the catalogue knows that it has a vector
     is_video: bool = False
