@@ -181,8 +181,8 @@ class Searches:
 
     # --- steps ---
     async def _listed(self, ask: _AskSearch, asked: Asked, collection: metadata_pb2.Collection) -> Found:
-        """What search finds that is listed now. It hears of the trash a moment later, or not before the queue is back: it
-        is asked again without what is there, so that as many come back as there are."""
+        """What search finds that is listed now. It hears of the trash a moment later, or not before the queue is back;
+        it is asked again without what is trashed, so that as many come back as there are."""
         scope, limit = await self._scope(asked, collection), asked.n
         gone: set[int] = set()
         while True:
