@@ -86,6 +86,11 @@ async def test_items_come_with_their_facts_and_where_their_pixels_are(rig: Rig) 
         assert load is not None
         await load()
     assert [place.form for place in rig.loaded] == [STILL, RAW, VIDEO]
+    load_at = items[film.item_id].load_at
+    assert load_at is not None
+    await load_at([0.0, 2.5])
+    assert (rig.loaded.pop().moments_s, rig.loaded[-1].moments_s) == ((0.0, 2.5), ())
+    assert items[photo.item_id].load_at is None
     assert rig.loaded[0].sha256 == hashlib.sha256(b"a.jpg").digest()
     assert items[sound.item_id].load is None
 

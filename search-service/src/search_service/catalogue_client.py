@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -82,14 +83,19 @@ class RemoteCatalogue:
 
     async def _item(self, told: pb.SearchFacts) -> Item[Image]:
         place = await self._place(told)
+        is_video = told.kind == pb.MEDIA_KIND_VIDEO
         return Item(
             _facts(told),
             told.seal,
             None if place is None else partial(self._load, place),
             embedded=told.embedded,
-            is_video=told.kind == pb.MEDIA_KIND_VIDEO,
+            is_video=is_video,
             path=told.path or told.name.encode("utf-8", "surrogateescape"),
+            load_at=partial(self._load_at, place) if place is not None and is_video else None,
         )
+
+    async def _load_at(self, place: Place, moments_s: Sequence[float]) -> Sequence[Still[Image]]:
+        return await self._load(replace(place, moments_s=tuple(moments_s)))
 
     async def _place(self, told: pb.SearchFacts) -> Place | None:
         """None: it has no pictures, or they are elsewhere."""

@@ -10,7 +10,7 @@ from typing import Final
 from media_common.errors import InvalidArgument
 from PIL.Image import Image
 
-from search_service.domain import objects, points
+from search_service.domain import objects, points, sealed
 from search_service.domain.clusters import Cluster
 from search_service.domain.errors import NoSuchVectors, OutOfReach, UnreadablePicture
 from search_service.domain.filters import Ids
@@ -185,11 +185,12 @@ class Objects:
 
     async def _stills(self, item_ids: Sequence[int]) -> Mapping[int, Sequence[Still[Image]]]:
         found = {}
-        for item_id, item in (await self._catalogue.items(item_ids)).items() if item_ids else ():
-            if item.load is None:
-                continue
+        items = await self._catalogue.items(item_ids) if item_ids else {}
+        videos = {item_id: item for item_id, item in items.items() if item.is_video}
+        moments = await sealed.moments(await self._engine.store(), videos)
+        for item_id, item in items.items():
             try:
-                found[item_id] = await item.load()
+                found[item_id] = await sealed.stills_of(item, moments.get(item_id, ()))
             except (UnreadablePicture, OutOfReach) as error:
                 logger.warning("objects of item %d cannot be cut out: %s", item_id, error)
         return found
