@@ -131,7 +131,11 @@ class Objects:
 
     async def carry(self, store: VectorStore, before: str, following: Space) -> None:
         """Show the next encoder the objects that the one of the space before was shown, as far as it was not. Given
-        vectors cannot be carried."""
+        vectors cannot be carried.
+
+        Raises:
+            OutOfReach: the disk of some is away; to be called again.
+        """
         place = points.objects_of(before)
         after = -1
         while True:
@@ -148,6 +152,9 @@ class Objects:
                 item_id, box = payload.get(points.ITEM), objects.box_in(payload)
                 if isinstance(item_id, int) and box is not None:
                     given.append(GivenObject(key, item_id, box))
+            items = await self._catalogue.items([one.item_id for one in given])
+            if any(item.away for item in items.values()):
+                raise OutOfReach("Objects are to be shown to the next encoder, and the disk of their media is away.")
             await self._put_shown(store, following, await self._shown(given))
 
     async def _known(self, store: VectorStore, place: str, ids: Sequence[int]) -> set[int]:
