@@ -14,6 +14,7 @@ from metadata_service.domain.errors import FrameNotFound, ItemNotFound, ObjectNo
 from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.ids import child_uuid
 from metadata_service.domain.media import Collection, Kind, Marks
+from metadata_service.store import cluster_members
 from metadata_service.store.bits import Family
 from metadata_service.store.groups import add_group, set_group
 from metadata_service.store.snapshot import Snapshot
@@ -97,6 +98,8 @@ def set_frames(txn: Transaction, media_id: int, frames: Sequence[FrameGiven], em
             )  # fmt: skip
         ids.append(int(frame_id))
     for frame_id in known.values():
+        objects = [row[0] for row in txn.execute("SELECT id FROM object WHERE frame_id = ?", frame_id)]
+        cluster_members.lost(txn, collection, objects)
         txn.execute("DELETE FROM object WHERE frame_id = ?", frame_id)
         txn.execute("DELETE FROM frame WHERE id = ?", frame_id)
     if row[3] == Kind.VIDEO:
@@ -221,10 +224,7 @@ def set_clusters(
     for (old_id,) in txn.execute(
         "SELECT id FROM cluster WHERE collection_id = ? AND model = ?", collection.id, model
     ).fetchall():
-        members = txn.bits.load(txn.connection, Family.CLUSTERED, old_id)
-        txn.bits.remove_all(Family.CLUSTERED, old_id, members)
-        txn.execute("DELETE FROM cluster_object WHERE cluster_id = ?", old_id)
-        txn.execute("DELETE FROM cluster WHERE id = ?", old_id)
+        cluster_members.drop(txn, old_id)
     for label, middle_id, object_ids in clusters:
         number = txn.next_of("cluster")
         label = label or _usual_label(txn, object_ids)
