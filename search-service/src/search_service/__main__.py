@@ -40,6 +40,7 @@ from search_service.loading.given import GivenPictures
 from search_service.loading.pixels import Pixels
 from search_service.loading.pool import Pool
 from search_service.loading.process import DecodingProcess
+from search_service.object_look import ObjectLook
 from search_service.objects import Objects
 from search_service.servicer import SearchServicer
 
@@ -73,7 +74,7 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
         objects = Objects(engine, models, giving, known)
         feeding = None
         if catalogue is not None and public.encoder != OFF:
-            feeding = feeding_of(settings, public, engine, catalogue, agreement, giving)
+            feeding = feeding_of(settings, public, engine, catalogue, agreement, giving, models, objects)
         servicer = SearchServicer(engine, objects, feeding)
         register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, servicer)
         async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s) as health:
@@ -108,14 +109,22 @@ def feeding_of(
     catalogue: RemoteCatalogue,
     agreement: Agreement,
     giving: Giving,
+    models: ObjectModels,
+    objects: Objects,
 ) -> Feeding:
     link = NatsLink(public.nats_url)
     queue = Lane(link, subjects.JOBS_EMBED, EMBEDDING_CONSUMER, subjects.DEAD_EMBED)
     look = Look(queue, catalogue, engine, engine.store, agreement, engine.covered)
-    engine.on_lost = look.ask
     embedding = Embedding(look, catalogue, engine, engine.store, agreement, loads=settings.decoders)
     changes = FactsLane(Lane(link, subjects.JOBS_FACTS, CHANGES_CONSUMER), agreement, look.ask)
-    return Feeding(link, queue, look, embedding, changes, engine, giving)
+    object_look = ObjectLook(engine, models, objects, catalogue, lambda: embedding.paused)
+
+    def look_again() -> None:
+        look.ask()
+        object_look.ask()
+
+    engine.on_lost = look_again
+    return Feeding(link, queue, look, embedding, changes, engine, giving, [object_look.run])
 
 
 async def tell_health(health: HealthServicer, engine: Engine) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from media_common.errors import ServiceError
@@ -46,7 +46,12 @@ class Feeding:
         changes: FactsLane,
         engine: Engine,
         giving: Giving,
+        beside: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
+        """
+        Args:
+            beside: what else runs as long as this does.
+        """
         self._link = link
         self._queue = queue
         self._look = look
@@ -54,6 +59,7 @@ class Feeding:
         self._changes = changes
         self._engine = engine
         self._giving = giving
+        self._beside = beside
         self._late: deque[tuple[float, int]] = deque(maxlen=_LATE)
         # Not none: a process that was killed may have left vectors that are in no index.
         self._optimised = -1
@@ -62,7 +68,7 @@ class Feeding:
 
     async def run(self) -> None:
         """Until cancelled. A part that stumbles is begun again."""
-        parts = (self._link.run, self._embedding.run, self._changes.run, self._look.run, self._watch)
+        parts = (self._link.run, self._embedding.run, self._changes.run, self._look.run, self._watch, *self._beside)
         tasks = [asyncio.create_task(_for_ever(part)) for part in parts]
         try:
             await asyncio.gather(*tasks)
