@@ -18,7 +18,7 @@ from search_service.domain.errors import CatalogueUnavailable, EncoderUnavailabl
 from search_service.domain.items import Item, Still
 from search_service.domain.objects import Box, Detection, Giving
 from search_service.domain.points import Facts
-from search_service.domain.vectors import Vector, unit
+from search_service.domain.vectors import Point, Vector, unit
 from search_service.encoders.object_models import ObjectModels
 from search_service.object_look import ObjectLook
 from search_service.objects import GivenObject, Objects
@@ -219,6 +219,22 @@ async def test_objects_that_are_taken_back_have_no_vector_in_any_model(world: Wo
 
     assert await world.known(OWN) == [1]
     assert await world.known(BRIGHTNESS) == []
+
+
+async def test_vectors_of_objects_that_are_no_more_go(world: World) -> None:
+    pixel = np.array([1.0, 0, 0], np.float32)
+    await world.objects.put("objects", [GivenObject(number, 1, pixel) for number in range(20)])
+    await world.objects.put("brightness", [GivenObject(number, 1, pixel[:1]) for number in (2, 30)])
+    await world.store.ensure("colours-1", 3)
+    await world.store.upsert("colours-1", [Point(40, pixel, {points.ITEM: 40})])  # of no object
+    world.has(2, 5, 6, 7, 8, 25)
+    with looking(world):
+        await world.until(lambda: _equal(world, OWN, [2, 5, 6, 7, 8, 25]))
+        assert await world.known(BRIGHTNESS) == [2]
+        assert await world.known("colours-1") == [40]
+        world.detections.pop(1)
+        world.look.ask()
+        await world.until(lambda: _equal(world, OWN, [2, 6, 7, 8, 25]))
 
 
 async def test_a_model_that_was_got_ready_has_told_its_length(world: World) -> None:

@@ -124,6 +124,7 @@ def feeding_of(
         object_look.ask()
 
     engine.on_lost = look_again
+    embedding.on_changed = object_look.ask
     return Feeding(link, queue, look, embedding, changes, engine, giving, [object_look.run])
 
 

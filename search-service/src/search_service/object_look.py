@@ -1,7 +1,8 @@
-"""A look at all detected objects that the catalogue knows: those that no model has said anything of are shown to it.
+"""A look at all detected objects that the catalogue knows: those that no model has said anything of are shown to it,
+and vectors of those that are no more go.
 
-They were imported while there was no search, or their vectors were lost. Nothing of it is kept: after a restart it
-begins again, and what has its vectors is passed over.
+They were imported while there was no search, their vectors were lost, or their picture has changed. Nothing of it is
+kept: after a restart it begins again, and what has its vectors is passed over.
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ class ObjectLook:
     async def _look(self) -> None:
         """At those after the last one looked at, as far as they were there a round ago."""
         if self._asked.is_set() or time.monotonic() - self._looked_at > _ALL_S:
+            await self._sweep()
             self._asked.clear()
             self._after, self._looked_at = -1, time.monotonic()
         last = self._after
@@ -97,6 +99,26 @@ class ObjectLook:
                 await self._show(ripe)
                 self._after = ripe[-1].object_id
         self._newest = last
+
+    async def _sweep(self) -> None:
+        """Who deletes an object in the catalogue, with its frame for one, does not tell of it."""
+        store = await self._engine.store()
+        for place in filter(points.are_of_objects, await store.collections()):
+            after = -1
+            while ids := await store.ids(place, after=after, limit=_PAGE):
+                after = ids[-1]
+                # Asked only now: who brings a vector has told the catalogue of its object before.
+                if gone := set(ids) - await self._there(ids[0], after):
+                    await store.delete(place, sorted(gone))
+
+    async def _there(self, first: int, last: int) -> set[int]:
+        """The numbers of the objects that there are, these two and all between them."""
+        there: set[int] = set()
+        after = first - 1
+        while after < last and (found := await self._detections.detected(after, _PAGE)):
+            there.update(one.object_id for one in found)
+            after = found[-1].object_id
+        return there
 
     async def _show(self, detected: Sequence[Detection]) -> None:
         for model, lacking in (await self._lacking(detected)).items():
