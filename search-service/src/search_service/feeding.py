@@ -128,10 +128,13 @@ class Feeding:
             before, written = written, counts.embedded + self._giving.written
             quiet = quiet + 1 if written == before and not counts.running and not self._look.left else 0
             fresh = written - self._optimised
-            if fresh >= _OPTIMISE_EVERY or (fresh and quiet >= _QUIET_TICKS and not await self._queue.pending()):
+            if fresh >= _OPTIMISE_EVERY or (fresh and quiet >= _QUIET_TICKS and not await self._more_will_come()):
                 self._tell()
                 if await self._optimise():
                     self._optimised = written
+
+    async def _more_will_come(self) -> bool:
+        return not self._embedding.paused and await self._queue.pending() > 0
 
     def _tell(self) -> None:
         counts = self._embedding.counts
