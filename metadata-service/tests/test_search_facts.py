@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from metadata_service.domain.disk import Inside
 from metadata_service.domain.errors import FilterTooLarge
 from metadata_service.domain.filters import Range, Values
 from metadata_service.domain.groups import GroupKind
@@ -14,6 +17,7 @@ from metadata_service.store import (
     frames,
     imports,
     indexing,
+    insides,
     media,
     retrieval,
     search_facts,
@@ -159,6 +163,28 @@ def test_an_item_with_a_vector_has_a_frame_to_find_similar_ones_from(database: D
     assert (place.whole, place.frame_id, place.media_id) == (True, node, node)
 
 
+def test_a_picture_s_frame_is_as_large_as_the_picture_is_known_to_be_now(database: Database, root: Collection) -> None:
+    node = file(database, root, b"a/x.jpg")
+    database.write(frames.set_embedded, [node], True)
+
+    def described(width: int, height: int) -> tuple[int | None, int | None]:
+        inside = Inside(Facts(size_bytes=3, modified_us=5, width_px=width, height_px=height), inode=7)
+        assert database.write(insides.describe, root, [(node, inside)]) == []
+        ((shown,),) = (one.frames for one in database.read(details.media, [node]))
+        return shown.width_px, shown.height_px
+
+    assert described(4000, 3000) == (4000, 3000)
+    assert described(800, 600) == (800, 600)  # cropped in place
+
+
+def test_what_is_known_of_a_frame_alone_counts(database: Database, root: Collection) -> None:
+    picture, film = file(database, root, b"x.jpg"), file(database, root, b"v.mp4", width_px=1920, height_px=1080)
+    for node in (picture, film):
+        database.write(frames.set_frames, node, [frames.FrameGiven(0.0, 64, 48)], True)
+    shown = [one.frames[0] for one in database.read(details.media, [picture, film])]
+    assert [(frame.width_px, frame.height_px) for frame in shown] == [(64, 48), (64, 48)]
+
+
 def test_frames_keep_their_numbers_and_no_number_is_given_twice(database: Database, root: Collection) -> None:
     node = file(database, root, b"v.mp4")
     moments = [frames.FrameGiven(float(second), 8, 6, "") for second in range(3)]
@@ -188,6 +214,37 @@ def test_no_object_has_the_number_of_one_that_was_deleted(database: Database, ro
     ((new, uuid),) = database.write(frames.add_objects, node, [given])
     assert new > old
     assert database.read(frames.find_object, root, uuid).id == new
+
+
+def test_objects_are_listed_for_search_and_can_be_taken_back(database: Database, root: Collection) -> None:
+    nodes = [file(database, root, name) for name in (b"a.jpg", b"b.jpg", b"c.jpg")]
+    for node in nodes:
+        database.write(frames.set_frames, node, [frames.FrameGiven(0.0, None, None)], True)
+    given = [frames.ObjectGiven(0, "object", "cat", model, {"bbox": [1, 2, 3, 4]}) for model in ("objects", "faces")]
+    added = [object_id for node in nodes for object_id, _ in database.write(frames.add_objects, node, given)]
+
+    def listed(after: int = 0, limit: int = 9) -> list[int]:
+        return [one.id for one in database.read(frames.detections, after, limit)]
+
+    assert listed() == added
+    assert listed(limit=2) + listed(added[1]) == added
+    second = database.read(frames.detections, added[2], 1)[0]
+    assert (second.media_id, second.frame, second.model) == (nodes[1], 0, "faces")
+    assert json.loads(second.shape_json) == {"bbox": [1, 2, 3, 4]}
+    database.write(media.set_marks, nodes[0], Marks.TRASHED)
+    database.write(media.set_marks, nodes[1], Marks.GONE, Marks.GONE)
+    assert listed() == added[:2] + added[4:]
+
+    def whole() -> list[tuple[int]]:
+        return database.read(
+            lambda snapshot: snapshot.connection.execute("SELECT id FROM object WHERE whole").fetchall()
+        )
+
+    before = whole()
+    assert len(before) == 3
+    database.write(frames.remove_objects, [added[4], *(number for (number,) in before), 10**6])
+    assert listed() == [*added[:2], added[5]]
+    assert whole() == before
 
 
 def test_the_tags_that_filters_mean_are_those_of_their_set(database: Database) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 from search_service.catalogue_client import RemoteCatalogue
 from search_service.domain.errors import CatalogueUnavailable
 from search_service.domain.items import Still
+from search_service.domain.objects import Box, Detection
 from search_service.loading.child import RAW, STILL, VIDEO
 from search_service.loading.pixels import Place
 
@@ -86,6 +87,11 @@ async def test_items_come_with_their_facts_and_where_their_pixels_are(rig: Rig) 
         assert load is not None
         await load()
     assert [place.form for place in rig.loaded] == [STILL, RAW, VIDEO]
+    load_at = items[film.item_id].load_at
+    assert load_at is not None
+    await load_at([0.0, 2.5])
+    assert (rig.loaded.pop().moments_s, rig.loaded[-1].moments_s) == ((0.0, 2.5), ())
+    assert items[photo.item_id].load_at is None
     assert rig.loaded[0].sha256 == hashlib.sha256(b"a.jpg").digest()
     assert items[sound.item_id].load is None
 
@@ -116,8 +122,23 @@ async def test_a_vector_is_told_and_frames_get_ids_that_stay(rig: Rig) -> None:
     assert await rig.catalogue.frame_ids(999_999, stills) == []
 
 
+async def test_detected_objects_are_told_with_what_holds_them_and_not_when_they_were_taken_back(rig: Rig) -> None:
+    photo = rig.upload("a.jpg")
+    await rig.catalogue.embedded([photo.item_id])
+    shapes = ('{"bbox": [1, 2, 3, 4]}', '{"polygon": [[5, 9], [1, 2], [7, 3.5]]}', "{}")
+    given = [pb.GivenObject(kind="object", label="cat", model="faces", shape_json=shape) for shape in shapes]
+    added = rig.stub.AddObjects(pb.AddObjectsRequest(uuid=photo.uuid, objects=given), timeout=5).objects
+    ids = [one.object_id for one in added]
+    boxes = [Box(0, 1, 2, 3, 4), Box(0, 1, 2, 6, 7), None]
+    told = [Detection(key, photo.item_id, "faces", box) for key, box in zip(ids, boxes, strict=True)]
+    assert await rig.catalogue.detected(-1, 9) == told
+    assert await rig.catalogue.detected(ids[0], 1) == told[1:2]
+    rig.stub.RemoveObjects(pb.RemoveObjectsRequest(object_ids=ids[:2]), timeout=5)
+    assert await rig.catalogue.detected(-1, 9) == told[2:]
+
+
 class TwoRoots(metadata_pb2_grpc.MetadataServiceServicer):
-    """A file of a collection that is there, one of a collection whose folder is `/`, and one of none."""
+    """A file of a collection that is there, one of a collection whose folder is `/` and away, and one of none."""
 
     async def GetFacts(self, request: pb.GetFactsRequest, context: object) -> pb.FactsList:
         return pb.FactsList(
@@ -129,7 +150,7 @@ class TwoRoots(metadata_pb2_grpc.MetadataServiceServicer):
 
     async def ListCollections(self, request: pb.ListCollectionsRequest, context: object) -> pb.ListCollectionsResponse:
         given = [pb.Collection(id=1, root_path=b"/photos"), pb.Collection(id=2, root_path=b"/")]
-        return pb.ListCollectionsResponse(collections=given)
+        return pb.ListCollectionsResponse(collections=given, away_ids=[2])
 
 
 async def test_a_file_of_a_collection_that_was_removed_a_moment_ago_is_not_opened(tmp_path: Path) -> None:
@@ -144,7 +165,10 @@ async def test_a_file_of_a_collection_that_was_removed_a_moment_ago_is_not_opene
     server.add_insecure_port(address)
     await server.start()
     async with open_channel(address, marked=False) as channel:
-        items = await RemoteCatalogue(channel, load).items([1, 2, 3])
+        catalogue = RemoteCatalogue(channel, load)
+        assert await catalogue.away() == {2}
+        items = await catalogue.items([1, 2, 3])
+        assert [items[key].away for key in (1, 2, 3)] == [False, True, False]
         assert items[3].load is None
         for key in (1, 2):
             opens = items[key].load
@@ -159,3 +183,5 @@ async def test_a_catalogue_that_is_away_is_named(tmp_path: Path) -> None:
         catalogue = RemoteCatalogue(channel, lambda place: None)  # type: ignore[arg-type,return-value]
         with pytest.raises(CatalogueUnavailable, match="not available"):
             await catalogue.items([1])
+        with pytest.raises(CatalogueUnavailable, match="not available"):
+            await catalogue.detected(-1, 9)

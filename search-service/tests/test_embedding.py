@@ -16,14 +16,16 @@ from search_service.domain.embedding import Embedding
 from search_service.domain.errors import (
     CatalogueUnavailable,
     EncoderUnavailable,
+    OriginalsUnavailable,
     OutOfReach,
     StoreUnavailable,
     UnreadablePicture,
 )
 from search_service.domain.filters import Has
 from search_service.domain.items import Item, Still
+from search_service.domain.objects import Box
 from search_service.domain.points import Facts
-from search_service.domain.vectors import Vector, VectorStore, unit
+from search_service.domain.vectors import Point, Vector, VectorStore, unit
 from search_service.vectors.memory import MemoryStore
 
 DIMENSIONS = 4
@@ -99,6 +101,7 @@ class FakeCatalogue:
     without_pixels: set[int] = field(default_factory=set)
     broken: set[int] = field(default_factory=set)
     out_of_reach: dict[int, int] = field(default_factory=dict)  # how often
+    originals_away: int = 0  # how often
     has_vector: list[int] = field(default_factory=list)
     fails: int = 0
     fails_with: list[Exception] = field(default_factory=list)
@@ -114,10 +117,16 @@ class FakeCatalogue:
             self.loaded[item_id] += 1
             if item_id in self.broken:
                 raise UnreadablePicture("That is no picture that can be read.")
+            if self.originals_away:
+                self.originals_away -= 1
+                raise OriginalsUnavailable("Away.")
             if self.out_of_reach.get(item_id, 0) > 0:
                 self.out_of_reach[item_id] -= 1
                 raise OutOfReach("The disk is away.")
             return [Still(float(frame), item_id * 100 + frame) for frame in range(self.frames.get(item_id, 1))]
+
+        async def load_at(moments_s: Sequence[float]) -> Sequence[Still[int]]:
+            return [Still(at_s, item_id * 100 + int(at_s)) for at_s in moments_s]
 
         listed = item_id not in self.unlisted
         facts = Facts(item_id, 1, 4, listed, tag_ids=self.tags.get(item_id, []), taken_us=self.taken.get(item_id, 7))
@@ -128,6 +137,7 @@ class FakeCatalogue:
             embedded=item_id in self.has_vector,
             is_video=item_id in self.frames,
             path=b"/photos/%d.jpg" % item_id,
+            load_at=load_at if item_id in self.frames else None,
         )
 
     async def frame_ids(self, item_id: int, stills: Sequence[Still[int]]) -> Sequence[int]:
@@ -260,6 +270,33 @@ async def test_what_did_not_change_is_not_embedded_again_but_its_tags_are_writte
         assert await rig.points() == {1: "second"}
 
 
+async def test_what_was_cut_out_of_a_picture_goes_when_the_picture_changes() -> None:
+    async with running() as rig:
+        told: list[bool] = []
+        rig.work.on_changed = lambda: told.append(True)
+        rig.add(1, 2)
+        await rig.until_settled(2)
+        box = Box(0, 1, 1, 5, 5).as_payload()
+        for name in ("now.objects", "object-model.faces"):
+            await rig.store.ensure(name, DIMENSIONS)
+            given = {101: (1, box), 102: (1, {}), 103: (2, box)}
+            await rig.store.upsert(
+                name,
+                [
+                    Point(key, np.ones(DIMENSIONS, np.float32), {points.ITEM: item_id, **more})
+                    for key, (item_id, more) in given.items()
+                ],
+            )
+        rig.add(1, 2)
+        await rig.until_settled(4)
+        assert not told
+        rig.add(1, seal="second")
+        await rig.until_settled(5)
+        assert told == [True]
+        for name in ("now.objects", "object-model.faces"):
+            assert await rig.store.ids(name) == [102, 103]  # one came from outside, one is of another picture
+
+
 async def test_a_video_has_a_vector_a_frame_and_loses_those_of_frames_that_are_gone() -> None:
     async with running() as rig:
         rig.catalogue.frames[3] = 4
@@ -311,6 +348,15 @@ async def test_what_is_no_fault_of_the_items_makes_them_wait_until_it_is_mended(
         assert not rig.queue.back  # so the queue does not count it against them
         assert set(await rig.points()) == {1, 2, 3}
         assert set(rig.model.seen.values()) == {1}
+
+
+async def test_uploads_wait_as_long_as_their_store_is_away() -> None:
+    async with running() as rig:
+        rig.catalogue.originals_away = 40
+        rig.add(1, 2, 3)
+        await rig.until_settled(3)
+        assert (rig.catalogue.originals_away, rig.queue.parked, rig.queue.back) == (0, {}, [])
+        assert set(await rig.points()) == {1, 2, 3}
 
 
 async def test_without_an_encoder_nothing_is_taken_from_the_queue() -> None:
@@ -390,6 +436,38 @@ async def test_while_another_model_is_filled_both_get_what_is_new_and_only_the_n
         assert coming.seen == {100: 1, 200: 1, 300: 1}
         assert set(await rig.points()) == set(await rig.points("next")) == {1, 2, 3}
         assert rig.catalogue.loaded[3] == 1
+
+
+async def test_another_model_is_shown_a_video_where_the_one_before_was() -> None:
+    async with running() as rig:
+        rig.catalogue.frames = {1: 4, 2: 4}
+        rig.add(1, 2)
+        await rig.until_settled(2)
+        coming = FakeModel("next")
+        await rig.store.ensure("next", DIMENSIONS)
+        rig.spaces = [coming]  # the one before cannot be loaded any more
+        rig.catalogue.frames = {1: 2, 2: 3}  # that is how far decoding got this time
+        rig.add(1)
+        rig.add(2, seal="second")
+        await rig.until_settled(4)
+        of_first = {1, 10_001, 20_001, 30_001}
+        assert coming.seen.keys() == {100, 101, 102, 103, 200, 201, 202}
+        assert set(await rig.points("next")) == {*of_first, 2, 10_002, 20_002}
+        payloads = await rig.store.payloads("next", sorted(of_first))
+        assert [payloads[key][points.AT] for key in sorted(of_first)] == [0, 1_000_000, 2_000_000, 3_000_000]
+
+
+async def test_a_vector_from_outside_says_nothing_of_a_video_s_frames() -> None:
+    async with running() as rig:
+        rig.catalogue.frames = {1: 1}
+        rig.add(1)
+        await rig.until_settled(1)
+        await rig.store.ensure("next", DIMENSIONS)
+        rig.spaces = [rig.model, FakeModel("next")]
+        rig.catalogue.frames = {1: 3}
+        rig.add(1)
+        await rig.until_settled(2)
+        assert set(await rig.points("next")) == {1, 10_001, 20_001}
 
 
 async def test_what_is_trashed_while_its_picture_is_with_the_model_is_written_as_trashed() -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from media_common.tasks import ended
 from search_service.domain import look, points
-from search_service.domain.agreement import Agreement
-from search_service.domain.errors import CatalogueUnavailable
+from search_service.domain.agreement import SEAL, Agreement
+from search_service.domain.errors import CatalogueUnavailable, OutOfReach
 from search_service.domain.filters import Has
-from search_service.domain.items import Item
+from search_service.domain.items import Item, Still
 from search_service.domain.jobs import Job
 from search_service.domain.look import Look
 from search_service.domain.points import Facts
@@ -43,6 +43,10 @@ class Rig:
     def __init__(self) -> None:
         self.items_there = set(range(1, 31))
         self.unlisted: set[int] = set()
+        self.edited: set[int] = set()
+        self.elsewhere: set[int] = set()  # items without pixels here
+        self.unplugged: set[int] = set()  # items whose disk is away
+        self.out_of_reach = ""  # what else of a space is
         self.fails = 0
         self.memory = MemoryStore()
         self.spaces = [Space("now")]
@@ -71,7 +75,21 @@ class Rig:
 
     async def items(self, item_ids: Sequence[int]) -> dict[int, Item[object]]:
         there = self.items_there.intersection(item_ids)
-        return {key: Item(Facts(key, 1, 4, key not in self.unlisted), "seal", None) for key in there}
+        return {
+            key: Item(
+                Facts(key, 1, 4, key not in self.unlisted),
+                "edited" if key in self.edited else "seal",
+                None if key in self.elsewhere else self.load,
+                away=key in self.unplugged,
+            )
+            for key in there
+        }
+
+    async def away(self) -> frozenset[int]:
+        return frozenset({7} if self.unplugged or self.out_of_reach else {})
+
+    async def load(self) -> Sequence[Still[object]]:
+        raise AssertionError("nothing is loaded here")
 
     async def lost(self) -> None:
         for space in self.spaces:
@@ -87,13 +105,16 @@ class Rig:
         return self.memory
 
     async def covered(self, name: str) -> None:
+        if self.out_of_reach:
+            raise OutOfReach(self.out_of_reach)
         self.told.append(name)
 
     async def give(self, name: str, *ids: int) -> None:
         await self.memory.ensure(name, 2)
         facts = {key: Facts(key, 1, 4, True) for key in ids}
         vector = np.ones(2, np.float32)
-        await self.memory.upsert(name, [Point(key, vector, points.payload(key, facts[key])) for key in ids])
+        sealed = {key: {**points.payload(key, facts[key]), SEAL: "seal"} for key in ids}
+        await self.memory.upsert(name, [Point(key, vector, sealed[key]) for key in ids])
 
     async def taken(self, many: int) -> list[Job]:
         jobs: list[Job] = []
@@ -173,6 +194,82 @@ async def test_what_changed_while_nobody_listened_is_so_after_the_look() -> None
         await until(lambda: bool(rig.told))
     assert await rig.memory.ids("now", Has(points.LISTED, frozenset({0}))) == [5, 6]
     assert await rig.memory.ids("now") == sorted(rig.items_there)
+
+
+async def test_pictures_that_changed_while_nobody_listened_are_given_out_once() -> None:
+    rig = Rig()
+    await rig.give("now", *range(1, 30))
+    await rig.memory.ensure("now.objects", 2)
+    an_object = Point(500, np.ones(2, np.float32), points.payload(500, Facts(3, 1, 4, True)))
+    await rig.memory.upsert("now.objects", [an_object])
+    rig.edited, rig.elsewhere, rig.unlisted = {9, 20, 21}, {20}, {21}
+    async with looking(rig):
+        jobs = await rig.taken(3)
+        assert [job.item_id for job in jobs] == [9, 21, 30]
+        assert rig.told == []
+        await asyncio.sleep(0.05)
+        assert await rig.look.fetch(4, 0.01) == []
+        rig.edited = set()
+        for job in jobs:
+            await job.done()
+        await until(lambda: rig.told == ["now"])
+        await rig.give("now", 30)
+        rig.look.ask()
+        await until(lambda: rig.told == ["now", "now"])
+        assert await rig.look.fetch(4, 0.01) == []
+
+
+async def test_what_is_on_a_disk_that_is_away_holds_the_space_that_lacks_it_until_it_is_back() -> None:
+    rig = Rig()
+    await rig.give("now", *rig.items_there)
+    await rig.give("next", *range(1, 21))
+    rig.spaces = [Space("now"), Space("next")]
+    rig.unplugged, rig.edited = set(range(11, 25)), {12}
+    async with looking(rig):
+        jobs = await rig.taken(6)
+        assert [job.item_id for job in jobs] == [*range(25, 31)]
+        await rig.give("next", *range(25, 31))
+        for job in jobs:
+            await job.done()
+        await until(lambda: rig.told == ["now"])
+        await asyncio.sleep(0.05)
+        assert rig.told == ["now"]
+        assert rig.look.left == 0
+        rig.unplugged = set()
+        jobs = await rig.taken(5)
+        assert [job.item_id for job in jobs] == [12, *range(21, 25)]
+        rig.edited = set()
+        await rig.give("next", *range(21, 25))
+        for job in jobs:
+            await job.done()
+        await until(lambda: rig.told == ["now", "next", "now"])
+
+
+async def test_a_disk_that_goes_while_its_files_are_embedded_holds_the_space_too() -> None:
+    rig = Rig()
+    await rig.give("now", *range(1, 30))
+    async with looking(rig):
+        [job] = await rig.taken(1)
+        rig.unplugged = {30}
+        await job.done()  # its file was not there
+        await asyncio.sleep(0.05)
+        assert rig.told == []
+        rig.unplugged = set()
+        [job] = await rig.taken(1)
+        assert job.item_id == 30
+        await job.done()
+        await until(lambda: rig.told == ["now"])
+
+
+async def test_a_space_whose_objects_are_on_a_disk_that_is_away_is_said_to_be_covered_when_it_is_back() -> None:
+    rig = Rig()
+    await rig.give("now", *rig.items_there)
+    rig.out_of_reach = "Its disk is away."
+    async with looking(rig):
+        await asyncio.sleep(0.1)
+        assert rig.told == []
+        rig.out_of_reach = ""
+        await until(lambda: rig.told == ["now"])
 
 
 async def test_a_catalogue_that_is_away_is_asked_again_and_a_look_can_be_asked_for() -> None:

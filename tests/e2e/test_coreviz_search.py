@@ -17,6 +17,7 @@ import httpx
 import pytest
 from api import eventually, query
 from framewell_client import Framewell
+from PIL import Image
 from search_service.shapes import COLOURS, SHAPES, caption, drawn
 from stack import REPOSITORY, Stack, running_stack
 
@@ -330,6 +331,29 @@ def test_objects_are_cut_out_found_by_their_looks_and_clustered(library: Library
         assert set(library.names(clusterId=one["id"], q="a red circle", minScore=-1)) == set(members)
 
 
+def test_an_object_in_a_large_photo_is_cut_out_where_it_is(library: Library) -> None:
+    dataset = library.dataset_for_uploads("Large")
+    places = {("red", "circle"): (2400, 1500), ("green", "triangle"): (200, 300)}
+    photo, out = Image.new("RGB", (3000, 2000), "white"), io.BytesIO()
+    for (colour, shape), place in places.items():
+        photo.paste(drawn(colour, shape, random.Random(3), 400), place)
+        library.upload(dataset, png(colour, shape, random.Random(4)), f"{colour}.png", dataset)
+    photo.save(out, "PNG")
+    media_id = library.upload(dataset, out.getvalue(), "large.png", dataset)
+    eventually(lambda: library.find(dataset, q="x", minScore=-1), lambda found: len(found) == 3, 60)
+    (frame,) = library.ok("GET", f"/api/media/{media_id}")["media"]["frames"]
+    assert (frame["width"], frame["height"]) == (3000, 2000)
+    given = [
+        {"type": "object", "label": shape, "model": "objects", "bbox": [*place, 400, 400]}
+        for (_, shape), place in places.items()
+    ]
+    added = library.ok("POST", f"/api/dataset/{dataset}/media/{media_id}/objects", json=given)["objects"]
+    for (colour, _), one in zip(places, added, strict=True):
+        found = library.find(dataset, similarToObjectId=one["id"], minScore=-1)
+        assert found[0]["name"] == f"{colour}.png"
+        assert len(found) == 2
+
+
 @pytest.mark.parametrize(
     "words",
     ["%00", "%F0%9F%90%88", "%ED%A0%80", "%FF", '"', "*%20OR%20(", "a%22%20NEAR/3%20b", "-", "x" * 1000, "%E2%80%AE"],
@@ -398,6 +422,19 @@ def test_search_that_dies_is_said_and_comes_back(library: Library) -> None:
         lambda answer: answer.status_code == 200 and answer.json()["media"],
         60,
     )
+
+
+def test_objects_imported_while_search_is_down_are_found_by_their_looks_when_it_is_back(library: Library) -> None:
+    name = next(name for name, what in sorted(library.shown.items()) if what == "a purple star")
+    address = f"/api/dataset/{library.dataset}/media/{library.media(name)['id']}/objects"
+    late = {"type": "object", "label": "late", "model": "objects", "bbox": [0, 0, 128, 128]}
+    old = library.stack.kill("search")
+    [added] = library.ok("POST", address, json=[late])["objects"]
+    library.stack.wait_restarted("search", old)
+
+    alike = f"/api/dataset/{library.dataset}/media?{query(similarToObjectId=added['id'], limit=EACH - 1)}"
+    found = eventually(lambda: library.call("GET", alike), lambda answer: answer.status_code == 200, 60).json()["media"]
+    assert {library.shown[one["name"]] for one in found} == {"a purple star"}
 
 
 def cosine(one: list[float], other: list[float]) -> float:

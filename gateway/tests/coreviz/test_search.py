@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fake_fs import Refused
+from fake_fs import FakeFs, Refused
 from fake_search import FakeSearch
 from gateway.dialects.coreviz.parameters import list_request
 from gateway.query import LooseQuery
+from gateway_rig import MakeApp
 from hypothesis import given
 from hypothesis import strategies as st
-from library_world import CID, COLLECTION, CREATED_US, OTHER, PHOTO_ID, World, failed, folder, photo
+from library_world import CID, COLLECTION, CREATED_US, OTHER, PHOTO_ID, World, failed, folder, photo, served
 from media_common.errors import ErrorCode
 from media_proto import metadata_pb2 as pb
 from media_proto import search_pb2
@@ -307,6 +309,29 @@ class TestTheSearch:
 
         assert [one["media"]["id"] for one in results] == ["14" * 16, "15" * 16]
 
+    @pytest.mark.parametrize(("limit", "asked"), [("", 3), ("&limit=2", 2), ("&limit=1000", 3)])
+    async def test_gives_no_more_than_the_setting_says(
+        self,
+        search: FakeSearch,
+        world: World,
+        make_app: MakeApp,
+        service: FakeFs,
+        socket_path: str,
+        tmp_path: Path,
+        limit: str,
+        asked: int,
+    ) -> None:
+        search.answers.update(
+            EmbedTexts=search_pb2.Vectors(vectors=[search_pb2.Vector(values=[1.0])]), FindMatching=found()
+        )
+        settings = {"search_target": f"unix:{tmp_path}/search.sock", "search_max_results": 3}
+        async with served(world, make_app, socket_path, **settings) as limited:
+            assert (await limited.get(f"/api/search?q=x{limit}")).status_code == 200
+
+        assert {(request.limit, request.cap) for name, request in search.asked if name == "FindMatching"} == {
+            (asked, 3)
+        }
+
     async def test_counts_words_and_passes_over_a_collection_that_was_removed_meanwhile(
         self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
     ) -> None:
@@ -518,6 +543,43 @@ class TestObjects:
     ) -> None:
         failed(await seeing.post(self.ADDRESS, json=[self.SHOE, {**self.FACE, **changes}]), 400, field)
         assert world.fake.count("AddObjects") == 0
+
+    async def test_with_a_vector_of_a_model_that_nobody_asked_yet_have_it_loaded_first(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
+    ) -> None:
+        def models(request: search_pb2.ListModelsRequest) -> search_pb2.Models:
+            dimensions = 3 if "faces" in request.load else 0
+            return search_pb2.Models(object_models=[search_pb2.ObjectModel(name="faces", dimensions=dimensions)])
+
+        search.answers["ListModels"] = models
+
+        assert "3 numbers" in failed(await seeing.post(self.ADDRESS, json=[self.SHOE, self.FACE]), 400, "vector")
+        assert world.fake.count("AddObjects") == 0
+
+    @pytest.mark.parametrize("trouble", [DOWN, Refused(ErrorCode.INVALID_ARGUMENT, "A vector is made of numbers.")])
+    async def test_whose_vectors_cannot_be_kept_are_not_there_and_can_be_sent_again(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World, trouble: Refused
+    ) -> None:
+        def put(request: search_pb2.PutObjectVectorsRequest) -> search_pb2.PutVectorsResponse:
+            if request.model == "objects":
+                raise trouble
+            return search_pb2.PutVectorsResponse(written=len(request.objects))
+
+        search.answers.update(PutObjectVectors=put, RemoveObjectVectors=search_pb2.RemoveObjectVectorsResponse())
+        world.fake.answers["RemoveObjects"] = pb.RemoveObjectsResponse()
+        given = [self.FACE, {**self.SHOE, "vector": [0.1, 0.2]}, self.SHOE]
+
+        failed(await seeing.post(self.ADDRESS, json=given), 503 if trouble is DOWN else 400)
+
+        assert list(search.last("RemoveObjectVectors").object_ids) == [5, 6, 7]
+        assert list(world.fake.last("RemoveObjects").object_ids) == [5, 6, 7]
+
+    async def test_that_cannot_even_be_taken_back_are_told_to_have_failed(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
+    ) -> None:
+        search.answers.update(PutObjectVectors=DOWN, RemoveObjectVectors=DOWN)
+        world.fake.answers["RemoveObjects"] = Refused(ErrorCode.SERVICE_UNAVAILABLE, "It is being restored.")
+        assert "being loaded" in failed(await seeing.post(self.ADDRESS, json=[self.FACE]), 503)
 
     async def test_without_a_vector_are_kept_while_search_is_away(
         self, seeing: httpx.AsyncClient, search: FakeSearch

@@ -64,6 +64,8 @@ class SearchServiceStub:
     """What an object model says of detected objects: its vector, or what it shall embed. Objects of items that the
     catalogue does not know, or that have no pixels here to be cut out of, are left out.
     """
+    RemoveObjectVectors: _grpc.UnaryUnaryMultiCallable[_search_pb2.RemoveObjectVectorsRequest, _search_pb2.RemoveObjectVectorsResponse]
+    """Objects that are no more: their vectors of every model."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_search_pb2.ListModelsRequest, _search_pb2.Models]
     """The encoder, and the object models that are installed."""
     UseEncoder: _grpc.UnaryUnaryMultiCallable[_search_pb2.UseEncoderRequest, _search_pb2.Models]
@@ -102,6 +104,8 @@ class SearchServiceAsyncStub(SearchServiceStub):
     """What an object model says of detected objects: its vector, or what it shall embed. Objects of items that the
     catalogue does not know, or that have no pixels here to be cut out of, are left out.
     """
+    RemoveObjectVectors: _aio.UnaryUnaryMultiCallable[_search_pb2.RemoveObjectVectorsRequest, _search_pb2.RemoveObjectVectorsResponse]  # type: ignore[assignment]
+    """Objects that are no more: their vectors of every model."""
     ListModels: _aio.UnaryUnaryMultiCallable[_search_pb2.ListModelsRequest, _search_pb2.Models]  # type: ignore[assignment]
     """The encoder, and the object models that are installed."""
     UseEncoder: _aio.UnaryUnaryMultiCallable[_search_pb2.UseEncoderRequest, _search_pb2.Models]  # type: ignore[assignment]
@@ -221,6 +225,14 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         """What an object model says of detected objects: its vector, or what it shall embed. Objects of items that the
         catalogue does not know, or that have no pixels here to be cut out of, are left out.
         """
+
+    @_abc_1.abstractmethod
+    def RemoveObjectVectors(
+        self,
+        request: _search_pb2.RemoveObjectVectorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.RemoveObjectVectorsResponse, _abc.Awaitable[_search_pb2.RemoveObjectVectorsResponse]]:
+        """Objects that are no more: their vectors of every model."""
 
     @_abc_1.abstractmethod
     def ListModels(

@@ -40,6 +40,7 @@ from search_service.loading.given import GivenPictures
 from search_service.loading.pixels import Pixels
 from search_service.loading.pool import Pool
 from search_service.loading.process import DecodingProcess
+from search_service.object_look import ObjectLook
 from search_service.objects import Objects
 from search_service.servicer import SearchServicer
 
@@ -47,6 +48,8 @@ SERVICE = search_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name
 #: Durable consumers on the queue of jobs.
 EMBEDDING_CONSUMER: Final = "search-embedding"
 CHANGES_CONSUMER: Final = "search-changes"
+#: In the state directory, while embedding is held back.
+HELD: Final = "embedding-held"
 #: How soon a change of state shows in the health check.
 _LOOK_S: Final = 0.5
 
@@ -69,10 +72,11 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
         ends.push_async_callback(engine.close)
         known = catalogue or NoCatalogue()
         agreement = Agreement(known, engine.store)
-        objects = Objects(engine, models, Giving(known, agreement.lock), known)
+        giving = Giving(known, agreement.lock)
+        objects = Objects(engine, models, giving, known)
         feeding = None
         if catalogue is not None and public.encoder != OFF:
-            feeding = feeding_of(settings, public, engine, catalogue, agreement)
+            feeding = feeding_of(settings, public, engine, catalogue, agreement, giving, models, objects)
         servicer = SearchServicer(engine, objects, feeding)
         register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, servicer)
         async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s) as health:
@@ -101,15 +105,29 @@ async def catalogue_of(
 
 
 def feeding_of(
-    settings: SearchSettings, public: PublicSettings, engine: Engine, catalogue: RemoteCatalogue, agreement: Agreement
+    settings: SearchSettings,
+    public: PublicSettings,
+    engine: Engine,
+    catalogue: RemoteCatalogue,
+    agreement: Agreement,
+    giving: Giving,
+    models: ObjectModels,
+    objects: Objects,
 ) -> Feeding:
     link = NatsLink(public.nats_url)
     queue = Lane(link, subjects.JOBS_EMBED, EMBEDDING_CONSUMER, subjects.DEAD_EMBED)
     look = Look(queue, catalogue, engine, engine.store, agreement, engine.covered)
-    engine.on_lost = look.ask
     embedding = Embedding(look, catalogue, engine, engine.store, agreement, loads=settings.decoders)
     changes = FactsLane(Lane(link, subjects.JOBS_FACTS, CHANGES_CONSUMER), agreement, look.ask)
-    return Feeding(link, queue, look, embedding, changes, engine)
+    object_look = ObjectLook(engine, models, objects, catalogue, lambda: embedding.paused)
+
+    def look_again() -> None:
+        look.ask()
+        object_look.ask()
+
+    engine.on_lost = look_again
+    embedding.on_changed = object_look.ask
+    return Feeding(link, queue, look, embedding, changes, engine, giving, [object_look.run], public.state_path / HELD)
 
 
 async def tell_health(health: HealthServicer, engine: Engine) -> None:

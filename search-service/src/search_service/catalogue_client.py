@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
 import grpc
+from media_common.boxes import box_of
 from media_common.formats import RAWS, extension_of
 from media_proto import metadata_pb2 as pb
 from media_proto import metadata_pb2_grpc
@@ -17,6 +20,7 @@ from PIL.Image import Image
 
 from search_service.domain.errors import CatalogueUnavailable
 from search_service.domain.items import Item, Still
+from search_service.domain.objects import Box, Detection
 from search_service.domain.points import Facts
 from search_service.loading.child import RAW, STILL, VIDEO
 from search_service.loading.pixels import Place
@@ -41,6 +45,7 @@ class RemoteCatalogue:
         self._stub: Any = metadata_pb2_grpc.MetadataServiceStub(channel)
         self._load = load
         self._collections: Mapping[int, pb.Collection] = {}
+        self._away: frozenset[int] = frozenset()
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
@@ -71,6 +76,16 @@ class RemoteCatalogue:
         asked = pb.ListSearchableRequest(after_id=after_id, limit=limit)
         return list((await self._asked(self._stub.ListSearchable, asked)).ids)
 
+    async def detected(self, after_id: int, limit: int) -> Sequence[Detection]:
+        asked = pb.ListDetectionsRequest(after_id=after_id, limit=limit)
+        told = (await self._asked(self._stub.ListDetections, asked)).detections
+        return [Detection(one.object_id, one.media_id, one.model, _box(one)) for one in told]
+
+    async def away(self) -> frozenset[int]:
+        async with self._reading:
+            await self._read_collections()
+            return self._away
+
     # ---- steps ----
 
     async def _told(self, item_ids: Sequence[int]) -> list[pb.SearchFacts]:
@@ -82,14 +97,20 @@ class RemoteCatalogue:
 
     async def _item(self, told: pb.SearchFacts) -> Item[Image]:
         place = await self._place(told)
+        is_video = told.kind == pb.MEDIA_KIND_VIDEO
         return Item(
             _facts(told),
             told.seal,
             None if place is None else partial(self._load, place),
             embedded=told.embedded,
-            is_video=told.kind == pb.MEDIA_KIND_VIDEO,
+            is_video=is_video,
             path=told.path or told.name.encode("utf-8", "surrogateescape"),
+            away=place is not None and not place.sha256 and told.collection_id in self._away,
+            load_at=partial(self._load_at, place) if place is not None and is_video else None,
         )
+
+    async def _load_at(self, place: Place, moments_s: Sequence[float]) -> Sequence[Still[Image]]:
+        return await self._load(replace(place, moments_s=tuple(moments_s)))
 
     async def _place(self, told: pb.SearchFacts) -> Place | None:
         """None: it has no pictures, or they are elsewhere."""
@@ -115,12 +136,17 @@ class RemoteCatalogue:
 
     async def _collection(self, collection_id: int) -> pb.Collection | None:
         async with self._reading:
-            old = time.monotonic() - self._read_at > _COLLECTIONS_S
-            if old or collection_id not in self._collections:
-                listed = await self._asked(self._stub.ListCollections, pb.ListCollectionsRequest())
-                self._collections = {one.id: one for one in listed.collections}
-                self._read_at = time.monotonic()
+            await self._read_collections(collection_id)
             return self._collections.get(collection_id)
+
+    async def _read_collections(self, needed: int | None = None) -> None:
+        """Again, when it was long ago or the one that is needed is not among them."""
+        old = time.monotonic() - self._read_at > _COLLECTIONS_S
+        if old or (needed is not None and needed not in self._collections):
+            listed = await self._asked(self._stub.ListCollections, pb.ListCollectionsRequest())
+            self._collections = {one.id: one for one in listed.collections}
+            self._away = frozenset(listed.away_ids)
+            self._read_at = time.monotonic()
 
     async def _asked(self, call: Callable[..., Awaitable[T]], request: object) -> T:
         try:
@@ -130,6 +156,12 @@ class RemoteCatalogue:
                 logger.debug("the catalogue does not answer: %s", error.details())
                 raise CatalogueUnavailable("The catalogue is not available right now.") from error
             raise
+
+
+def _box(told: pb.Detection) -> Box | None:
+    shape = json.loads(told.shape_json)
+    box = box_of(shape) if isinstance(shape, dict) else None
+    return None if box is None else Box(told.frame, *box)
 
 
 def _facts(told: pb.SearchFacts) -> Facts:

@@ -7,7 +7,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from media_common.errors import ServiceError
@@ -16,6 +17,7 @@ from media_common.tasks import ended
 from search_service.domain.agreement import FactsLane
 from search_service.domain.embedding import Embedding
 from search_service.domain.look import Look
+from search_service.domain.objects import Giving
 from search_service.domain.progress import Progress
 from search_service.engine import Engine
 from search_service.jobs import Lane, NatsLink
@@ -29,29 +31,51 @@ _LATE: Final = 60
 #: The index is built when a backlog is over, and on the way after so many vectors: until then a search goes through
 #: all that is not in it.
 _OPTIMISE_EVERY: Final = 20_000
-#: Less are not worth a pass.
-_OPTIMISE_FROM: Final = 1
+#: A backlog is over when nothing was written for so many ticks.
+_QUIET_TICKS: Final = 3
 
 
 class Feeding:
     """Implements `domain.progress.Feeding`."""
 
     def __init__(
-        self, link: NatsLink, queue: Lane, look: Look, embedding: Embedding[Any], changes: FactsLane, engine: Engine
+        self,
+        link: NatsLink,
+        queue: Lane,
+        look: Look,
+        embedding: Embedding[Any],
+        changes: FactsLane,
+        engine: Engine,
+        giving: Giving,
+        beside: Sequence[Callable[[], Awaitable[None]]] = (),
+        held: Path | None = None,
     ) -> None:
+        """
+        Args:
+            beside: what else runs as long as this does.
+            held: a file that is there while embedding is held back, so that it is after a restart, too.
+        """
         self._link = link
         self._queue = queue
         self._look = look
         self._embedding = embedding
         self._changes = changes
         self._engine = engine
+        self._giving = giving
+        self._beside = beside
         self._late: deque[tuple[float, int]] = deque(maxlen=_LATE)
-        self._optimised = 0
+        # Not none: a process that was killed may have left vectors that are in no index.
+        self._optimised = -1
+        self._told = 0  # of all pictures embedded, in the log
         look.busy = self._busy
+        self._held = held
+        if held is not None and held.exists():
+            logger.info("embedding is held back, as it was before the start")
+            embedding.pause()
 
     async def run(self) -> None:
         """Until cancelled. A part that stumbles is begun again."""
-        parts = (self._link.run, self._embedding.run, self._changes.run, self._look.run, self._watch)
+        parts = (self._link.run, self._embedding.run, self._changes.run, self._look.run, self._watch, *self._beside)
         tasks = [asyncio.create_task(_for_ever(part)) for part in parts]
         try:
             await asyncio.gather(*tasks)
@@ -76,8 +100,18 @@ class Feeding:
 
     def pause(self) -> None:
         self._embedding.pause()
+        if self._held is not None:
+            try:
+                self._held.touch()
+            except OSError as error:
+                logger.warning("embedding is held back, but not after a restart: %s", error)
 
     def go_on(self) -> None:
+        if self._held is not None:
+            try:
+                self._held.unlink(missing_ok=True)
+            except OSError as error:
+                logger.warning("embedding goes on, but not after a restart: %s", error)
         self._embedding.go_on()
 
     async def _busy(self) -> int:
@@ -94,6 +128,13 @@ class Feeding:
         return left * (now - began) / (done_now - done_then) if done_now > done_then else None
 
     async def _watch(self) -> None:
+        try:
+            await self._watched()
+        finally:
+            self._tell()
+
+    async def _watched(self) -> None:
+        written, quiet = 0, 0
         while True:
             await asyncio.sleep(_TICK_S)
             counts = self._embedding.counts
@@ -101,21 +142,32 @@ class Feeding:
                 self._late.append((time.monotonic(), counts.done))
             else:
                 self._late.clear()
-            fresh = counts.embedded - self._optimised
-            if fresh >= _OPTIMISE_EVERY or (fresh >= _OPTIMISE_FROM and not counts.running and not self._look.left):
-                if not counts.running and await self._queue.pending():
-                    continue
-                logger.info("%d pictures embedded, of %d items in all", fresh, counts.done)
-                self._optimised = counts.embedded
-                await self._optimise()
+            before, written = written, counts.embedded + self._giving.written
+            quiet = quiet + 1 if written == before and not counts.running and not self._look.left else 0
+            fresh = written - self._optimised
+            if fresh >= _OPTIMISE_EVERY or (fresh and quiet >= _QUIET_TICKS and not await self._more_will_come()):
+                self._tell()
+                if await self._optimise():
+                    self._optimised = written
 
-    async def _optimise(self) -> None:
+    async def _more_will_come(self) -> bool:
+        return not self._embedding.paused and await self._queue.pending() > 0
+
+    def _tell(self) -> None:
+        counts = self._embedding.counts
+        if counts.embedded > self._told:
+            logger.info("%d pictures embedded, of %d items in all", counts.embedded - self._told, counts.done)
+            self._told = counts.embedded
+
+    async def _optimise(self) -> bool:
         try:
             store = await self._engine.store()
             for name in await store.collections():
                 await store.optimise(name)
         except (ServiceError, OSError) as error:
             logger.warning("the index of vectors waits: %s", error)
+            return False
+        return True
 
 
 async def _for_ever(part: Callable[[], Awaitable[None]]) -> None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from media_common.errors import InvalidArgument
 from PIL.Image import Image
 
-from search_service.domain import objects, points
+from search_service.domain import objects, points, sealed
 from search_service.domain.clusters import Cluster
 from search_service.domain.errors import NoSuchVectors, OutOfReach, UnreadablePicture
+from search_service.domain.filters import Ids
 from search_service.domain.items import Catalogue, Still
-from search_service.domain.objects import Box, Given, Giving
+from search_service.domain.objects import Box, Given, Giving, ModelNotInstalled
 from search_service.domain.searching import OBJECTS
 from search_service.domain.vectors import Vector, VectorStore, checked
 from search_service.encoders.cutting import cut_out
 from search_service.encoders.kept import State
 from search_service.encoders.object_models import ModelStatus, ObjectModels
-from search_service.engine import Engine, Space
+from search_service.engine import Engine
+from search_service.spaces import Space
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +73,29 @@ class Objects:
         """
         if model != OBJECTS:
             self._models.require(model)
+
+    async def get_ready(self, model: str) -> None:
+        """From now on the length of its vectors is known. A model that is not installed is passed over.
+
+        Raises:
+            EncoderUnavailable, StoreUnavailable: the model or the store is away.
+        """
+        if model == OBJECTS:
+            async with self._engine.answering():
+                return
+        await self._engine.store()
+        with suppress(ModelNotInstalled):
+            await self._models.dimensions(model)
+
+    async def remove(self, object_ids: Sequence[int]) -> None:
+        """Of whatever model.
+
+        Raises:
+            StoreUnavailable: some may be left.
+        """
+        store = await self._engine.store()
+        for place in filter(points.are_of_objects, await store.collections()):
+            await store.delete(place, object_ids)
 
     async def put(self, model: str, given: Sequence[GivenObject]) -> int:
         """Write what the model says of objects; how many are written. What cannot be shown to it is left out.
@@ -127,9 +153,14 @@ class Objects:
             place = points.objects_of(now.space.name) if model == OBJECTS else points.objects_by(model)
             return await objects.clustered(now.store, place, collection_id, min_size)
 
-    async def carry(self, store: VectorStore, before: Space, following: Space) -> None:
-        """Show the next encoder the objects that the one before was shown. Given vectors cannot be carried."""
-        place = points.objects_of(before.name)
+    async def carry(self, store: VectorStore, before: str, following: Space) -> None:
+        """Show the next encoder the objects that the one of the space before was shown, as far as it was not. Given
+        vectors cannot be carried.
+
+        Raises:
+            OutOfReach: the disk of some is away; to be called again.
+        """
+        place = points.objects_of(before)
         after = -1
         while True:
             try:
@@ -139,12 +170,22 @@ class Objects:
             if not ids:
                 return
             after = ids[-1]
+            known = await self._known(store, points.objects_of(following.name), ids)
             given = []
-            for key, payload in (await store.payloads(place, ids)).items():
+            for key, payload in (await store.payloads(place, [key for key in ids if key not in known])).items():
                 item_id, box = payload.get(points.ITEM), objects.box_in(payload)
                 if isinstance(item_id, int) and box is not None:
                     given.append(GivenObject(key, item_id, box))
+            items = await self._catalogue.items([one.item_id for one in given])
+            if any(item.away for item in items.values()):
+                raise OutOfReach("Objects are to be shown to the next encoder, and the disk of their media is away.")
             await self._put_shown(store, following, await self._shown(given))
+
+    async def _known(self, store: VectorStore, place: str, ids: Sequence[int]) -> set[int]:
+        try:
+            return set(await store.ids(place, Ids(frozenset(ids)), limit=len(ids)))
+        except NoSuchVectors:  # the first one makes it
+            return set()
 
     async def _put_shown(self, store: VectorStore, space: Space, shown: Sequence[_Shown]) -> list[int]:
         if not shown:
@@ -175,11 +216,12 @@ class Objects:
 
     async def _stills(self, item_ids: Sequence[int]) -> Mapping[int, Sequence[Still[Image]]]:
         found = {}
-        for item_id, item in (await self._catalogue.items(item_ids)).items() if item_ids else ():
-            if item.load is None:
-                continue
+        items = await self._catalogue.items(item_ids) if item_ids else {}
+        videos = {item_id: item for item_id, item in items.items() if item.is_video}
+        moments = await sealed.moments(await self._engine.store(), videos)
+        for item_id, item in items.items():
             try:
-                found[item_id] = await item.load()
+                found[item_id] = await sealed.stills_of(item, moments.get(item_id, ()))
             except (UnreadablePicture, OutOfReach) as error:
                 logger.warning("objects of item %d cannot be cut out: %s", item_id, error)
         return found

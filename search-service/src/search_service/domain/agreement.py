@@ -24,6 +24,8 @@ from search_service.domain.vectors import VectorStore
 
 logger = logging.getLogger(__name__)
 
+#: The payload field of what a vector was made from.
+SEAL: Final = "seal"
 #: Items asked of the catalogue at a time.
 _BATCH: Final = 500
 _FETCH_S: Final = 1.0
@@ -40,10 +42,15 @@ class Agreement:
         self._catalogue = catalogue
         self._store = store
 
-    async def agree(self, item_ids: Sequence[int]) -> None:
+    async def agree(self, item_ids: Sequence[int]) -> set[int]:
         """Write what changed of these items to every vector of theirs, of whatever model; items that are gone lose
-        theirs."""
+        theirs.
+
+        Returns:
+            Those that have a vector of other pixels than theirs now.
+        """
         store = await self._store()
+        stale: set[int] = set()
         async with self.lock:
             items = await self._catalogue.items(item_ids)
             for name in await store.collections():
@@ -52,14 +59,19 @@ class Agreement:
                 gone: list[int] = []
                 for key, payload in known.items():
                     item_id = payload.get(points.ITEM)
-                    if not isinstance(item_id, int) or item_id not in items:
+                    if not isinstance(item_id, int) or (item := items.get(item_id)) is None:
                         gone.append(key)
-                    elif change := changed(key, payload, items[item_id].facts):
+                        continue
+                    if change := changed(key, payload, item.facts):
                         changes[key] = change
+                    # A detected object has no seal.
+                    if item.load is not None and payload.get(SEAL, item.seal) != item.seal:
+                        stale.add(item_id)
                 if changes:
                     await store.set_payload(name, changes)
                 if gone:
                     await store.delete(name, gone)
+        return stale
 
 
 class FactsLane:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
@@ -20,12 +20,13 @@ from typing import Final, Generic, TypeVar
 from media_common.errors import ServiceError
 from media_common.tasks import ended
 
-from search_service.domain import points
-from search_service.domain.agreement import Agreement, OpenStore, payloads_of
+from search_service.domain import points, sealed
+from search_service.domain.agreement import SEAL, Agreement, OpenStore, payloads_of
 from search_service.domain.errors import (
     CatalogueUnavailable,
     EncoderUnavailable,
     NoSuchVectors,
+    OriginalsUnavailable,
     OutOfReach,
     StoreUnavailable,
     UnreadablePicture,
@@ -35,16 +36,23 @@ from search_service.domain.in_hand import InHand
 from search_service.domain.items import Catalogue, Item, Models, Space, Still
 from search_service.domain.jobs import MOST_DELIVERIES, MOST_LOST, Job, Jobs, pause_s
 from search_service.domain.points import Facts
-from search_service.domain.vectors import Point, Vector
+from search_service.domain.vectors import Point, Vector, VectorStore
 
 logger = logging.getLogger(__name__)
 P = TypeVar("P")
 
-#: The payload field of what a vector was made from.
-SEAL: Final = "seal"
 #: Pause when everything has to wait.
 _LATER_S: Final = 5.0
 _FETCH_S: Final = 2.0
+#: No fault of the items.
+_AWAY: Final = (
+    EncoderUnavailable,
+    StoreUnavailable,
+    NoSuchVectors,
+    CatalogueUnavailable,
+    OriginalsUnavailable,
+    OSError,
+)
 
 
 @dataclass(slots=True)
@@ -60,6 +68,7 @@ class _Loaded(Generic[P]):
     job: Job
     item: Item[P]
     missing: Sequence[Space[P]]  # where its vectors are not those of its pixels
+    moments_s: Sequence[float] = ()  # of a video, where it was looked at before
     stills: Sequence[Still[P]] = ()
     since: float = field(default_factory=time.monotonic)
 
@@ -95,6 +104,8 @@ class Embedding(Generic[P]):
             ping_s: how often the queue hears that a job is still in hand.
         """
         self.counts = Counts()
+        #: Told when pixels have changed, and what was cut out of them is gone.
+        self.on_changed: Callable[[], None] = lambda: None
         self._jobs = jobs
         self._catalogue = catalogue
         self._models = models
@@ -183,7 +194,7 @@ class Embedding(Generic[P]):
         ids = [job.item_id for job in jobs]
         items = await self._catalogue.items(ids)
         store = await self._store()
-        known = {space.name: by_item(await payloads_of(store, space.name, ids)) for space in spaces}
+        known = {space.name: sealed.by_item(await payloads_of(store, space.name, ids)) for space in spaces}
         to_load: list[_Loaded[P]] = []
         same: list[Job] = []  # nothing to embed
         for job in jobs:
@@ -192,11 +203,15 @@ class Embedding(Generic[P]):
                 same.append(job)
                 continue
             there = {name: points.get(job.item_id, {}) for name, points in known.items()}
-            if missing := [space for space in spaces if not _is_sealed(there[space.name], item.seal)]:
+            if missing := [space for space in spaces if not sealed.is_sealed(there[space.name], item.seal)]:
                 self._in_hand.name(job, item.path)
                 to_load.append(_Loaded(job, item, missing))
             else:
                 same.append(job)
+        videos = {one.job.item_id: one.item for one in to_load if one.item.is_video}
+        moments = await sealed.moments(store, videos)
+        for one in to_load:
+            one.moments_s = moments.get(one.job.item_id, ())
         if has_vectors := [job.item_id for job in same if any(job.item_id in points for points in known.values())]:
             await self._agreement.agree(has_vectors)
             await self._tell_embedded([id_ for id_ in has_vectors if id_ in items and not items[id_].embedded])
@@ -210,8 +225,7 @@ class Embedding(Generic[P]):
             await self._settled_on_failure([one.job], self._load(one))
 
     async def _load(self, one: _Loaded[P]) -> None:
-        assert one.item.load is not None
-        one.stills = await one.item.load()
+        one.stills = await sealed.stills_of(one.item, one.moments_s)
         one.since = time.monotonic()
         if not one.stills:  # the catalogue will notice
             await self._finish([one.job])
@@ -279,6 +293,7 @@ class Embedding(Generic[P]):
                     for point in _points(one, items[one.job.item_id].facts, frames[one.job.item_id], rows)
                 ]
                 before = await payloads_of(store, name, list(rows))
+                await self._drop_crops(store, encoded.batch, before)
                 await store.upsert(name, made)
                 # A video that was cut has fewer frames than before; an item that is gone has none.
                 if stale := before.keys() - {point.point_id for point in made}:
@@ -286,6 +301,14 @@ class Embedding(Generic[P]):
                 self.counts.embedded += len(made)
         await self._tell_embedded([item_id for item_id in frames if item_id in items])
         await self._finish([one.job for one in encoded.batch])
+
+    async def _drop_crops(self, store: VectorStore, batch: Sequence[_Loaded[P]], before: Mapping[int, Payload]) -> None:
+        """Objects that were cut out of pixels that are no more are to be cut out again."""
+        seals = {one.job.item_id: one.item.seal for one in batch}
+        there = sealed.by_item(before)
+        if changed := [item_id for item_id in there if not sealed.is_sealed(there[item_id], seals[item_id])]:
+            await sealed.drop_crops(store, changed)
+            self.on_changed()
 
     async def _tell_embedded(self, item_ids: Sequence[int]) -> None:
         if item_ids:
@@ -307,8 +330,8 @@ class Embedding(Generic[P]):
             await self._park(jobs, error.message)
         except OutOfReach as error:
             await self._put_back(jobs, error.message)
-        except (EncoderUnavailable, StoreUnavailable, NoSuchVectors, CatalogueUnavailable, OSError) as error:
-            # No fault of the items: they stay in hand, and everything behind them waits.
+        except _AWAY as error:
+            # The items stay in hand, and everything behind them waits.
             logger.warning("embedding waits: %s", error)
             if isinstance(error, NoSuchVectors):
                 await self._models.lost()
@@ -347,24 +370,9 @@ class Embedding(Generic[P]):
                     await job.working()
 
 
-def by_item(payloads: Mapping[int, Payload]) -> dict[int, dict[int, Payload]]:
-    """The points of each item."""
-    found: dict[int, dict[int, Payload]] = {}
-    for key, payload in payloads.items():
-        item_id = payload.get(points.ITEM)
-        if isinstance(item_id, int):
-            found.setdefault(item_id, {})[key] = payload
-    return found
-
-
 def _points(one: _Loaded[P], facts: Facts, ids: Sequence[int], rows: Mapping[int, Sequence[Vector]]) -> list[Point]:
     """One a frame."""
     return [
         Point(key, row, {**points.payload(key, facts, still.timestamp_s), SEAL: one.item.seal})
         for key, still, row in zip(ids, one.stills, rows[one.job.item_id], strict=True)
     ]
-
-
-def _is_sealed(there: Mapping[int, Payload], seal: str) -> bool:
-    """Whether its vectors are of these very pixels."""
-    return bool(there) and all(payload.get(SEAL) == seal for payload in there.values())

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from media_common.errors import InvalidArgument
 
 from search_service.domain import clusters, points
-from search_service.domain.embedding import SEAL
+from search_service.domain.agreement import SEAL
 from search_service.domain.errors import NoSuchVectors
 from search_service.domain.filters import Payload
 from search_service.domain.items import Catalogue, Item, Still
@@ -55,6 +55,25 @@ def box_in(payload: Payload) -> Box | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Detection:
+    """A detected object as the catalogue has it."""
+
+    object_id: int
+    item_id: int
+    model: str
+    box: Box | None
+
+
+class Detections(Protocol):
+    async def detected(self, after_id: int, limit: int) -> Sequence[Detection]:
+        """Those of all items that are there, by ascending number.
+
+        Raises:
+            CatalogueUnavailable: it is away.
+        """
+
+
+@dataclass(frozen=True, slots=True)
 class Given:
     """A vector for a point of an item, and what its payload carries beside the item's facts."""
 
@@ -83,6 +102,7 @@ class Giving:
         Args:
             lock: of all who read facts and write them; the one who writes later has read the later ones.
         """
+        self.written = 0
         self._catalogue = catalogue
         self._lock = lock
 
@@ -104,6 +124,7 @@ class Giving:
             if made:
                 await store.ensure(place, dimensions)
                 await store.upsert(place, made)
+                self.written += len(made)
         return [one.item_id for one in given if one.item_id in items]
 
     async def put_items(

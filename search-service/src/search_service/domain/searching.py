@@ -17,7 +17,7 @@ from search_service.domain import feedback, fusion, points, temporal
 from search_service.domain.errors import NoSuchVectors, UnknownItem
 from search_service.domain.filters import EVERYTHING, Filter, Has, both
 from search_service.domain.fusion import Scored
-from search_service.domain.vectors import DEFAULT_EF, Hit, Vector, VectorStore, unit
+from search_service.domain.vectors import DEFAULT_EF, Hit, Vector, VectorStore
 
 #: Finds of each query among which groups are looked for.
 _TEMPORAL_CANDIDATES: Final = 500
@@ -79,17 +79,36 @@ class Judged:
     query: str = ""
 
 
+class Owners:
+    """Whose points are, by place: a point is of one item for ever, and to ask the store for those of a thousand finds
+    takes much longer than finding them."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, dict[int, int]] = {}
+
+    async def of(self, store: VectorStore, place: str, ids: Sequence[int]) -> list[int]:
+        """The item of each point."""
+        items = self._items.setdefault(place, {})
+        if missing := [key for key in ids if key not in items]:
+            payloads = await store.payloads(place, missing, (points.ITEM,))
+            if len(items) + len(payloads) > _MOST_OWNED:
+                items = self._items[place] = {key: items[key] for key in ids if key in items}
+            items.update((key, _whole(payload.get(points.ITEM), key)) for key, payload in payloads.items())
+        # Deleted between the two questions: the point's own id is as good as any, and hydrating finds nothing.
+        return [items.get(key, key) for key in ids]
+
+
 class Searching:
-    def __init__(self, store: VectorStore, words: Words, vectors: str) -> None:
+    def __init__(self, store: VectorStore, words: Words, vectors: str, owners: Owners | None = None) -> None:
         """
         Args:
             vectors: the collection of vectors or the alias that is searched.
+            owners: what is known from earlier searches of the same.
         """
         self._store = store
         self._words = words
         self._vectors = vectors
-        # A point is of one item for ever. By place.
-        self._owners: dict[str, dict[int, int]] = {}
+        self._owners = owners or Owners()
 
     async def nearest(self, scope: Scope, target: Vector, limit: int) -> list[Scored]:
         """The items nearest to a vector, best first: as many as pass, at most `limit`."""
@@ -156,8 +175,8 @@ class Searching:
         weak: list[Vector] = []
         if judged.query:
             [words] = await self._words.texts([judged.query])
-            finds = await self._nearest(points.within(scope.collection_id), words, feedback.WEAK_POSITIVES)
-            found = await self._store.vectors(self._vectors, [scored.item_id for scored in finds])
+            finds = await self._best(points.within(scope.collection_id), words, feedback.WEAK_POSITIVES)
+            found = await self._store.vectors(self._vectors, [hit.point_id for hit in finds.values()])
             weak = list(found.values())
         marks = feedback.Marks(
             self._rows(list(right.values()), sample),
@@ -175,9 +194,11 @@ class Searching:
         # Frames come back here, so those that were seen are left out by their own ids, too.
         filter = both(await self._filter(scope), points.without_points(scope.seen))
         targets = await self._words.texts(texts)
-        hits = await asyncio.gather(*(self._hits(filter, target, _TEMPORAL_CANDIDATES) for target in targets))
+        # What is in no group would only take the candidates' places.
+        grouped = both(filter, points.in_any_group())
+        hits = await asyncio.gather(*(self._hits(grouped, target, _TEMPORAL_CANDIDATES) for target in targets))
         ids = sorted({hit.point_id for found in hits for hit in found})
-        payloads = await self._store.payloads(self._vectors, ids)
+        payloads = await self._store.payloads(self._vectors, ids, (points.GROUPS,))
         groups = {group for payload in payloads.values() for group in _ids(payload.get(points.GROUPS))}
         members = await self._members(filter, groups)
         scores = [await self._exact_points(target, members) for target in targets]
@@ -191,7 +212,7 @@ class Searching:
 
     async def _marked(self, collection_id: int, ids: Sequence[int]) -> dict[int, Vector]:
         """Vectors of those of the points that are the collection's: nobody learns of another's by marking its items."""
-        payloads = await self._store.payloads(self._vectors, ids)
+        payloads = await self._store.payloads(self._vectors, ids, (points.COLLECTION,))
         own = [key for key, payload in payloads.items() if payload.get(points.COLLECTION) == collection_id]
         return await self._store.vectors(self._vectors, own)
 
@@ -199,7 +220,8 @@ class Searching:
         groups: set[int] = set()
         if scope.excluded:
             groups.update(scope.excluded)
-            for payload in (await self._store.payloads(self._vectors, scope.excluded)).values():
+            excluded = await self._store.payloads(self._vectors, scope.excluded, (points.GROUPS,))
+            for payload in excluded.values():
                 groups.update(_ids(payload.get(points.GROUPS)))
         return both(
             points.within(scope.collection_id, scope.filter),
@@ -224,28 +246,25 @@ class Searching:
         return fusion.ranked(best)[:limit]
 
     async def _nearest(self, filter: Filter, target: Vector, limit: int, place: str = "") -> list[Scored]:
-        """More points are asked for until they belong to enough items."""
+        best = await self._best(filter, target, limit, place)
+        return [Scored(item_id, hit.score) for item_id, hit in best.items()]
+
+    async def _best(self, filter: Filter, target: Vector, limit: int, place: str = "") -> dict[int, Hit]:
+        """The nearest items, best first, and the nearest point of each: more points are asked for until they belong to
+        enough items."""
         wanted = limit
         while True:
             hits = await self._hits(filter, target, wanted, place)
-            best: dict[int, float] = {}
+            best: dict[int, Hit] = {}
             for hit, item_id in zip(hits, await self._items([hit.point_id for hit in hits], place), strict=True):
-                best.setdefault(item_id, hit.score)
+                best.setdefault(item_id, hit)
             if len(best) >= limit or len(hits) < wanted:
-                return fusion.ranked(best)[:limit]
+                ranked = fusion.ranked({item_id: hit.score for item_id, hit in best.items()})[:limit]
+                return {scored.item_id: best[scored.item_id] for scored in ranked}
             wanted *= 2
 
     async def _items(self, ids: Sequence[int], place: str = "") -> list[int]:
-        """The item of each point. Those of a thousand points take a store much longer than finding the points."""
-        place = place or self._vectors
-        owners = self._owners.setdefault(place, {})
-        if missing := [key for key in ids if key not in owners]:
-            payloads = await self._store.payloads(place, missing, (points.ITEM,))
-            if len(owners) + len(payloads) > _MOST_OWNED:
-                owners = self._owners[place] = {key: owners[key] for key in ids if key in owners}
-            owners.update((key, _whole(payload.get(points.ITEM), key)) for key, payload in payloads.items())
-        # Deleted between the two questions: the point's own id is as good as any, and hydrating finds nothing.
-        return [owners.get(key, key) for key in ids]
+        return await self._owners.of(self._store, place or self._vectors, ids)
 
     async def _matching(self, filter: Filter, text: str, bm25: Mapping[int, float], cap: int) -> dict[int, float]:
         """Cosine plus words, of the nearest and of those that the catalogue finds by words."""
@@ -272,14 +291,14 @@ class Searching:
         if not item_ids:
             return {}
         place = place or self._vectors
-        cosines: dict[int, float] = {}
-        async for ids in self._pages(place, both(filter, Has(points.ITEM, frozenset(item_ids)))):
-            vectors, items = await asyncio.gather(self._store.vectors(place, ids), self._items(ids, place))
-            owners = dict(zip(ids, items, strict=True))
-            of_page = {key: float(vector @ unit(target)) for key, vector in vectors.items()}
-            for item_id, cosine in fusion.by_item(of_page, owners).items():
-                cosines[item_id] = max(cosine, cosines.get(item_id, 0.0))
-        return cosines
+        passing = both(filter, Has(points.ITEM, frozenset(item_ids)))
+        # Asked of the store: to fetch a thousand vectors takes many times what it takes to compare them.
+        wanted = 2 * len(item_ids)
+        while len(hits := await self._store.search(place, target, wanted, passing, exact=True)) == wanted:
+            wanted *= 4
+        items = await self._items([hit.point_id for hit in hits], place)
+        scores = {hit.point_id: hit.score for hit in hits}
+        return fusion.by_item(scores, dict(zip(scores, items, strict=True)))
 
     async def _pages(self, place: str, filter: Filter) -> AsyncIterator[list[int]]:
         """All ids that pass."""
@@ -328,7 +347,7 @@ class Searching:
             place, key, beside = points.objects_by(start.model), start.object_id, []
         try:
             vectors = await self._store.vectors(place, [key])
-            payload = (await self._store.payloads(place, [key])).get(key, {})
+            payload = (await self._store.payloads(place, [key], (points.ITEM,))).get(key, {})
         except NoSuchVectors:
             if isinstance(start, int):
                 raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from search_service.domain.errors import UnreadablePicture
+from search_service.domain.items import Still
 
 MOST: Final = 32
 EVERY_S: Final = 10.0
@@ -36,11 +38,11 @@ _PATIENCE_S: Final = 40.0
 #: addresses of its author's choice.
 _CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,h264,hevc,m4v"
 
-Found = list[tuple[float, Image.Image]]
+Found = list[Still[Image.Image]]
 
 
 def frames(descriptor: int) -> Found:
-    """Second and picture of each, in order of time.
+    """In order of time.
 
     Raises:
         UnreadablePicture: no known container, no picture in it, no frame that decodes.
@@ -63,7 +65,30 @@ def _chosen(descriptor: int, key_frames: bool, limit: float) -> tuple[Found, flo
     """The frames, and the video's length in seconds as far as it is known."""
     chosen: Found = []
     tiny: NDArray[np.int16] | None = None
-    begin = last = 0.0
+    with opened(descriptor, key_frames) as (container, stream):
+        length_s = float(stream.duration * stream.time_base) if stream.duration else 0.0
+        length_s = length_s or (container.duration or 0) / av.time_base
+        shortest_s = max(_SHORTEST_S, length_s / MOST / 4)
+        for at_s, frame in timed(container, stream):
+            seen = _tiny(frame)
+            since_s = at_s - chosen[-1].timestamp_s if chosen else EVERY_S
+            is_scene = tiny is None or float(np.abs(seen - tiny).mean()) > _ANOTHER_SCENE
+            if since_s >= EVERY_S or (is_scene and since_s >= shortest_s):
+                chosen.append(still(round(at_s, 3), frame, stream))
+                tiny = seen
+                _thin(chosen)
+            if time.monotonic() > limit:
+                break
+    return chosen, length_s
+
+
+@contextmanager
+def opened(descriptor: int, key_frames: bool) -> Iterator[tuple[Any, Any]]:
+    """The file, and the video in it, of which only key frames are decoded or all.
+
+    Raises:
+        UnreadablePicture: there is none, or one that is too large.
+    """
     os.lseek(descriptor, 0, os.SEEK_SET)
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
     with (
@@ -78,30 +103,21 @@ def _chosen(descriptor: int, key_frames: bool, limit: float) -> tuple[Found, flo
         stream.codec_context.thread_count = 1
         if key_frames:
             stream.codec_context.skip_frame = "NONKEY"
-        length_s = float(stream.duration * stream.time_base) if stream.duration else 0.0
-        length_s = length_s or (container.duration or 0) / av.time_base
-        shortest_s = max(_SHORTEST_S, length_s / MOST / 4)
-        begin = float((stream.start_time or 0) * stream.time_base)
-        for frame in _decoded(container, stream):
-            at_s = max(last, (frame.time if frame.time is not None else begin) - begin)
-            seen = _tiny(frame)
-            since_s = at_s - chosen[-1][0] if chosen else EVERY_S
-            is_scene = tiny is None or float(np.abs(seen - tiny).mean()) > _ANOTHER_SCENE
-            if since_s >= EVERY_S or (is_scene and since_s >= shortest_s):
-                _check(frame.width, frame.height)
-                chosen.append((round(at_s, 3), _picture(frame, stream)))
-                tiny = seen
-                _thin(chosen)
-            last = at_s
-            if time.monotonic() > limit:
-                break
-    return chosen, length_s
+        yield container, stream
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """Up to where it is broken: what came before is still of this video."""
+def begin_of(stream: Any) -> float:
+    """The second that its times are counted from."""
+    return float((stream.start_time or 0) * stream.time_base)
+
+
+def timed(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
+    """Frames with their seconds, up to where it is broken: what came before is still of this video."""
+    begin, last = begin_of(stream), 0.0
     try:
-        yield from container.decode(stream)
+        for frame in container.decode(stream):
+            last = max(last, (frame.time if frame.time is not None else begin) - begin)
+            yield last, frame
     except av.error.FFmpegError:
         return
 
@@ -109,7 +125,7 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
 def _thin(chosen: Found) -> None:
     """Of too many, the one that is nearest to its predecessor goes, so that all of the video stays covered."""
     if len(chosen) > MOST:
-        gaps = [after[0] - before[0] for before, after in pairwise(chosen)]
+        gaps = [after.timestamp_s - before.timestamp_s for before, after in pairwise(chosen)]
         del chosen[1 + gaps.index(min(gaps))]
 
 
@@ -118,8 +134,13 @@ def _tiny(frame: Any) -> NDArray[np.int16]:
     return np.asarray(small.to_ndarray(), np.int16)
 
 
-def _picture(frame: Any, stream: Any) -> Image.Image:
-    """Small, in its true shape, upright."""
+def still(at_s: float, frame: Any, stream: Any) -> Still[Image.Image]:
+    """Small, in its true shape, upright; its size is that of the video's own pixels.
+
+    Raises:
+        UnreadablePicture: it is too large.
+    """
+    _check(frame.width, frame.height)
     ratio = float(stream.sample_aspect_ratio or 1) or 1.0
     width, height = max(1, round(frame.width * ratio)), frame.height
     scale = min(1.0, _SIDE_PX / max(width, height))
@@ -128,7 +149,8 @@ def _picture(frame: Any, stream: Any) -> Image.Image:
     picture = Image.fromarray(small.to_ndarray())
     quarters = round(frame.rotation / 90) % 4  # counter-clockwise
     how = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)[quarters]
-    return picture if how is None else picture.transpose(how)
+    across, down = (frame.height, frame.width) if quarters % 2 else (frame.width, frame.height)
+    return Still(at_s, picture if how is None else picture.transpose(how), across, down)
 
 
 def _check(width_px: int, height_px: int) -> None:

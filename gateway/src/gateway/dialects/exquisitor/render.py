@@ -52,12 +52,14 @@ class Addresses:
 
     def of_each(self, items: Sequence[pb.Item | ShownItem]) -> list[tuple[str | None, str | None]]:
         """`of`, of each."""
-        found: list[tuple[str | None, str | None]] = [*self._blobs.of_each([item.media_id for item in items])]
-        for at, item in enumerate(items):
+        ours = [item.media_id for item in items if item.source != _EXTERNAL and not item.is_group]
+        signed = iter(self._blobs.of_each(ours))
+        found: list[tuple[str | None, str | None]] = []
+        for item in items:
             if item.source == _EXTERNAL:
-                found[at] = self._external(item)
-            elif item.is_group:
-                found[at] = (None, None)
+                found.append(self._external(item))
+            else:
+                found.append((None, None) if item.is_group else next(signed))
         return found
 
     def _external(self, item: pb.Item | ShownItem) -> tuple[str | None, str | None]:
