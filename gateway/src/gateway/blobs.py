@@ -14,10 +14,10 @@ from starlette.requests import Request
 
 from gateway.errors import Failure
 
-Face = Literal["file", "thumb"]
+Face = Literal["file", "thumb", "frame"]
 
 #: An address is `<face letter>.<item id>.<expiry in ms>~<signature>`, all of it fit for an address as it is.
-_LETTERS: Final[dict[Face, str]] = {"file": "f", "thumb": "t"}
+_LETTERS: Final[dict[Face, str]] = {"file": "f", "thumb": "t", "frame": "m"}
 _FACES: Final[dict[str, Face]] = {letter: face for face, letter in _LETTERS.items()}
 #: Bytes of a signature, and the characters they make: no padding.
 _SIZE: Final = 21
@@ -30,7 +30,7 @@ class Blob(NamedTuple):
     """What an address stands for."""
 
     face: Face
-    item_id: int
+    item_id: int  # of a frame: its own
 
 
 class BlobSigner:
@@ -47,15 +47,20 @@ class BlobSigner:
         return (int(self._clock() * 1000) + self._ttl_ms) // self._step_ms * self._step_ms + self._step_ms
 
     def token(self, face: Face, item_id: int) -> str:
-        ((file, thumb),) = self.tokens([item_id], self.expiry_ms())
-        return file if face == "file" else thumb
+        return self.tokens_of(face, [item_id], self.expiry_ms())[0]
+
+    def tokens_of(self, face: Face, item_ids: Sequence[int], expires_ms: int) -> list[str]:
+        letter, place = _LETTERS[face], list(_LETTERS).index(face)
+        texts = [f"{item_id}.{expires_ms}" for item_id in item_ids]
+        signed = zip(texts, self._signatures(texts), strict=True)
+        return [f"{letter}.{text}~{signatures[place]}" for text, signatures in signed]
 
     def tokens(self, item_ids: Sequence[int], expires_ms: int) -> list[tuple[str, str]]:
         """Of file and thumbnail of each: they are asked for together."""
         texts = [f"{item_id}.{expires_ms}" for item_id in item_ids]
         return [
             (f"f.{text}~{file}", f"t.{text}~{thumb}")
-            for text, (file, thumb) in zip(texts, self._signatures(texts), strict=True)
+            for text, (file, thumb, _) in zip(texts, self._signatures(texts), strict=True)
         ]
 
     def read(self, token: str) -> Blob:
@@ -76,16 +81,20 @@ class BlobSigner:
             raise Failure(403, ErrorCode.OUTSIDE_ROOTS, "This address has expired; ask for the item again.")
         return Blob(_FACES[letter], int(item_id))
 
-    def _signatures(self, texts: Sequence[str]) -> list[tuple[str, str]]:
-        """Of file and thumbnail of each, in one digest. Keyed BLAKE2b (RFC 7693): HMAC costs five times as much, and a
-        page of a hundred items has a hundred of them."""
-        key, size = self._key, 2 * _SIZE
+    def _signatures(self, texts: Sequence[str]) -> list[tuple[str, str, str]]:
+        """Of file, thumbnail and frame of each, in one digest. Keyed BLAKE2b (RFC 7693): HMAC costs five times as much,
+        and a page of a hundred items has a hundred of them."""
+        key, size = self._key, 3 * _SIZE
         digests = [blake2b(text.encode(), key=key, digest_size=size).digest() for text in texts]
         # In one go: a digest makes a whole number of characters.
         signed = urlsafe_b64encode(b"".join(digests)).decode("ascii")
         return [
-            (signed[at : at + _LENGTH], signed[at + _LENGTH : at + 2 * _LENGTH])
-            for at in range(0, len(signed), 2 * _LENGTH)
+            (
+                signed[at : at + _LENGTH],
+                signed[at + _LENGTH : at + 2 * _LENGTH],
+                signed[at + 2 * _LENGTH : at + 3 * _LENGTH],
+            )
+            for at in range(0, len(signed), 3 * _LENGTH)
         ]
 
 
@@ -105,6 +114,10 @@ class BlobAddresses:
 
     def thumbnail(self, item_id: int) -> str:
         return self.both(item_id)[1]
+
+    def frame(self, frame_id: int) -> str:
+        """Of what a video shows at that moment."""
+        return self._base + self._signer.tokens_of("frame", [frame_id], self._expires_ms)[0]
 
     def both(self, item_id: int) -> tuple[str, str]:
         """Of the file and of its thumbnail."""

@@ -64,6 +64,8 @@ class SearchServiceStub:
     """What an object model says of detected objects: its vector, or what it shall embed. Objects of items that the
     catalogue does not know, or that have no pixels here to be cut out of, are left out.
     """
+    MakeFrames: _grpc.UnaryUnaryMultiCallable[_search_pb2.MakeFramesRequest, _search_pb2.MakeFramesResponse]
+    """Frames of a video that are missed in the blob store are made again; answers when that has been tried."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_search_pb2.ListModelsRequest, _search_pb2.Models]
     """The encoder, and the object models that are installed."""
     UseEncoder: _grpc.UnaryUnaryMultiCallable[_search_pb2.UseEncoderRequest, _search_pb2.Models]
@@ -102,6 +104,8 @@ class SearchServiceAsyncStub(SearchServiceStub):
     """What an object model says of detected objects: its vector, or what it shall embed. Objects of items that the
     catalogue does not know, or that have no pixels here to be cut out of, are left out.
     """
+    MakeFrames: _aio.UnaryUnaryMultiCallable[_search_pb2.MakeFramesRequest, _search_pb2.MakeFramesResponse]  # type: ignore[assignment]
+    """Frames of a video that are missed in the blob store are made again; answers when that has been tried."""
     ListModels: _aio.UnaryUnaryMultiCallable[_search_pb2.ListModelsRequest, _search_pb2.Models]  # type: ignore[assignment]
     """The encoder, and the object models that are installed."""
     UseEncoder: _aio.UnaryUnaryMultiCallable[_search_pb2.UseEncoderRequest, _search_pb2.Models]  # type: ignore[assignment]
@@ -221,6 +225,14 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         """What an object model says of detected objects: its vector, or what it shall embed. Objects of items that the
         catalogue does not know, or that have no pixels here to be cut out of, are left out.
         """
+
+    @_abc_1.abstractmethod
+    def MakeFrames(
+        self,
+        request: _search_pb2.MakeFramesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.MakeFramesResponse, _abc.Awaitable[_search_pb2.MakeFramesResponse]]:
+        """Frames of a video that are missed in the blob store are made again; answers when that has been tried."""
 
     @_abc_1.abstractmethod
     def ListModels(

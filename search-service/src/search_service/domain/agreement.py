@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -35,10 +35,17 @@ OpenStore = Callable[[], Awaitable[VectorStore]]
 
 
 class Agreement:
-    def __init__(self, catalogue: Catalogue[Any], store: OpenStore) -> None:
+    def __init__(
+        self, catalogue: Catalogue[Any], store: OpenStore, videos_gone: Callable[[Iterable[int]], None]
+    ) -> None:
+        """
+        Args:
+            videos_gone: told of videos whose vectors went since the catalogue has them no more.
+        """
         self.lock = asyncio.Lock()
         self._catalogue = catalogue
         self._store = store
+        self._videos_gone = videos_gone
 
     async def agree(self, item_ids: Sequence[int]) -> None:
         """Write what changed of these items to every vector of theirs, of whatever model; items that are gone lose
@@ -46,6 +53,7 @@ class Agreement:
         store = await self._store()
         async with self.lock:
             items = await self._catalogue.items(item_ids)
+            videos: set[int] = set()
             for name in await store.collections():
                 known = await payloads_of(store, name, item_ids)
                 changes: dict[int, Payload] = {}
@@ -54,12 +62,16 @@ class Agreement:
                     item_id = payload.get(points.ITEM)
                     if not isinstance(item_id, int) or item_id not in items:
                         gone.append(key)
+                        if isinstance(item_id, int) and payload.get(points.KIND) == points.VIDEO:
+                            videos.add(item_id)
                     elif change := changed(key, payload, items[item_id].facts):
                         changes[key] = change
                 if changes:
                     await store.set_payload(name, changes)
                 if gone:
                     await store.delete(name, gone)
+        if videos:
+            self._videos_gone(videos)
 
 
 class FactsLane:

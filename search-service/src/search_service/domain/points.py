@@ -37,6 +37,9 @@ INDEXES: Final[Mapping[str, FieldKind]] = {
     LOT: "integer",
 }
 
+#: The kind that has frames, of framewell.metadata.v1.MediaKind.
+VIDEO: Final = 8
+
 #: Lots are drawn from this many: a random sample of a collection is its points with the lowest.
 LOTS: Final = 1_000_000
 
