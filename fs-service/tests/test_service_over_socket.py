@@ -213,6 +213,8 @@ async def test_a_batch_tells_each_item_its_own_and_is_one_step_back(fs: Any, roo
     ]
     assert answer.outcomes[0].status.trashed
     assert not answer.outcomes[1].HasField("status")
+    assert [one.HasField("before") for one in answer.outcomes] == [True] + [False] * 6
+    assert answer.outcomes[0].before == fs_pb2.Status()
     undone = await fs.Undo(fs_pb2.UndoRequest(steps=1))
     assert [(one.path, one.status.trashed, one.status.seen) for one in undone.outcomes] == [(b(good), False, False)]
     undone = await fs.Undo(fs_pb2.UndoRequest(steps=1))

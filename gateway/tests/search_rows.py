@@ -30,6 +30,7 @@ class Thing:
     group: int | None = None
     tags: set[int] = field(default_factory=set)
     has_vector: bool = True  # else search does not know it
+    is_trashed: bool = False  # which search has not heard of
 
 
 @dataclass
@@ -68,6 +69,7 @@ class Things:
             GetCollection=_collection,
             FindTags=self._found_tags,
             FindGroups=self._groups,
+            FindUnlisted=self._unlisted,
             ListPassing=self._passing,
         )
         search.answers.update(FindNearest=self._nearest, FindJudged=self._nearest, FindInOrder=self._in_order)
@@ -95,6 +97,11 @@ class Things:
         return metadata_pb2.ItemIds(
             ids=sorted({BASE + thing.group for thing in self.things if thing.id in asked and thing.group})
         )
+
+    def _unlisted(self, request: metadata_pb2.FindUnlistedRequest) -> metadata_pb2.ItemIds:
+        assert request.collection == SLUG
+        listed = {BASE + thing.id for thing in self.things if not thing.is_trashed}
+        return metadata_pb2.ItemIds(ids=set(request.item_ids) - listed)
 
     def _passing(self, request: metadata_pb2.ListPassingRequest) -> metadata_pb2.PassingItems:
         root = json.loads(request.filters_json)["root"]

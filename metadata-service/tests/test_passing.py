@@ -11,7 +11,7 @@ from metadata_service.domain.filters import Branch, Expression, Range, Values, p
 from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.media import Collection, Imported, Kind, Marks
 from metadata_service.domain.tags import TagType
-from metadata_service.store import collections, media, passing, tagging
+from metadata_service.store import collections, frames, media, passing, tagging
 from metadata_service.store.groups import add_group
 from metadata_service.store.sqlite import Database
 from metadata_service.store.transaction import Transaction
@@ -122,6 +122,35 @@ def test_the_groups_of_items_are_theirs_whether_they_have_vectors_or_not(
         assert sorted(found) == sorted(
             {theirs.id_base + group for one in some if one in rows and (group := rows[one].group)}
         )
+
+
+def test_what_is_trashed_or_not_there_is_unlisted_and_a_frame_is_as_its_media_is(
+    database: Database, theirs: Collection
+) -> None:
+    base = theirs.id_base
+
+    def framed(txn: Transaction) -> dict[int, list[int]]:
+        given = [frames.FrameGiven(at, None, None) for at in (0.0, 1.0, 2.0)]
+        return {one: frames.set_frames(txn, base + one, given, True) for one in (TRASHED[0], ITEMS[0])}
+
+    gone, there = database.write(framed).values()
+    of_gone = [base + TRASHED[0], *gone[1:]]
+    asked = [base + one for one in (*ITEMS, GROUPS[0], 2**33)] + [*gone, *there, 1, -1, 2**63 - 1, -(2**63)]
+
+    found = database.read(passing.unlisted, theirs, asked)
+
+    assert found == {
+        *(base + one for one in TRASHED),
+        *gone,
+        base + GROUPS[0],
+        base + 2**33,
+        1,
+        -1,
+        2**63 - 1,
+        -(2**63),
+    }
+    assert database.read(passing.unlisted, theirs, gone[1:]) == set(of_gone)
+    assert database.read(passing.unlisted, theirs, there) == database.read(passing.unlisted, theirs, []) == set()
 
 
 def test_numbers_that_are_no_items_are_passed_over(database: Database, theirs: Collection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from metadata_service.domain.disk import Inside
 from metadata_service.domain.errors import FilterTooLarge
 from metadata_service.domain.filters import Range, Values
 from metadata_service.domain.groups import GroupKind
@@ -14,6 +15,7 @@ from metadata_service.store import (
     frames,
     imports,
     indexing,
+    insides,
     media,
     retrieval,
     search_facts,
@@ -157,6 +159,28 @@ def test_an_item_with_a_vector_has_a_frame_to_find_similar_ones_from(database: D
     assert shown.frame_object is not None
     place = database.read(frames.find_object, mine, shown.frame_object)
     assert (place.whole, place.frame_id, place.media_id) == (True, node, node)
+
+
+def test_a_picture_s_frame_is_as_large_as_the_picture_is_known_to_be_now(database: Database, root: Collection) -> None:
+    node = file(database, root, b"a/x.jpg")
+    database.write(frames.set_embedded, [node], True)
+
+    def described(width: int, height: int) -> tuple[int | None, int | None]:
+        inside = Inside(Facts(size_bytes=3, modified_us=5, width_px=width, height_px=height), inode=7)
+        assert database.write(insides.describe, root, [(node, inside)]) == []
+        ((shown,),) = (one.frames for one in database.read(details.media, [node]))
+        return shown.width_px, shown.height_px
+
+    assert described(4000, 3000) == (4000, 3000)
+    assert described(800, 600) == (800, 600)  # cropped in place
+
+
+def test_what_is_known_of_a_frame_alone_counts(database: Database, root: Collection) -> None:
+    picture, film = file(database, root, b"x.jpg"), file(database, root, b"v.mp4", width_px=1920, height_px=1080)
+    for node in (picture, film):
+        database.write(frames.set_frames, node, [frames.FrameGiven(0.0, 64, 48)], True)
+    shown = [one.frames[0] for one in database.read(details.media, [picture, film])]
+    assert [(frame.width_px, frame.height_px) for frame in shown] == [(64, 48), (64, 48)]
 
 
 def test_frames_keep_their_numbers_and_no_number_is_given_twice(database: Database, root: Collection) -> None:

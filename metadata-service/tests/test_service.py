@@ -149,6 +149,10 @@ def test_search_asks_and_tells_over_a_real_socket(tmp_path: Path) -> None:
         assert (len(red), none) == (1, [])
         alone = pb.FindGroupsRequest(collection="mine", relative_ids=[added.item_id - collection.id_base, 7])
         assert list(service.FindGroups(alone, timeout=5).ids) == []
+        both = pb.FindUnlistedRequest(collection="mine", item_ids=[added.item_id, 99])
+        assert list(service.FindUnlisted(both, timeout=5).ids) == [99]
+        service.SetTrashed(pb.SetTrashedRequest(uuids=[added.uuid], trashed=True), timeout=5)
+        assert set(service.FindUnlisted(both, timeout=5).ids) == {added.item_id, 99}
 
 
 @pytest.mark.parametrize(
@@ -158,6 +162,7 @@ def test_search_asks_and_tells_over_a_real_socket(tmp_path: Path) -> None:
         ("SetEmbedded", pb.SetEmbeddedRequest(media_ids=range(1001))),
         ("ListSearchable", pb.ListSearchableRequest(limit=0)),
         ("ListSearchable", pb.ListSearchableRequest(limit=10_001)),
+        ("FindUnlisted", pb.FindUnlistedRequest(collection="mine", item_ids=range(10_001))),
         ("FindTags", pb.FindTagsRequest(collection="mine", choices=[pb.TagChoice(is_range=True, lower=pb.Value())])),
     ],
 )

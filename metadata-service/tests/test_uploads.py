@@ -117,6 +117,22 @@ def test_all_versions_go_and_come_back_with_the_same_one_active(database: Databa
     assert listed(database, collection) == ["two.jpg"]
 
 
+@pytest.mark.parametrize("away", [Marks.TRASHED, Marks.GONE, Marks.EMPTIED])
+def test_a_version_that_is_away_is_neither_selected_nor_promoted(
+    database: Database, collection: Collection, away: Marks
+) -> None:
+    first = add(database, collection, upload("one.jpg"))
+    second = add(database, collection, upload("two.jpg", version_of=first.id))
+    third = add(database, collection, upload("three.jpg", version_of=first.id))
+    database.write(media.set_marks, second.id, away, away)
+
+    with pytest.raises(ItemNotFound):
+        database.write(media.select_version, second.id)
+    assert listed(database, collection) == ["three.jpg"]
+    assert database.write(media.delete_version, first.id, third.id) == first.id
+    assert listed(database, collection) == ["one.jpg"]
+
+
 def test_a_file_in_place_is_not_the_catalogues_to_trash(database: Database, collection: Collection) -> None:
     seen = FileSeen(b"d/b.jpg", Kind.IMAGE, Marks.NONE, Facts(size_bytes=1), inode=3)
     in_place, _ = database.write(media.upsert_file, collection, seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -16,6 +16,7 @@ from search_service.domain.embedding import Embedding
 from search_service.domain.errors import (
     CatalogueUnavailable,
     EncoderUnavailable,
+    OriginalsUnavailable,
     OutOfReach,
     StoreUnavailable,
     UnreadablePicture,
@@ -99,10 +100,12 @@ class FakeCatalogue:
     without_pixels: set[int] = field(default_factory=set)
     broken: set[int] = field(default_factory=set)
     out_of_reach: dict[int, int] = field(default_factory=dict)  # how often
+    originals_away: int = 0  # how often
     has_vector: list[int] = field(default_factory=list)
     fails: int = 0
     fails_with: list[Exception] = field(default_factory=list)
     loaded: Counter[int] = field(default_factory=Counter)
+    order: list[tuple[str, int]] = field(default_factory=list)  # of what became of frames
 
     async def items(self, item_ids: Sequence[int]) -> Mapping[int, Item[int]]:
         if self.fails_with:
@@ -114,13 +117,17 @@ class FakeCatalogue:
             self.loaded[item_id] += 1
             if item_id in self.broken:
                 raise UnreadablePicture("That is no picture that can be read.")
+            if self.originals_away:
+                self.originals_away -= 1
+                raise OriginalsUnavailable("Away.")
             if self.out_of_reach.get(item_id, 0) > 0:
                 self.out_of_reach[item_id] -= 1
                 raise OutOfReach("The disk is away.")
             return [Still(float(frame), item_id * 100 + frame) for frame in range(self.frames.get(item_id, 1))]
 
         listed = item_id not in self.unlisted
-        facts = Facts(item_id, 1, 4, listed, tag_ids=self.tags.get(item_id, []), taken_us=self.taken.get(item_id, 7))
+        kind = points.VIDEO if item_id in self.frames else 4
+        facts = Facts(item_id, 1, kind, listed, tag_ids=self.tags.get(item_id, []), taken_us=self.taken.get(item_id, 7))
         return Item(
             facts,
             self.seals[item_id],
@@ -131,6 +138,7 @@ class FakeCatalogue:
         )
 
     async def frame_ids(self, item_id: int, stills: Sequence[Still[int]]) -> Sequence[int]:
+        self.order.append(("told", item_id))
         return [item_id + 10_000 * frame for frame in range(len(stills))] if item_id in self.seals else []
 
     async def embedded(self, item_ids: Sequence[int]) -> None:
@@ -162,6 +170,22 @@ class FakeModel:
         return Counter(picture for batch in self.batches for picture in batch)
 
 
+class FakeFrames:
+    """Implements `Frames`."""
+
+    def __init__(self, catalogue: FakeCatalogue) -> None:
+        self.kept: dict[int, list[float]] = {}
+        self.dropped: list[int] = []
+        self._catalogue = catalogue
+
+    async def keep(self, item_id: int, stills: Sequence[Still[int]]) -> None:
+        self._catalogue.order.append(("kept", item_id))
+        self.kept[item_id] = [still.timestamp_s for still in stills]
+
+    def gone(self, item_ids: Iterable[int]) -> None:
+        self.dropped += item_ids
+
+
 class Rig:
     """Implements `Models`."""
 
@@ -171,12 +195,15 @@ class Rig:
         self.unavailable = ""
         self.stumbles = 0
         self.looks_asked = 0
-        self.agreement = Agreement(self.catalogue, self.opened)
+        self.frames = FakeFrames(self.catalogue)
+        self.agreement = Agreement(self.catalogue, self.opened, self.frames.gone)
         self.how = {"batch": 8, "longest_wait_s": 0.02} | how
         self.work = self.embedding()
 
     def embedding(self) -> Embedding[int]:
-        return Embedding(self.queue, self.catalogue, self, self.opened, self.agreement, **self.how)  # type: ignore[arg-type]
+        return Embedding(  # type: ignore[arg-type]
+            self.queue, self.catalogue, self, self.opened, self.agreement, self.frames, **self.how
+        )
 
     async def opened(self) -> VectorStore:
         return self.store
@@ -288,6 +315,37 @@ async def test_an_item_that_is_gone_loses_its_vectors() -> None:
         assert set(await rig.points()) == {4}
 
 
+async def test_frames_of_a_video_are_kept_before_the_catalogue_names_them_and_go_with_it() -> None:
+    async with running() as rig:
+        rig.catalogue.frames[3] = 3
+        rig.add(3, 4)
+        await rig.until_settled(2)
+        assert rig.frames.kept == {3: [0.0, 1.0, 2.0]}
+        assert rig.catalogue.order == [("kept", 3), ("told", 3)]
+        rig.add(3, 4)  # nothing of it changed
+        await rig.until_settled(4)
+        assert rig.catalogue.order == [("kept", 3), ("told", 3)]
+        assert rig.frames.dropped == []
+        rig.catalogue.seals.clear()
+        await rig.agreement.agree([3, 4])
+        assert rig.frames.dropped == [3]
+
+
+async def test_frames_of_a_video_that_goes_while_it_is_embedded_go_too() -> None:
+    async with running() as rig:
+        rig.model.gate.clear()
+        rig.catalogue.frames[3] = 2
+        rig.add(3)
+        async with asyncio.timeout(10):
+            while not rig.catalogue.loaded[3]:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        rig.catalogue.seals.clear()
+        rig.model.gate.set()
+        await rig.until_settled(1)
+        assert (list(rig.frames.kept), rig.frames.dropped) == ([3], [3])
+        assert await rig.points() == {}
+
+
 async def test_a_picture_that_cannot_be_read_is_parked_with_its_reason_and_holds_nobody_up() -> None:
     async with running() as rig:
         rig.catalogue.broken.add(2)
@@ -311,6 +369,15 @@ async def test_what_is_no_fault_of_the_items_makes_them_wait_until_it_is_mended(
         assert not rig.queue.back  # so the queue does not count it against them
         assert set(await rig.points()) == {1, 2, 3}
         assert set(rig.model.seen.values()) == {1}
+
+
+async def test_uploads_wait_as_long_as_their_store_is_away() -> None:
+    async with running() as rig:
+        rig.catalogue.originals_away = 40
+        rig.add(1, 2, 3)
+        await rig.until_settled(3)
+        assert (rig.catalogue.originals_away, rig.queue.parked, rig.queue.back) == (0, {}, [])
+        assert set(await rig.points()) == {1, 2, 3}
 
 
 async def test_without_an_encoder_nothing_is_taken_from_the_queue() -> None:

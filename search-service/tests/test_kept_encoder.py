@@ -145,6 +145,31 @@ async def test_a_model_that_fails_is_let_go_and_loaded_again(failure: Exception)
     await kept.close()
 
 
+async def test_the_next_candidate_never_takes_the_place_of_one_that_worked() -> None:
+    clock, made = Clock(), []
+
+    def load() -> Letters:
+        if made:
+            return refusing("No weights.")
+        made.append(Letters())
+        return made[-1]
+
+    kept = KeptEncoder([("hub", lambda: refusing("No hub.")), ("letters", load), ("other", Letters)], clock)
+    await kept.ready()
+    assert not kept.is_first_choice
+    made[0].fails_with = MemoryError()
+    with pytest.raises(EncoderUnavailable, match="memory"):
+        await kept.images([Image.new("RGB", (3, 4))])
+    clock.now += RETRY_S
+    with pytest.raises(EncoderUnavailable, match="No weights"):
+        await kept.ready()
+    made.clear()
+    clock.now += RETRY_S
+    assert (await kept.texts(["aa"])).tolist() == [[2, 2]]
+    assert (kept.status.reason, kept.is_first_choice) == ("No hub.", False)
+    await kept.close()
+
+
 async def test_a_model_that_comes_back_as_another_gives_nobody_vectors_of_the_wrong_space() -> None:
     clock, made = Clock(), []
 

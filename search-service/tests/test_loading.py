@@ -9,6 +9,8 @@ import signal
 import struct
 import zlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,10 +18,11 @@ import av
 import numpy as np
 import psutil
 import pytest
+from media_common.blobs import StoreFailed, StoreUnreachable
 from media_common.blobs.folder import FolderStore
 from PIL import Image
 from search_service.config import decoding_environment
-from search_service.domain.errors import OutOfReach, UnreadablePicture
+from search_service.domain.errors import OriginalsUnavailable, OutOfReach, UnreadablePicture
 from search_service.domain.items import Still
 from search_service.loading.child import RAW, STILL, VIDEO
 from search_service.loading.given import GivenPictures
@@ -49,16 +52,41 @@ async def loader(tmp_path: Path) -> AsyncIterator[Loader]:
     await loader.pixels.close()
 
 
-def film(path: Path, scenes: Sequence[int], frames_a_scene: int, rate: int = 10) -> None:
+def film(
+    path: Path,
+    scenes: Sequence[int],
+    frames_a_scene: int,
+    rate: int = 10,
+    size: tuple[int, int] = (160, 120),
+    degrees: int = 0,
+) -> None:
     """A video whose scenes are of one colour each."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=rate)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"  # type: ignore[union-attr]
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"  # type: ignore[union-attr]
+        if degrees:
+            stream.set_display_rotation(degrees)  # type: ignore[union-attr]
         for number in scenes:
-            pixels = np.full((120, 160, 3), COLOURS[number % 4], np.uint8)
+            pixels = np.full((size[1], size[0], 3), COLOURS[number % 4], np.uint8)
             for _ in range(frames_a_scene):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))  # type: ignore[union-attr]
         container.mux(stream.encode(None))  # type: ignore[union-attr]
+
+
+def negative(width: int, height: int, orientation: int) -> bytes:
+    """The smallest DNG that LibRaw takes: one uncompressed Bayer picture of 16 bits, and no preview."""
+    short, long = partial(struct.pack, "<H"), partial(struct.pack, "<I")
+    entries = [
+        (254, 4, 1, long(0)), (256, 4, 1, long(width)), (257, 4, 1, long(height)), (258, 3, 1, short(16)),
+        (259, 3, 1, short(1)), (262, 3, 1, short(32803)), (271, 2, 4, b"Lab\0"), (272, 2, 4, b"Lab\0"),
+        (273, 4, 1, long(8 + 2 + 12 * 16 + 4)), (274, 3, 1, short(orientation)), (277, 3, 1, short(1)),
+        (278, 4, 1, long(height)), (279, 4, 1, long(width * height * 2)), (33421, 3, 2, struct.pack("<HH", 2, 2)),
+        (33422, 1, 4, bytes((0, 1, 1, 2))), (50706, 1, 4, bytes((1, 4, 0, 0))),
+    ]  # fmt: skip
+    rows = b"".join(
+        struct.pack("<HHI", tag, kind, count) + value.ljust(4, b"\0") for tag, kind, count, value in entries
+    )
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + rows + bytes(4) + short(0x8000) * (width * height)
 
 
 def hostile_png(side: int) -> bytes:
@@ -73,16 +101,21 @@ def hostile_png(side: int) -> bytes:
 
 def colour(still: Still[Image.Image]) -> int:
     """Which of the colours it shows in the middle."""
-    seen = np.asarray(still.picture.getpixel((still.width_px // 2, still.height_px // 2)), int)
+    seen = np.asarray(still.picture.getpixel((still.picture.width // 2, still.picture.height // 2)), int)
     return int(np.argmin([np.abs(seen - meant).sum() for meant in COLOURS]))
 
 
-async def test_a_photo_is_small_and_upright(loader: Loader) -> None:
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp"])
+@pytest.mark.parametrize(("orientation", "across", "down"), [(1, 4000, 1000), (3, 4000, 1000), (6, 1000, 4000)])
+async def test_a_photo_is_small_and_upright_and_says_how_large_it_is(
+    loader: Loader, name: str, orientation: int, across: int, down: int
+) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (4000, 1000), "red").save(loader.folder / "a.jpg", exif=exif)
-    [still] = await loader.load("a.jpg")
-    assert (still.picture.size, still.width_px, still.height_px) == ((160, 640), 160, 640)
+    exif[0x0112] = orientation
+    Image.new("RGB", (4000, 1000), "red").save(loader.folder / name, exif=exif)
+    [still] = await loader.load(name)
+    assert (still.width_px, still.height_px) == (across, down)
+    assert still.picture.size == (across * 640 // 4000, down * 640 // 4000)
     assert colour(still) == 0
 
 
@@ -94,7 +127,30 @@ async def test_a_blob_comes_from_the_blob_store(loader: Loader) -> None:
     sha256 = writer.commit().sha256
     [still] = await loader.pixels.load(Place(sha256=sha256))
     assert colour(still) == 2
-    assert await loader.pixels.load(Place(sha256=b"?" * 32)) == []
+    with pytest.raises(UnreadablePicture, match="not in the blob store any more"):
+        await loader.pixels.load(Place(sha256=b"?" * 32))
+
+
+class Ailing(FolderStore):
+    """Fails as it is told to."""
+
+    def __init__(self, folder: Path, error: Exception) -> None:
+        super().__init__(folder)
+        self.error = error
+
+    def local(self, sha256: bytes) -> AbstractContextManager[Path]:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "named"), [(StoreUnreachable(), OriginalsUnavailable), (StoreFailed("no space left"), OutOfReach)]
+)
+async def test_a_blob_store_that_is_away_is_told_from_one_that_fails_on_a_blob(
+    loader: Loader, error: Exception, named: type[Exception]
+) -> None:
+    pixels = Pixels([loader.process], Ailing(loader.folder, error))
+    with pytest.raises(named, match="blob store"):
+        await pixels.load(Place(sha256=b"?" * 32))
 
 
 async def test_a_raw_without_a_preview_is_developed_and_one_that_is_a_photo_is_read_as_that(loader: Loader) -> None:
@@ -105,6 +161,31 @@ async def test_a_raw_without_a_preview_is_developed_and_one_that_is_a_photo_is_r
     (loader.folder / "b.nef").write_bytes(b"junk" * 100)
     with pytest.raises(UnreadablePicture, match="raw file"):
         await loader.load("b.nef", RAW)
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (1200, 900)), (6, (900, 1200)), (8, (900, 1200))])
+async def test_a_raw_is_as_large_as_its_sensor_and_not_as_its_preview(
+    loader: Loader, orientation: int, size: tuple[int, int]
+) -> None:
+    (loader.folder / "a.dng").write_bytes(negative(1200, 900, orientation))
+    [still] = await loader.load("a.dng", RAW)
+    assert (still.width_px, still.height_px) == size
+    assert max(still.picture.size) <= 640
+    assert (still.picture.width > still.picture.height) == (size[0] > size[1])
+
+
+@pytest.mark.parametrize(("degrees", "size"), [(0, (1280, 720)), (90, (720, 1280)), (180, (1280, 720))])
+async def test_a_large_video_says_how_large_it_is_as_it_is_shown(
+    loader: Loader, degrees: int, size: tuple[int, int]
+) -> None:
+    film(loader.folder / "a.mp4", [1], 3, size=(1280, 720), degrees=degrees)
+    [still] = await loader.load("a.mp4", VIDEO)
+    assert (still.width_px, still.height_px) == size
+    assert still.picture.size == (size[0] * 3 // 10, size[1] * 3 // 10)
+    with Image.open(io.BytesIO(still.jpeg), formats=["JPEG"]) as shown:
+        assert shown.size == (size[0] * 8 // 10, size[1] * 8 // 10)
+        middle = np.asarray(shown.getpixel((shown.width // 2, shown.height // 2)), int)
+    assert np.abs(middle - COLOURS[1]).max() < 30
 
 
 async def test_a_video_has_a_frame_a_scene(loader: Loader) -> None:

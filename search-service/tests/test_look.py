@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from media_common.tasks import ended
 from search_service.domain import look, points
-from search_service.domain.agreement import Agreement
+from search_service.domain.agreement import SEAL, Agreement
 from search_service.domain.errors import CatalogueUnavailable
 from search_service.domain.filters import Has
-from search_service.domain.items import Item
+from search_service.domain.items import Item, Still
 from search_service.domain.jobs import Job
 from search_service.domain.look import Look
 from search_service.domain.points import Facts
@@ -43,13 +43,15 @@ class Rig:
     def __init__(self) -> None:
         self.items_there = set(range(1, 31))
         self.unlisted: set[int] = set()
+        self.edited: set[int] = set()
+        self.elsewhere: set[int] = set()  # items without pixels here
         self.fails = 0
         self.memory = MemoryStore()
         self.spaces = [Space("now")]
         self.told: list[str] = []
         self.queue: list[Job] = []
         self.waiting = 0
-        self.look = Look(self, self, self, self.opened, Agreement(self, self.opened), self.covered)
+        self.look = Look(self, self, self, self.opened, Agreement(self, self.opened, list), self.covered)
         self.look.busy = self.busy
 
     async def fetch(self, most: int, wait_s: float) -> Sequence[Job]:
@@ -71,7 +73,17 @@ class Rig:
 
     async def items(self, item_ids: Sequence[int]) -> dict[int, Item[object]]:
         there = self.items_there.intersection(item_ids)
-        return {key: Item(Facts(key, 1, 4, key not in self.unlisted), "seal", None) for key in there}
+        return {
+            key: Item(
+                Facts(key, 1, 4, key not in self.unlisted),
+                "edited" if key in self.edited else "seal",
+                None if key in self.elsewhere else self.load,
+            )
+            for key in there
+        }
+
+    async def load(self) -> Sequence[Still[object]]:
+        raise AssertionError("nothing is loaded here")
 
     async def lost(self) -> None:
         for space in self.spaces:
@@ -93,7 +105,8 @@ class Rig:
         await self.memory.ensure(name, 2)
         facts = {key: Facts(key, 1, 4, True) for key in ids}
         vector = np.ones(2, np.float32)
-        await self.memory.upsert(name, [Point(key, vector, points.payload(key, facts[key])) for key in ids])
+        sealed = {key: {**points.payload(key, facts[key]), SEAL: "seal"} for key in ids}
+        await self.memory.upsert(name, [Point(key, vector, sealed[key]) for key in ids])
 
     async def taken(self, many: int) -> list[Job]:
         jobs: list[Job] = []
@@ -173,6 +186,29 @@ async def test_what_changed_while_nobody_listened_is_so_after_the_look() -> None
         await until(lambda: bool(rig.told))
     assert await rig.memory.ids("now", Has(points.LISTED, frozenset({0}))) == [5, 6]
     assert await rig.memory.ids("now") == sorted(rig.items_there)
+
+
+async def test_pictures_that_changed_while_nobody_listened_are_given_out_once() -> None:
+    rig = Rig()
+    await rig.give("now", *range(1, 30))
+    await rig.memory.ensure("now.objects", 2)
+    an_object = Point(500, np.ones(2, np.float32), points.payload(500, Facts(3, 1, 4, True)))
+    await rig.memory.upsert("now.objects", [an_object])
+    rig.edited, rig.elsewhere, rig.unlisted = {9, 20, 21}, {20}, {21}
+    async with looking(rig):
+        jobs = await rig.taken(3)
+        assert [job.item_id for job in jobs] == [9, 21, 30]
+        assert rig.told == []
+        await asyncio.sleep(0.05)
+        assert await rig.look.fetch(4, 0.01) == []
+        rig.edited = set()
+        for job in jobs:
+            await job.done()
+        await until(lambda: rig.told == ["now"])
+        await rig.give("now", 30)
+        rig.look.ask()
+        await until(lambda: rig.told == ["now", "now"])
+        assert await rig.look.fetch(4, 0.01) == []
 
 
 async def test_a_catalogue_that_is_away_is_asked_again_and_a_look_can_be_asked_for() -> None:

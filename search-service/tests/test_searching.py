@@ -90,8 +90,11 @@ class Counting(MemoryStore):
         super().__init__()
         self.asked: list[int] = []
 
+        self.fields: set[str] = set()
+
     async def payloads(self, name: str, ids: Sequence[int], fields: Sequence[str] = ()) -> dict[int, Payload]:
         self.asked += sorted(ids)
+        self.fields.update(fields or points.INDEXES)
         return await super().payloads(name, ids, fields)
 
 
@@ -135,6 +138,21 @@ async def test_seen_items_and_excluded_items_with_their_groups_do_not_come_back(
     assert await found(seen=[5], excluded=[4]) == [1, 2, 3]
 
 
+async def test_a_hundred_thousand_that_were_seen_or_excluded_stay_away_and_only_their_groups_are_read() -> None:
+    store = Counting()
+    await store.ensure("now", DIMENSIONS)
+    many = range(1, 2001)
+    await store.upsert("now", [point(key, axis(1, key / 1000), group_ids=[5000 + key % 7]) for key in many])
+    excluded = [*range(1, 4), *range(10_000, 109_997)]  # three of the groups
+    away = {key for key in many if key % 7 in (1, 2, 3)}
+    scope = Scope(1, seen=[*range(1500, 101_500)], excluded=excluded)
+
+    found = await searching(store).nearest(scope, axis(1), 1000)
+
+    assert [scored.item_id for scored in found] == [key for key in range(1, 1500) if key not in away]
+    assert store.fields == {points.GROUPS, points.ITEM}
+
+
 async def test_like_an_item_is_everything_but_itself(store: MemoryStore) -> None:
     frames = [point(7, axis(1)), point(100, axis(0, 1), item=7)]
     await store.upsert("now", [*frames, point(8, axis(1, 1)), point(9, axis(0, 0, 1))])
@@ -175,6 +193,20 @@ async def test_words_and_likeness_together_are_the_mean(store: MemoryStore) -> N
     ]
 
 
+async def test_what_is_unlike_counts_nothing_whether_likeness_or_words_found_it(store: MemoryStore) -> None:
+    # 1 is what the others shall be like; 2 is its opposite and 3 stands across, both as near to the word.
+    opposite = unit(axis(1) - axis(0, 1))
+    across = unit(axis(1) + axis(0, 0, 1))
+    await store.upsert("now", [point(1, axis(0, 1)), point(2, opposite), point(3, across)])
+
+    found_by_both = await matching(store, {}, 1)
+    found_by_words = await matching(store, {2: 1e-9}, 1, cap=1)
+
+    assert [scored.item_id for scored in found_by_both.scored] == [2, 3]
+    assert {round(scored.score, 5) for scored in found_by_both.scored} == {round(2**-0.5 / 2, 5)}
+    assert found_by_words.scored[0].score == pytest.approx(2**-0.5 / 2)
+
+
 async def test_feedback_finds_more_of_what_is_right_and_nothing_that_was_judged(store: MemoryStore) -> None:
     numbers = np.random.default_rng(5)
     cats = [point(key, unit(axis(1) + 0.2 * numbers.standard_normal(DIMENSIONS))) for key in range(1, 40)]
@@ -193,6 +225,24 @@ async def test_feedback_finds_more_of_what_is_right_and_nothing_that_was_judged(
         assert await searching(store).judged(Scope(1), other, 20) == again
     words = await searching(store).judged(Scope(1), Judged(query="cat"), 20)
     assert sum(scored.item_id < 40 for scored in words) >= 19
+
+
+async def test_words_beside_marks_pull_towards_the_frame_that_fits_them_and_not_the_first_of_its_video(
+    store: MemoryStore,
+) -> None:
+    dog, fence = axis(0, 1), axis(0, 0, 0, 1)
+    videos = [
+        point(100 * video + frame, fence if not frame else axis(1), item=100 * video, at=frame)
+        for video in range(1, 12)
+        for frame in range(3)
+    ]
+    await store.upsert("now", [*videos, point(8001, dog), point(8002, unit(axis(1) + 0.1 * dog)), point(8003, fence)])
+
+    found = await searching(store).judged(Scope(1), Judged(wrong=[8001], query="cat"), 20)
+
+    places = [scored.item_id for scored in found]
+    assert places.index(8002) < places.index(8003)
+    assert {scored.item_id: scored.score for scored in found}[8003] < 0.1
 
 
 async def test_feedback_on_nothing_at_all_finds_nothing(store: MemoryStore) -> None:
@@ -219,6 +269,16 @@ async def test_queries_in_a_row_find_the_groups_where_they_follow_each_other(sto
     only_two = Scope(1, Has(points.ITEM, frozenset({2})))
     assert [match.group_id for match in await searching(store).in_order(only_two, ["cat", "dog"], 10)] == [2]
     assert await searching(store).in_order(Scope(1), ["cat"] * 4, 10) == []
+
+
+async def test_a_thousand_pictures_by_themselves_do_not_hide_a_video_that_matches(store: MemoryStore) -> None:
+    alone = [point(key, axis(1) if key % 2 else axis(0, 1)) for key in range(1, 1201)]
+    video = [point(7000, axis(2, 1), group_ids=[9000]), point(7001, axis(1, 2), item=7000, at=1, group_ids=[9000])]
+    await store.upsert("now", [*alone, *video])
+
+    [match] = await searching(store).in_order(Scope(1), ["cat", "dog"], 10)
+
+    assert match.item_ids == (7000, 7001)
 
 
 def test_lots_are_spread_evenly() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from io import BytesIO
@@ -12,6 +13,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from media_common.blobs.folder import FolderStore
 from media_common.errors import ErrorCode
 from media_common.grpc_client import error_code_of, open_channel
 from media_common.grpc_server import serving
@@ -28,6 +30,7 @@ from search_service.encoders.choosing import Choosing
 from search_service.encoders.object_models import ObjectModels
 from search_service.engine import Engine
 from search_service.loading.given import GivenPictures
+from search_service.loading.pixels import Pixels, Place
 from search_service.loading.pool import Pool
 from search_service.loading.process import DecodingProcess
 from search_service.objects import Objects
@@ -70,6 +73,7 @@ class Library:
     def __init__(self) -> None:
         self.facts: dict[int, Facts] = {}
         self.pictures: dict[int, Image.Image] = {}
+        self.loads: dict[int, Callable[[], Awaitable[Sequence[Still[Image.Image]]]]] = {}
         self.has_vector: set[int] = set()
 
     async def items(self, item_ids: Sequence[int]) -> Mapping[int, Item[Image.Image]]:
@@ -81,7 +85,7 @@ class Library:
             half = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)
             return [Still(0.0, half, picture.width, picture.height)]
 
-        return Item(self.facts[key], f"seal-{key}", load if key in self.pictures else None)
+        return Item(self.facts[key], f"seal-{key}", self.loads.get(key, load if key in self.pictures else None))
 
     async def frame_ids(self, item_id: int, stills: Sequence[Still[Image.Image]]) -> Sequence[int]:
         return [item_id]
@@ -373,6 +377,23 @@ async def test_an_object_is_cut_out_of_its_media_and_shown_to_the_model(rig: Rig
     assert (await rig.stub.PutObjectVectors(dark)).written == 4
     nearest = pb.FindNearestRequest(scope=SCOPE, object=pb.ObjectTarget(object_id=101, model="brightness"), limit=5)
     assert ids(await rig.stub.FindNearest(nearest)) == [2]  # no whole picture has a vector of that model
+
+
+async def test_an_object_of_a_photo_of_twelve_megapixels_is_cut_out_where_it_is(rig: Rig, tmp_path: Path) -> None:
+    rig.know(1)
+    whole = Image.new("RGB", (4000, 3000), (255, 0, 0))
+    whole.paste((0, 0, 255), (2000, 1500, 2400, 1800))
+    whole.save(tmp_path / "a.jpg", quality=95)
+    pixels = Pixels([rig.decoder], FolderStore(tmp_path / "blobs"))
+    rig.library.loads[1] = partial(pixels.load, Place(os.fsencode(tmp_path), b"a.jpg"))
+    boxes = {101: (2000, 1500, 400, 300), 102: (3600, 2700, 400, 300), 103: (4000, 0, 9, 9)}
+    objects = [
+        pb.ObjectVector(object_id=key, item_id=1, box=pb.Box(x=x, y=y, width=width, height=height))
+        for key, (x, y, width, height) in boxes.items()
+    ]
+    assert (await rig.stub.PutObjectVectors(pb.PutObjectVectorsRequest(objects=objects))).written == 2
+    vectors = await rig.store.vectors("colours-1.objects", [*boxes])
+    assert {key: int(np.argmax(one)) for key, one in vectors.items()} == {101: 2, 102: 0}
 
 
 async def test_a_registered_model_has_vectors_of_its_own_length(rig: Rig) -> None:

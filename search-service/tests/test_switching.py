@@ -28,9 +28,10 @@ from search_service.encoders.choosing import Choosing
 from search_service.encoders.kept import State
 from search_service.encoders.object_models import ObjectModels
 from search_service.encoders.port import Load
-from search_service.engine import ANSWERS, Engine, Space
+from search_service.engine import ANSWERS, Engine
 from search_service.objects import GivenObject, Objects
 from search_service.shapes import drawn
+from search_service.spaces import Space
 from search_service.vectors.edge import EdgeStore
 from search_service.vectors.memory import MemoryStore
 
@@ -276,7 +277,9 @@ async def test_a_switch_goes_on_to_a_third_model(world: World) -> None:
         await until(only(world, "third"))
 
 
-async def test_when_the_old_model_is_gone_for_good_the_new_one_answers_with_what_it_has(world: World) -> None:
+async def test_when_the_old_model_cannot_be_loaded_the_new_one_answers_with_what_it_has_and_takes_over_when_it_has_all(
+    world: World,
+) -> None:
     async with world.engine(UP) as engine:
         await fill(engine)
     world.lost.add(UP)
@@ -284,11 +287,71 @@ async def test_when_the_old_model_is_gone_for_good_the_new_one_answers_with_what
         with pytest.raises(EncoderUnavailable, match="fake/up is not there"):
             await found(engine)
         assert engine.status.state is State.UNAVAILABLE
+        looks: list[int] = []
+        engine.on_lost = lambda: looks.append(1)
         await engine.use(DOWN)
+        assert looks == [1]  # without one nobody would say that all is covered
         await fill(engine, [3, 4])
         assert await found(engine) == [4, 3]
     async with world.engine(DOWN) as engine:
         assert await found(engine) == [4, 3]
+        assert await world.store.count("up") == len(ITEMS)
+        await fill(engine)
+        await engine.covered("down")
+        await until(only(world, "down"))
+        assert await world.store.aliases() == {ANSWERS: "down"}
+
+
+async def test_a_model_that_is_back_at_the_next_start_finds_its_vectors_and_answers_at_once(world: World) -> None:
+    async with world.engine(UP) as engine:
+        await fill(engine)
+    world.lost.add(UP)
+    async with world.engine(DOWN) as engine:
+        await fill(engine, [3, 4])
+    world.lost.clear()
+    async with world.engine(DOWN) as engine:
+        assert await found(engine) == order("up")
+        assert await names(engine) == ["up", "down"]
+        await fill(engine)
+        await engine.covered("down")
+        await until(only(world, "down"))
+
+
+async def test_what_stands_in_for_the_first_choice_never_costs_it_its_vectors(world: World) -> None:
+    async with world.engine("auto") as engine:
+        await fill(engine)
+        assert await found(engine) == order("up")
+    world.lost.add(UP)
+    for _ in range(2):
+        async with world.engine("auto") as engine:
+            await fill(engine)
+            await engine.covered("down")
+            assert await found(engine) == order("down")
+            assert await names(engine) == ["down"]
+            assert (engine.status.space, engine.status.reason) == ("down", "open_clip:fake/up is not there.")
+            await until(lambda: not engine._leaving)
+        assert await world.store.ids("up") == list(ITEMS)
+    world.lost.clear()
+    async with world.engine("auto") as engine:
+        assert await found(engine) == order("up")
+        assert await names(engine) == ["up"]
+        await until(only(world, "up"))
+
+
+async def test_the_first_choice_is_had_again_without_a_restart_by_asking_for_it(world: World) -> None:
+    async with world.engine("auto") as engine:
+        await fill(engine)
+    world.lost.add(UP)
+    async with world.engine("auto") as engine:
+        await fill(engine)
+        world.lost.clear()
+        await engine.use("auto")
+        assert await names(engine) == ["down", "up"]
+        await engine.covered("down")
+        assert await found(engine) == order("down")
+        await engine.covered("up")
+        assert await found(engine) == order("up")
+        await until(only(world, "up"))
 
 
 async def test_weights_that_were_trained_again_under_their_name_are_another_space(world: World) -> None:
@@ -298,6 +361,17 @@ async def test_weights_that_were_trained_again_under_their_name_are_another_spac
     async with world.engine(UP) as engine:
         assert await found(engine) == []  # nobody can ask the old vectors any more
         await fill(engine)
+        assert await found(engine) == order("up")
+        assert await world.store.count("up") == len(ITEMS)
+    world.spaces[UP] = "up"
+    async with world.engine(UP) as engine:  # unless the old weights are put back
+        assert await found(engine) == order("up")
+        assert await names(engine) == ["up"]
+        await until(only(world, "up"))
+    world.spaces[UP] = "up-2"
+    async with world.engine(UP) as engine:
+        await fill(engine)
+        await engine.covered("up-2")
         assert await found(engine) == order("up")
         await until(only(world, "up-2"))
 
@@ -335,6 +409,9 @@ async def test_what_is_remembered_may_be_lost_or_damaged(world: World) -> None:
     world.file.unlink()
     async with world.engine(DOWN) as engine:
         assert await found(engine) == []
+        await fill(engine)
+        await engine.covered("down")
+        await until(only(world, "down"))
 
 
 async def test_vectors_that_somebody_removed_are_made_again(world: World) -> None:
@@ -403,6 +480,35 @@ async def test_a_model_that_is_lost_while_it_works_is_loaded_again_and_nobody_el
         assert not engine.reason
 
 
+@pytest.mark.parametrize("setting", [UP, "auto"])
+async def test_a_model_that_is_lost_while_it_works_is_waited_for_whatever_else_could_be_had(
+    world: World, setting: str
+) -> None:
+    async with world.engine(setting) as engine:
+        await fill(engine)
+
+        def no_memory(batch: Sequence[Image.Image]) -> Vector:
+            raise MemoryError
+
+        world.loaded[0].images = no_memory  # type: ignore[method-assign]
+        world.lost.add(UP)
+        with pytest.raises(EncoderUnavailable, match="memory"):
+            await fill(engine)
+        assert isinstance(engine._now, Space)
+        for _ in range(2):
+            engine._now.kept._failed_at = float("-inf")  # as if some seconds had gone by
+            for asked in (found, names, fill):
+                with pytest.raises(EncoderUnavailable, match="fake/up is not there"):
+                    await asked(engine)
+            await engine.covered("up")
+            assert engine.status.state is State.UNAVAILABLE
+        world.lost.clear()
+        engine._now.kept._failed_at = float("-inf")
+        assert await found(engine) == order("up")
+        assert await names(engine) == ["up"]
+    assert world.store._collections.keys() == {"up"}
+
+
 class Pictures:
     """Items 1 and 2 have pictures, of which the catalogue knows. Implements `Catalogue`."""
 
@@ -444,6 +550,23 @@ async def test_the_next_model_is_shown_the_objects_before_it_answers(world: Worl
             assert len(await now.searching.like(Scope(1), ObjectStart(100), 100)) == len(ITEMS) - 1
         await until(lambda: world.store._collections.keys() == {"down", "down.objects"})
         await models.close()
+
+
+async def test_objects_of_a_model_that_cannot_be_loaded_are_shown_to_the_one_that_takes_over(world: World) -> None:
+    models, pictures = ObjectModels({}), Pictures()
+    async with world.engine(UP) as engine:
+        await fill(engine)
+        objects = Objects(engine, models, Giving(pictures, asyncio.Lock()), pictures)
+        assert await objects.put("objects", [GivenObject(100, 1, Box(0, 0, 0, 10, 10))]) == 1
+    world.lost.add(UP)
+    async with world.engine(DOWN) as engine:
+        objects = Objects(engine, models, Giving(pictures, asyncio.Lock()), pictures)
+        await fill(engine)
+        assert await objects.put("objects", [GivenObject(101, 2, Box(0, 0, 0, 10, 10))]) == 1
+        await engine.covered("down")
+        assert await world.store.ids("down.objects") == [100, 101]
+        await until(lambda: world.store._collections.keys() == {"down", "down.objects"})
+    await models.close()
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="the models are not installed")

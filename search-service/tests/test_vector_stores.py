@@ -120,6 +120,8 @@ async def test_ids_come_in_pages_in_ascending_order(store: VectorStore) -> None:
         (Between("created", None, 10), [1]),
         (Between("created"), [1, 2]),
         (Between("kind"), []),
+        (Between("tags"), [1, 2]),
+        (Between("tags", 0, 1), [1]),
         (Not(Between("number", 0.5, 0.5)), [1, 2]),
         (All((Has("tags", frozenset({2})), Any((Ids(frozenset({1})), Has("kind", frozenset({"none"})))))), [1]),
     ],

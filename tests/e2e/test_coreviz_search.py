@@ -17,6 +17,7 @@ import httpx
 import pytest
 from api import eventually, query
 from framewell_client import Framewell
+from PIL import Image
 from search_service.shapes import COLOURS, SHAPES, caption, drawn
 from stack import REPOSITORY, Stack, running_stack
 
@@ -328,6 +329,29 @@ def test_objects_are_cut_out_found_by_their_looks_and_clustered(library: Library
         assert {library.shown[name] for name in members} == {one["label"]}
         assert one["size"] == len(members)
         assert set(library.names(clusterId=one["id"], q="a red circle", minScore=-1)) == set(members)
+
+
+def test_an_object_in_a_large_photo_is_cut_out_where_it_is(library: Library) -> None:
+    dataset = library.dataset_for_uploads("Large")
+    places = {("red", "circle"): (2400, 1500), ("green", "triangle"): (200, 300)}
+    photo, out = Image.new("RGB", (3000, 2000), "white"), io.BytesIO()
+    for (colour, shape), place in places.items():
+        photo.paste(drawn(colour, shape, random.Random(3), 400), place)
+        library.upload(dataset, png(colour, shape, random.Random(4)), f"{colour}.png", dataset)
+    photo.save(out, "PNG")
+    media_id = library.upload(dataset, out.getvalue(), "large.png", dataset)
+    eventually(lambda: library.find(dataset, q="x", minScore=-1), lambda found: len(found) == 3, 60)
+    (frame,) = library.ok("GET", f"/api/media/{media_id}")["media"]["frames"]
+    assert (frame["width"], frame["height"]) == (3000, 2000)
+    given = [
+        {"type": "object", "label": shape, "model": "objects", "bbox": [*place, 400, 400]}
+        for (_, shape), place in places.items()
+    ]
+    added = library.ok("POST", f"/api/dataset/{dataset}/media/{media_id}/objects", json=given)["objects"]
+    for (colour, _), one in zip(places, added, strict=True):
+        found = library.find(dataset, similarToObjectId=one["id"], minScore=-1)
+        assert found[0]["name"] == f"{colour}.png"
+        assert len(found) == 2
 
 
 @pytest.mark.parametrize(

@@ -161,15 +161,18 @@ def fill_status(message: fs_pb2.Status, state: State) -> None:
     message.locked, message.trashed, message.seen = _FLAGS[state]
 
 
+#: A batch has a few states and many files.
+_STATUSES: Final = [status(State(number)) for number in range(8)]
+
+
 def outcomes(results: Sequence[Outcome]) -> list[fs_pb2.ActOutcome]:
-    statuses: dict[State, fs_pb2.Status] = {}  # a batch has a few states and many files
     told = []
     for one in results:
         message = fs_pb2.ActOutcome(path=one.path)
         if one.state is not None:
-            if one.state not in statuses:
-                statuses[one.state] = status(one.state)
-            message.status.CopyFrom(statuses[one.state])
+            message.status.CopyFrom(_STATUSES[one.state])
+        if one.before is not None:
+            message.before.CopyFrom(_STATUSES[one.before])
         if one.error is not None:
             message.error, message.error_code = one.error.message, one.error.code.value
         told.append(message)

@@ -340,6 +340,16 @@ def test_a_batch_keeps_the_order_and_one_error_stops_no_other(world: World) -> N
     assert world.state(locked) == LOCKED
 
 
+def test_a_batch_says_what_each_file_was_before(world: World) -> None:
+    fresh, seen, trashed = world.file("a.jpg"), world.file("b.jpg", marks=SEEN), world.file("c/c.jpg", marks=TRASHED)
+    locked = world.file("d.jpg", marks=LOCKED)
+    outcomes = world.deeds.act_batch([trashed, fresh, locked, seen], Action.TRASH)
+    assert [one.before for one in outcomes] == [TRASHED, NONE, None, SEEN]
+    assert [one.state for one in outcomes] == [TRASHED | SEEN, TRASHED | SEEN, None, TRASHED | SEEN]
+    again = world.deeds.act_batch([fresh], Action.TRASH)
+    assert [(one.before, one.state) for one in again] == [(TRASHED | SEEN, TRASHED | SEEN)]
+
+
 def test_a_batch_over_many_folders_is_one_step(world: World) -> None:
     paths = [world.file(f"{number:03}/photo.jpg") for number in range(150)]
     assert all(one.state == SEEN for one in world.deeds.act_batch(paths, Action.SEEN))

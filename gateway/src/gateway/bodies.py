@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import Any, Final, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
@@ -13,6 +14,9 @@ EXPECTED_OBJECT: Final = "Expected JSON object body."
 #: The code of every refusal of this module but 413.
 INVALID_BODY: Final = "invalid_body"
 WRONG_TYPE: Final = "Expected a JSON body, sent with the header Content-Type: application/json."
+#: Levels of arrays and objects. Writers of JSON give up not far above, and what is taken is shown again.
+MAX_DEPTH: Final = 200
+TOO_DEEP: Final = f"The JSON body is nested too deeply: more than {MAX_DEPTH} levels."
 #: One path of 4,096 bytes fits in any escaping, and one that is too long still gets its own sentence.
 SMALL_BYTES: Final = 1024 * 1024
 #: 500 paths of 4,096 bytes, each byte written as a six-character escape.
@@ -70,7 +74,8 @@ def object_of(body: bytes, content_type: str) -> dict[str, Any]:
 
 
 def value_of(body: bytes, content_type: str) -> Any:
-    """The JSON in the body. A name that stands twice, `NaN` and the like are no JSON to us.
+    """The JSON in the body. A name that stands twice, `NaN` and the like are no JSON to us; nor is what is nested too
+    deeply to be written again.
 
     Raises:
         Failure: 400.
@@ -78,9 +83,23 @@ def value_of(body: bytes, content_type: str) -> Any:
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise _bad(WRONG_TYPE)
     try:
-        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_pairs, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        value = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_pairs, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise _bad(TOO_DEEP) from error
+    except ValueError as error:
         raise _bad() from error
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deep(value):
+        raise _bad(TOO_DEEP)
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    """Looks at a level after the other, for it must not itself run out of stack."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = chain.from_iterable(one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for one in inner if isinstance(one, (dict, list))]
+    return bool(level)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

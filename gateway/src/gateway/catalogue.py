@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
@@ -148,6 +148,11 @@ class CatalogueClient(Remote):
         """The groups of items, by the catalogue's own ids."""
         request = pb.FindGroupsRequest(collection=collection, relative_ids=ids)
         return (await self.ask(self.stub.FindGroups, request)).ids
+
+    async def unlisted(self, collection: str, item_ids: Iterable[int]) -> set[int]:
+        """Those that no search may find now, with a frame its media; all by the catalogue's own ids."""
+        request = pb.FindUnlistedRequest(collection=collection, item_ids=item_ids)
+        return set((await self.ask(self.stub.FindUnlisted, request)).ids)
 
     async def tags_meant(self, collection: str, choices: Sequence[pb.TagChoice]) -> pb.FoundTags:
         """The tags of each choice, by the catalogue's own ids."""

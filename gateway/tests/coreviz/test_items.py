@@ -15,6 +15,8 @@ from media_proto import metadata_pb2 as pb
 PHOTO = f"/api/media/{PHOTO_ID.hex()}"
 FOLDER = f"/api/folder/{FOLDER_ID.hex()}"
 ON_DISK = b"/r/day1/hero-shot.jpg"
+#: Deeper than what writes the answers would go.
+DEEP = b'{"metadata":{"x":' + b"[" * 300 + b"]" * 300 + b"}}"
 
 
 async def test_an_item_is_shown(client: httpx.AsyncClient) -> None:
@@ -67,7 +69,9 @@ class TestAChange:
     ) -> None:
         failed(await client.patch(PHOTO, json=body), 400, parameter)
 
-    @pytest.mark.parametrize("body", [b"", b"[]", b"x", b'{"a":1,"a":2}', b'{"metadata":NaN}', b"\xff", b"{" * 5000])
+    @pytest.mark.parametrize(
+        "body", [b"", b"[]", b"x", b'{"a":1,"a":2}', b'{"metadata":NaN}', b"\xff", b"{" * 5000, DEEP]
+    )
     async def test_that_is_no_object_is_refused(self, client: httpx.AsyncClient, body: bytes) -> None:
         answer = await client.patch(PHOTO, content=body, headers={"Content-Type": "application/json"})
 
@@ -204,28 +208,38 @@ class TestADeletion:
         failed(await client.delete(f"/api/media/{FOLDER_ID.hex()}"), 409)
         assert not fake.count("ActBatch")
 
-    async def test_that_meets_a_lock_takes_back_what_it_did(
+    async def test_that_meets_a_lock_puts_back_what_it_did_and_nothing_else(
         self, client: httpx.AsyncClient, world: World, fake: FakeFs
     ) -> None:
+        paths = [ON_DISK, b"/r/seen", b"/r/trashed", b"/r/both"]
+        before = [fs_pb2.Status(seen=bool(n & 1), trashed=bool(n & 2)) for n in range(4)]
         locked = fs_pb2.ActOutcome(path=b"/r/b", error="locked", error_code=ErrorCode.ITEM_LOCKED.value)
-        done = fs_pb2.ActOutcome(path=ON_DISK, status=fs_pb2.Status(trashed=True))
-        fake.answers["ActBatch"] = fs_pb2.ActBatchResponse(outcomes=[done, locked])
+        done = [
+            fs_pb2.ActOutcome(path=path, status=fs_pb2.Status(trashed=True, seen=True), before=was)
+            for path, was in zip(paths, before, strict=True)
+        ]
+        fake.answers["ActBatch"] = fs_pb2.ActBatchResponse(outcomes=[*done, locked])
         world.page = pb.MediaPage(media=[photo(), photo(relative_path=b"b")], total=2)
 
         failed(await client.delete(FOLDER), 409)
-        assert fake.last("ActBatch") == fs_pb2.ActBatchRequest(paths=[ON_DISK], action=fs_pb2.ACTION_UNTRASH)
+        assert [request for name, request in fake.asked if name == "ActBatch"][1:] == [
+            fs_pb2.ActBatchRequest(paths=[ON_DISK, b"/r/seen"], action=fs_pb2.ACTION_UNTRASH),
+            fs_pb2.ActBatchRequest(paths=[ON_DISK, b"/r/trashed"], action=fs_pb2.ACTION_UNSEEN),
+        ]
 
     async def test_that_meets_a_locked_upload_takes_the_files_back_out_of_the_trash(
         self, client: httpx.AsyncClient, world: World, fake: FakeFs
     ) -> None:
-        fake.answers["Act"] = fs_pb2.ActResponse(path=ON_DISK)
-        fake.answers["ActBatch"] = fs_pb2.ActBatchResponse()
+        done = fs_pb2.ActOutcome(path=ON_DISK, status=fs_pb2.Status(trashed=True, seen=True), before=fs_pb2.Status())
+        fake.answers["ActBatch"] = fs_pb2.ActBatchResponse(outcomes=[done])
         world.fake.answers["SetTrashed"] = Refused(ErrorCode.ITEM_LOCKED, "The item is locked.")
         world.page = pb.MediaPage(media=[photo(), photo(source=pb.MEDIA_SOURCE_UPLOAD, uuid=b"2" * 16)], total=2)
 
         assert "nothing was deleted" in failed(await client.delete(FOLDER), 409)
-        assert fake.last("Act") == fs_pb2.ActRequest(path=ON_DISK, action=fs_pb2.ACTION_TRASH)
-        assert fake.last("ActBatch") == fs_pb2.ActBatchRequest(paths=[ON_DISK], action=fs_pb2.ACTION_UNTRASH)
+        assert [request for name, request in fake.asked if name == "ActBatch"] == [
+            fs_pb2.ActBatchRequest(paths=[ON_DISK], action=action)
+            for action in (fs_pb2.ACTION_TRASH, fs_pb2.ACTION_UNTRASH, fs_pb2.ACTION_UNSEEN)
+        ]
 
 
 class TestVersions:
@@ -322,6 +336,8 @@ class TestObjects:
             {"bbox": [1, 2, 3]},
             {"bbox": [1, 2, 0, 4]},
             {"bbox": [1, 2, True, 4]},
+            {"bbox": [1, 2, 3, 10**400]},
+            {"vector": [10**400]},
             {"polygon": [[0, 0], [1, 1], [0, 1]]},
             {"bbox": None, "polygon": [[0, 0]]},
             {"bbox": None},

@@ -172,6 +172,56 @@ async def test_what_is_excluded_takes_its_group_along_though_it_has_no_vector(
     assert ids == things.best(lambda thing: thing.id not in judged(strategy) and thing.group != without.group, 1000)
 
 
+@pytest.mark.parametrize("strategy", NEAREST)
+@pytest.mark.parametrize(("n", "trashed"), [(10, 1), (10, 70), (1, 200), (200, 99), (1000, 5), (1000, 300)])
+async def test_what_is_trashed_is_not_found_though_search_has_not_heard_of_it_and_others_are_instead(
+    exq: httpx.AsyncClient, search: FakeSearch, things: Things, strategy: str, n: int, trashed: int
+) -> None:
+    for thing in sorted(things.things, key=lambda one: one.place)[:trashed]:
+        thing.is_trashed = True
+
+    ids = await found(exq, strategy, n=n)
+
+    assert ids == things.best(lambda thing: thing.id not in judged(strategy) and not thing.is_trashed, n)
+    assert len(search.asked) <= 8
+
+
+async def test_a_sequence_of_which_a_part_is_trashed_is_looked_for_again_without_it(
+    exq: httpx.AsyncClient, search: FakeSearch, things: Things
+) -> None:
+    parts = [thing for thing in things.things if thing.group == 1003]
+    for thing in parts[1:]:
+        thing.is_trashed = True
+
+    def in_order(request: search_pb2.FindInOrderRequest) -> search_pb2.Matches:
+        left = [BASE + thing.id for thing in parts if BASE + thing.id not in request.scope.seen][:2]
+        matches = [search_pb2.Match(group_id=BASE + 1003, score=0.5, point_ids=left, best_point_id=left[0])]
+        return search_pb2.Matches(matches=matches)
+
+    search.answers["FindInOrder"] = in_order
+
+    assert await found(exq, "temporal") == [parts[0].id]
+    assert set(search.last("FindInOrder").scope.seen) == {BASE + thing.id for thing in parts[1:]}
+
+
+async def test_a_search_that_is_deaf_to_what_was_trashed_is_not_asked_for_ever(
+    exq: httpx.AsyncClient, search: FakeSearch, things: Things
+) -> None:
+    things.things[4].is_trashed = True
+    search.answers["FindNearest"] = search_pb2.Found(scored=[search_pb2.Scored(item_id=BASE + one) for one in (5, 6)])
+
+    assert await found(exq, "clip", n=2) == [6]
+    assert len(search.asked) == 2
+
+
+async def test_without_the_catalogue_nothing_is_found_rather_than_something_trashed(
+    exq: httpx.AsyncClient, metadata: FakeMetadata
+) -> None:
+    metadata.answers["FindUnlisted"] = Refused(ErrorCode.SERVICE_UNAVAILABLE, "The catalogue is being restored.")
+
+    refused(await sent(exq, "clip"), 503)
+
+
 @pytest.mark.parametrize("strategy", VECTORS)
 async def test_null_and_nothing_and_empty_are_the_same(exq: httpx.AsyncClient, strategy: str) -> None:
     optional = ("seen", "excluded", "filters", "query")

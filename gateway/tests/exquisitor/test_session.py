@@ -136,6 +136,26 @@ async def test_what_is_no_event_is_422_and_not_logged(
     assert not (tmp_path / "state/logs/exquisitor-events.ndjson").exists()
 
 
+@pytest.mark.parametrize(
+    ("levels", "status"), [(190, 200), (197, 200), (200, 422), (400, 422), (900, 422), (5000, 422)]
+)
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a": ', "}")])
+async def test_an_event_that_is_nested_too_deeply_is_422_and_any_other_is_logged(
+    exq: httpx.AsyncClient, tmp_path: Path, levels: int, status: int, opening: str, closing: str
+) -> None:
+    more = f"{opening * levels}1{closing * levels}"
+    answer = await exq.post(
+        "/exq/log/clientEvent",
+        content=f'[{{"action": "click", "more": {more}}}]',
+        headers={"Content-Type": "application/json"},
+    )
+
+    assert answer.status_code == status, answer.text
+    assert (tmp_path / "state/logs/exquisitor-events.ndjson").exists() is (status == 200)
+    if status == 422:
+        assert "nested too deeply" in answer.text
+
+
 async def test_the_log_is_capped_and_the_oldest_part_goes(tmp_path: Path) -> None:
     file = tmp_path / "logs/events.ndjson"
     log = AuditLog(file, max_bytes=200, kept=2, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from media_common.errors import InvalidArgument
 from media_proto import metadata_pb2 as pb
@@ -12,6 +12,9 @@ from metadata_service.domain.filters import Expression, parsed
 from metadata_service.listing_calls import checked_limit
 from metadata_service.store import collections, passing
 from metadata_service.store.sqlite import Catalogue
+
+#: A thousand finds of ten queries each.
+MAX_ASKED: Final = 10_000
 
 
 class PassingCalls:
@@ -32,6 +35,12 @@ class PassingCalls:
     async def FindGroups(self, request: pb.FindGroupsRequest, context: Any) -> pb.ItemIds:
         collection = await self._catalogue.read(collections.resolved, request.collection)
         return pb.ItemIds(ids=await self._catalogue.read(passing.groups, collection, list(request.relative_ids)))
+
+    async def FindUnlisted(self, request: pb.FindUnlistedRequest, context: Any) -> pb.ItemIds:
+        if len(request.item_ids) > MAX_ASKED:
+            raise InvalidArgument(f"At most {MAX_ASKED} ids a call.")
+        collection = await self._catalogue.read(collections.resolved, request.collection)
+        return pb.ItemIds(ids=await self._catalogue.read(passing.unlisted, collection, list(request.item_ids)))
 
 
 def _filters(text: str) -> Expression | None:

@@ -1421,6 +1421,7 @@ class ActOutcome(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     ERROR_CODE_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     """as sent"""
     error: _builtins.str
@@ -1429,6 +1430,10 @@ class ActOutcome(_message.Message):
     def status(self) -> Global___Status:
         """absent when `error` is set"""
 
+    @_builtins.property
+    def before(self) -> Global___Status:
+        """of an action, as `status`: what it was"""
+
     def __init__(
         self,
         *,
@@ -1436,10 +1441,11 @@ class ActOutcome(_message.Message):
         status: Global___Status | None = ...,
         error: _builtins.str = ...,
         error_code: _builtins.str = ...,
+        before: Global___Status | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "error_code", b"error_code", "path", b"path", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "error", b"error", "error_code", b"error_code", "path", b"path", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

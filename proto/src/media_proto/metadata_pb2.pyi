@@ -2365,6 +2365,31 @@ class FindGroupsRequest(_message.Message):
 Global___FindGroupsRequest: _TypeAlias = FindGroupsRequest  # noqa: Y015
 
 @_typing.final
+class FindUnlistedRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    ITEM_IDS_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    @_builtins.property
+    def item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """the catalogue's; at most 10,000"""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        item_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "item_ids", b"item_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindUnlistedRequest: _TypeAlias = FindUnlistedRequest  # noqa: Y015
+
+@_typing.final
 class FindTextRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

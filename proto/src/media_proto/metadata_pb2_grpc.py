@@ -209,6 +209,11 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.FindGroupsRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.ItemIds.FromString,
                 _registered_method=True)
+        self.FindUnlisted = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/FindUnlisted',
+                request_serializer=media__proto_dot_metadata__pb2.FindUnlistedRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.ItemIds.FromString,
+                _registered_method=True)
         self.FindText = channel.unary_unary(
                 '/framewell.metadata.v1.MetadataService/FindText',
                 request_serializer=media__proto_dot_metadata__pb2.FindTextRequest.SerializeToString,
@@ -536,6 +541,14 @@ class MetadataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindUnlisted(self, request, context):
+        """Those of a collection's media and frames that are not listed now, or not there, by the catalogue's ids: what a search
+        must not find, though its index may not know yet. With a frame its media is named, too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FindText(self, request, context):
         """What the search service reads and tells.
         """
@@ -837,6 +850,11 @@ def add_MetadataServiceServicer_to_server(servicer, server):
             'FindGroups': grpc.unary_unary_rpc_method_handler(
                     servicer.FindGroups,
                     request_deserializer=media__proto_dot_metadata__pb2.FindGroupsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.ItemIds.SerializeToString,
+            ),
+            'FindUnlisted': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindUnlisted,
+                    request_deserializer=media__proto_dot_metadata__pb2.FindUnlistedRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.ItemIds.SerializeToString,
             ),
             'FindText': grpc.unary_unary_rpc_method_handler(
@@ -1879,6 +1897,33 @@ class MetadataService:
             target,
             '/framewell.metadata.v1.MetadataService/FindGroups',
             media__proto_dot_metadata__pb2.FindGroupsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.ItemIds.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindUnlisted(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/FindUnlisted',
+            media__proto_dot_metadata__pb2.FindUnlistedRequest.SerializeToString,
             media__proto_dot_metadata__pb2.ItemIds.FromString,
             options,
             channel_credentials,

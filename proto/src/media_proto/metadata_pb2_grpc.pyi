@@ -89,6 +89,10 @@ class MetadataServiceStub:
     """Listed media that pass filters, by id."""
     FindGroups: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.FindGroupsRequest, _metadata_pb2.ItemIds]
     """The groups of items, by the catalogue's ids; unknown items and those in none are passed over."""
+    FindUnlisted: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.FindUnlistedRequest, _metadata_pb2.ItemIds]
+    """Those of a collection's media and frames that are not listed now, or not there, by the catalogue's ids: what a search
+    must not find, though its index may not know yet. With a frame its media is named, too.
+    """
     FindText: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.FindTextRequest, _metadata_pb2.TextHits]
     """What the search service reads and tells."""
     SetFrames: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.SetFramesRequest, _metadata_pb2.ItemIds]
@@ -177,6 +181,10 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     """Listed media that pass filters, by id."""
     FindGroups: _aio.UnaryUnaryMultiCallable[_metadata_pb2.FindGroupsRequest, _metadata_pb2.ItemIds]  # type: ignore[assignment]
     """The groups of items, by the catalogue's ids; unknown items and those in none are passed over."""
+    FindUnlisted: _aio.UnaryUnaryMultiCallable[_metadata_pb2.FindUnlistedRequest, _metadata_pb2.ItemIds]  # type: ignore[assignment]
+    """Those of a collection's media and frames that are not listed now, or not there, by the catalogue's ids: what a search
+    must not find, though its index may not know yet. With a frame its media is named, too.
+    """
     FindText: _aio.UnaryUnaryMultiCallable[_metadata_pb2.FindTextRequest, _metadata_pb2.TextHits]  # type: ignore[assignment]
     """What the search service reads and tells."""
     SetFrames: _aio.UnaryUnaryMultiCallable[_metadata_pb2.SetFramesRequest, _metadata_pb2.ItemIds]  # type: ignore[assignment]
@@ -472,6 +480,16 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.ItemIds, _abc.Awaitable[_metadata_pb2.ItemIds]]:
         """The groups of items, by the catalogue's ids; unknown items and those in none are passed over."""
+
+    @_abc_1.abstractmethod
+    def FindUnlisted(
+        self,
+        request: _metadata_pb2.FindUnlistedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.ItemIds, _abc.Awaitable[_metadata_pb2.ItemIds]]:
+        """Those of a collection's media and frames that are not listed now, or not there, by the catalogue's ids: what a search
+        must not find, though its index may not know yet. With a frame its media is named, too.
+        """
 
     @_abc_1.abstractmethod
     def FindText(

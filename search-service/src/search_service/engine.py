@@ -3,111 +3,51 @@
 An alias in the store says whose vectors answer. When another encoder is wanted, its space is filled beside; queries are
 answered whole by the old model until somebody says that the new space covers every item. Then the alias is flipped, and
 what the old model left goes when its last query is over.
+
+A model that cannot be loaded may come back. Until then the wanted one stands in with what it has; the alias stays where
+it is, and nothing of the absent one goes before another one that was asked for covers every item.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from PIL.Image import Image
-
 from search_service.domain.errors import EncoderUnavailable, NoSuchVectors, StoreUnavailable
 from search_service.domain.points import objects_of
-from search_service.domain.searching import Owners, Searching
-from search_service.domain.vectors import Vector, VectorStore
+from search_service.domain.vectors import VectorStore
 from search_service.encoders.choosing import Choosing, checked_setting
 from search_service.encoders.kept import KeptEncoder, State, Status
 from search_service.encoders.names import setting_of
 from search_service.encoders.port import Encoder
+from search_service.spaces import Answering, Decode, Space
 
 logger = logging.getLogger(__name__)
 
 OpenStore = Callable[[], Awaitable[VectorStore]]
-#: A picture that a caller sent; raises `UnreadablePicture`.
-Decode = Callable[[bytes], Awaitable[Image]]
 #: The alias of the space that answers.
 ANSWERS: Final = "answers"
-
-
-class Space:
-    """Vectors of one model, and that model. Implements `Model` and `Words`: nothing but its own vectors comes out."""
-
-    def __init__(self, encoder: Encoder, kept: KeptEncoder, decode: Decode) -> None:
-        self.name = encoder.space
-        self.dimensions = encoder.dimensions
-        self.family = encoder.name
-        self.model = encoder.model
-        self.kept = kept
-        self.owners = Owners()
-        self._decode = decode
-        self._users = 0
-        self._unused = asyncio.Event()
-        self._unused.set()
-
-    @property
-    def is_loaded(self) -> bool:
-        status = self.kept.status
-        return status.state is State.READY and status.space == self.name
-
-    async def images(self, batch: Sequence[Image]) -> Vector:
-        return await self.kept.images(batch, self.name)
-
-    async def texts(self, batch: Sequence[str]) -> Vector:
-        return await self.kept.texts(batch, self.name)
-
-    async def pictures(self, files: Sequence[bytes]) -> Vector:
-        """Vectors of whole files.
-
-        Raises:
-            UnreadablePicture: one of them cannot be decoded.
-        """
-        return await self.images([await self._decode(data) for data in files])
-
-    def enter(self) -> None:
-        self._users += 1
-        self._unused.clear()
-
-    def leave(self) -> None:
-        self._users -= 1
-        if not self._users:
-            self._unused.set()
-
-    async def unused(self) -> None:
-        """When the last query is over."""
-        await self._unused.wait()
-
-
-class Answering:
-    """What one query works with from beginning to end, whatever is switched meanwhile."""
-
-    def __init__(self, space: Space, store: VectorStore) -> None:
-        self.space = space
-        self.store = store
-        self.searching = Searching(store, space, space.name, space.owners)
-
-    async def vectors(self, ids: Sequence[int]) -> dict[int, Vector]:
-        """Of points that have one."""
-        return await self.store.vectors(self.space.name, ids)
 
 
 class Engine:
     """Opened when it is first needed: a store or a model that is away is asked for again by the next call."""
 
     def __init__(self, choosing: Choosing, open_store: OpenStore, decode: Decode) -> None:
-        #: What brings a space all that is not items, before it answers.
-        self.carry: Callable[[VectorStore, Space, Space], Awaitable[None]] | None = None
+        #: What brings a space all that is not items, from the named one, before it answers.
+        self.carry: Callable[[VectorStore, str, Space], Awaitable[None]] | None = None
         self.decode = decode
-        #: Told when vectors were lost, and their space is empty.
+        #: Told when there may be something to fill: vectors were lost, or another model is wanted for good.
         self.on_lost: Callable[[], None] = lambda: None
         self._choosing = choosing
         self._open_store = open_store
         self._wanted = choosing.kept(choosing.wanted)
         self._now: Space | None = None
         self._next: Space | None = None
+        #: The space of the alias, while its model cannot be loaded and another one stands in.
+        self._absent = ""
         self._opening = asyncio.Lock()
         self._turning = asyncio.Lock()
         self._store: VectorStore | None = None
@@ -182,7 +122,7 @@ class Engine:
             return []
         store, now = await self._answering_space()
         settled = self._next.is_loaded if self._next is not None else now.kept is self._wanted
-        if settled and self._now is now and len(self._choosing.spaces) <= (2 if self._next is not None else 1):
+        if settled and self._now is now and not self._unneeded():
             return [space for space in (now, self._next) if space is not None]
         async with self._turning:
             try:
@@ -200,6 +140,7 @@ class Engine:
                 gone = [space for space in (self._now, self._next) if space is not None and space.name not in there]
                 self._now = None if self._now in gone else self._now
                 self._next = None if self._next in gone else self._next
+                self._absent = "" if self._now is None else self._absent  # it is tried again
                 for space in gone:
                     logger.warning("the vectors of %s are gone from the store; they are made again", space.name)
                     self._leave(store, space.kept, space)
@@ -215,12 +156,16 @@ class Engine:
             EncoderUnavailable, StoreUnavailable: nothing has changed, to be said again.
         """
         store, now, following = await self.store(), self._now, self._next
+        if following is None and self._absent:
+            following = now
         if now is None or following is None or following.name != name:
             return
-        if self.carry is not None:
-            await self.carry(store, now, following)
+        for before in {now.name, self._absent} - {following.name, ""}:
+            if self.carry is not None:
+                await self.carry(store, before, following)
         async with self._turning:
-            if self._next is following:
+            # What stands in for the first choice never takes its place: that may come back with the next start.
+            if self._next is following or (self._stands_in(following) and self._wanted.is_first_choice):
                 await self._turn_to(store, following)
 
     async def use(self, setting: str) -> None:
@@ -248,10 +193,12 @@ class Engine:
             given_up, self._next = self._next, None
             self._choosing.want(setting)
             if self._now is None:  # what was wanted before cannot be loaded: this one answers with what it has
-                await self._turn_to(store, await self._made(store, encoder, fresh))
+                await self._stand_in(store, await self._made(store, encoder, fresh))
             else:
                 await self._prepare_next(store)
             self._leave(store, before, given_up)
+        if self._absent:
+            self.on_lost()
 
     async def close(self) -> None:
         for task in self._leaving:
@@ -291,9 +238,10 @@ class Engine:
         except EncoderUnavailable:
             if self._now is not None or kept is self._wanted:
                 raise
-            # The model of the vectors there are is gone for good; the new one answers with what it has.
             await kept.close()
             kept, encoder = self._wanted, await self._wanted.ready()
+            if encoder.space != name:
+                return await self._stand_in(store, await self._made(store, encoder, kept))
         if encoder.space == name:
             if self._now is None:
                 self._now = await self._made(store, encoder, kept)
@@ -309,7 +257,7 @@ class Engine:
                 return self._now
             except EncoderUnavailable:
                 await old.close()
-        return await self._turn_to(store, await self._made(store, encoder, kept))
+        return await self._stand_in(store, await self._made(store, encoder, kept))
 
     async def _prepare_next(self, store: VectorStore) -> None:
         """Have the wanted model's space ready to be filled, when it is not the one that answers.
@@ -319,7 +267,7 @@ class Engine:
         """
         now = self._now
         if now is None or now.kept is self._wanted:
-            if len(self._choosing.spaces) > 1:  # a switch that was cut short
+            if self._unneeded():  # a switch that was cut short
                 self._leave(store)
             return
         encoder = await self._wanted.ready()
@@ -334,12 +282,38 @@ class Engine:
         await store.ensure(encoder.space, encoder.dimensions)
         return Space(encoder, kept, self.decode)
 
+    async def _stand_in(self, store: VectorStore, space: Space) -> Space:
+        """It answers with what it has, since the model of the vectors there are, if any, cannot be loaded."""
+        name = (await store.aliases()).get(ANSWERS, "")
+        if name in ("", space.name):
+            return await self._turn_to(store, space)
+        self._choosing.remember(name, self._choosing.setting_of(name))  # so that it is found when it is to go
+        logger.warning(
+            "%s answers with what it has; the vectors of %s stay for when its model is back", space.name, name
+        )
+        self._absent = name
+        self._now_is(store, space)
+        return space
+
+    def _stands_in(self, space: Space) -> bool:
+        return bool(self._absent) and space is self._now and self._next is None and space.kept is self._wanted
+
     async def _turn_to(self, store: VectorStore, space: Space) -> Space:
         await store.set_alias(ANSWERS, space.name)
         logger.info("%s answers from now on", space.name)
-        before, self._now, self._next = self._now, space, None
-        self._leave(store, None if before is None else before.kept, before)
+        self._absent = ""
+        self._now_is(store, space)
         return space
+
+    def _now_is(self, store: VectorStore, space: Space) -> None:
+        before, self._now, self._next = self._now, space, None
+        left = None if before is space else before
+        self._leave(store, None if left is None else left.kept, left)
+
+    def _unneeded(self) -> set[str]:
+        """The spaces that nobody fills, nor will when a model is back."""
+        filled = {space.name for space in (self._now, self._next) if space is not None}
+        return set(self._choosing.spaces) - filled - {self._absent}
 
     def _leave(self, store: VectorStore, kept: KeptEncoder | None = None, space: Space | None = None) -> None:
         """Let go of a model and a space, when their last query is over, and of every space that nobody fills."""
@@ -357,8 +331,7 @@ class Engine:
                 await gone.close()
             if self._now is None or (self._now.kept is not self._wanted and self._next is None):
                 return  # what the wanted model's space is called is not known yet
-            needed = {one.name for one in (self._now, self._next) if one is not None}
-            for name in set(self._choosing.spaces) - needed:
+            for name in self._unneeded():
                 try:
                     await store.drop(objects_of(name))
                     await store.drop(name)

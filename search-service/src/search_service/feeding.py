@@ -57,6 +57,7 @@ class Feeding:
         self._late: deque[tuple[float, int]] = deque(maxlen=_LATE)
         # Not none: a process that was killed may have left vectors that are in no index.
         self._optimised = -1
+        self._told = 0  # of all pictures embedded, in the log
         look.busy = self._busy
 
     async def run(self) -> None:
@@ -104,7 +105,13 @@ class Feeding:
         return left * (now - began) / (done_now - done_then) if done_now > done_then else None
 
     async def _watch(self) -> None:
-        written, quiet, told = 0, 0, 0
+        try:
+            await self._watched()
+        finally:
+            self._tell()
+
+    async def _watched(self) -> None:
+        written, quiet = 0, 0
         while True:
             await asyncio.sleep(_TICK_S)
             counts = self._embedding.counts
@@ -116,11 +123,15 @@ class Feeding:
             quiet = quiet + 1 if written == before and not counts.running and not self._look.left else 0
             fresh = written - self._optimised
             if fresh >= _OPTIMISE_EVERY or (fresh and quiet >= _QUIET_TICKS and not await self._queue.pending()):
-                if counts.embedded > told:
-                    logger.info("%d pictures embedded, of %d items in all", counts.embedded - told, counts.done)
-                    told = counts.embedded
+                self._tell()
                 if await self._optimise():
                     self._optimised = written
+
+    def _tell(self) -> None:
+        counts = self._embedding.counts
+        if counts.embedded > self._told:
+            logger.info("%d pictures embedded, of %d items in all", counts.embedded - self._told, counts.done)
+            self._told = counts.embedded
 
     async def _optimise(self) -> bool:
         try:

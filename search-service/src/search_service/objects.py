@@ -13,6 +13,7 @@ from PIL.Image import Image
 from search_service.domain import objects, points
 from search_service.domain.clusters import Cluster
 from search_service.domain.errors import NoSuchVectors, OutOfReach, UnreadablePicture
+from search_service.domain.filters import Ids
 from search_service.domain.items import Catalogue, Still
 from search_service.domain.objects import Box, Given, Giving
 from search_service.domain.searching import OBJECTS
@@ -20,7 +21,8 @@ from search_service.domain.vectors import Vector, VectorStore, checked
 from search_service.encoders.cutting import cut_out
 from search_service.encoders.kept import State
 from search_service.encoders.object_models import ModelStatus, ObjectModels
-from search_service.engine import Engine, Space
+from search_service.engine import Engine
+from search_service.spaces import Space
 
 logger = logging.getLogger(__name__)
 
@@ -127,9 +129,10 @@ class Objects:
             place = points.objects_of(now.space.name) if model == OBJECTS else points.objects_by(model)
             return await objects.clustered(now.store, place, collection_id, min_size)
 
-    async def carry(self, store: VectorStore, before: Space, following: Space) -> None:
-        """Show the next encoder the objects that the one before was shown. Given vectors cannot be carried."""
-        place = points.objects_of(before.name)
+    async def carry(self, store: VectorStore, before: str, following: Space) -> None:
+        """Show the next encoder the objects that the one of the space before was shown, as far as it was not. Given
+        vectors cannot be carried."""
+        place = points.objects_of(before)
         after = -1
         while True:
             try:
@@ -139,12 +142,19 @@ class Objects:
             if not ids:
                 return
             after = ids[-1]
+            known = await self._known(store, points.objects_of(following.name), ids)
             given = []
-            for key, payload in (await store.payloads(place, ids)).items():
+            for key, payload in (await store.payloads(place, [key for key in ids if key not in known])).items():
                 item_id, box = payload.get(points.ITEM), objects.box_in(payload)
                 if isinstance(item_id, int) and box is not None:
                     given.append(GivenObject(key, item_id, box))
             await self._put_shown(store, following, await self._shown(given))
+
+    async def _known(self, store: VectorStore, place: str, ids: Sequence[int]) -> set[int]:
+        try:
+            return set(await store.ids(place, Ids(frozenset(ids)), limit=len(ids)))
+        except NoSuchVectors:  # the first one makes it
+            return set()
 
     async def _put_shown(self, store: VectorStore, space: Space, shown: Sequence[_Shown]) -> list[int]:
         if not shown:

@@ -14,9 +14,10 @@ from search_service.domain import objects, zero_shot
 from search_service.domain.progress import Feeding
 from search_service.domain.searching import OBJECTS, Judged, ObjectStart
 from search_service.domain.vectors import Vector
-from search_service.engine import Engine, Space
+from search_service.engine import Engine
 from search_service.frames import Frames
 from search_service.objects import Objects
+from search_service.spaces import Space
 
 _CAP: Final = 1000
 _MIN_SIZE: Final = 5

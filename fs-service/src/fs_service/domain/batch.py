@@ -34,7 +34,7 @@ def act_on_each(deeds: Deeds, paths: Sequence[bytes], action: Action) -> list[Ou
     for given, clean in zip(paths, cleaned, strict=True):
         if isinstance(clean, bytes):
             outcome = next(done)
-            outcomes.append(Outcome(given, outcome.state, outcome.error))
+            outcomes.append(outcome._replace(path=given))
         else:
             outcomes.append(Outcome(given, None, clean))
     return outcomes

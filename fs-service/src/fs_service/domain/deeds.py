@@ -42,6 +42,7 @@ class Outcome(NamedTuple):
     path: bytes  # as given
     state: State | None
     error: ServiceError | None = None
+    before: State | None = None  # of an action that has been done
 
 
 class Deeds:
@@ -102,10 +103,14 @@ class Deeds:
             return entries
 
         states = self._perform(targets, dict.fromkeys(targets, action), begin, errors)
-        return [
-            Outcome(path, None, error) if (error := errors.get(path)) is not None else Outcome(path, states[path])
-            for path in paths
-        ]
+        outcomes = []
+        for path in paths:
+            if (error := errors.get(path)) is not None:
+                outcomes.append(Outcome(path, None, error))
+            else:
+                before, state = states[path]
+                outcomes.append(Outcome(path, state, before=before))
+        return outcomes
 
     def undo(self, steps: int) -> list[Outcome]:
         """Take the latest steps back, marks that they did not change left as they are; newest first.
@@ -167,7 +172,7 @@ class Deeds:
             )
         except ServiceError as error:
             return [error] * len(deeds)
-        return [errors.get(deed.path) or states[deed.path] for deed in deeds]
+        return [errors.get(deed.path) or states[deed.path][1] for deed in deeds]
 
     def _perform(
         self,
@@ -175,16 +180,18 @@ class Deeds:
         actions: Mapping[bytes, Action],
         begin: Callable[[Sequence[Change]], list[Entry]],
         errors: dict[bytes, ServiceError],
-    ) -> dict[bytes, State]:
-        """The files' states after their actions, by path; what failed is added to the errors."""
-        states: dict[bytes, State] = {}
+    ) -> dict[bytes, tuple[State, State]]:
+        """The files' states before and after their actions, by path; what failed is added to the errors."""
+        states: dict[bytes, tuple[State, State]] = {}
         with self._locks.shared(), self._locks.held(target.key for target in targets.values()):
             for chunk in by_folders(targets.values()):
                 with ExitStack() as stack:
                     seen = self.marking.look(stack, chunk, errors)
                     changes = self._changes(seen, actions, errors)
-                    states.update((one.target.path, one.state) for one in seen if one.target.path not in errors)
-                    states.update(self.marking.carry_out(begin, changes, errors).states)
+                    made = self.marking.carry_out(begin, changes, errors).states
+                    for one in seen:
+                        if (path := one.target.path) not in errors:
+                            states[path] = one.state, made.get(path, one.state)
         return states
 
     def _changes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -39,6 +39,7 @@ _COLUMNS: Final = (
     "updated_us", "description", "prompt", "metadata", "sha256", "content_type", "uri", "thumbnail_uri", "group_id",
     "version_root_id", *_FACTS,
 )  # fmt: skip
+_WIDTH, _HEIGHT = _COLUMNS.index("width_px"), _COLUMNS.index("height_px")
 _ROWS: Final = (
     f"SELECT {', '.join('node.' + name for name in _COLUMNS)} "  # noqa: S608 - names of our own
     "FROM json_each(?) AS wanted CROSS JOIN node ON node.id = wanted.value"
@@ -64,7 +65,8 @@ def media(snapshot: Snapshot, ids: Sequence[int]) -> list[Media]:
     rows = {row[0]: row for row in connection.execute(_ROWS, (json_ids(ids),))}
     folders = _Folders(connection, (row[3] for row in rows.values() if row[3] is not None))
     files = [row[0] for row in rows.values() if row[4] != Kind.FOLDER]
-    tags, frames = tags_of(connection, rows), frames_of(connection, files)
+    pictures = {row[0]: (row[_WIDTH], row[_HEIGHT]) for row in rows.values() if row[4] == Kind.IMAGE}
+    tags, frames = tags_of(connection, rows), frames_of(connection, files, pictures)
     versions = _versions(connection, {row[19] for row in rows.values() if row[19] is not None})
     found = []
     for node_id in ids:
@@ -151,9 +153,14 @@ def _typed(value: Value) -> tuple[bool, Any]:
 
 
 def frames_of(
-    connection: sqlite3.Connection, media_ids: Sequence[int]
+    connection: sqlite3.Connection, media_ids: Sequence[int], pictures: Mapping[int, tuple[int | None, int | None]]
 ) -> dict[int, tuple[tuple[Frame, ...], UUID | None]]:
-    """By media: its frames with their detected objects, and the object that stands for the whole of frame 0."""
+    """By media: its frames with their detected objects, and the object that stands for the whole of frame 0.
+
+    Args:
+        pictures: the sizes of images. An image's frame is the image: what is known of its size now counts, whenever
+            the frame was made.
+    """
     wanted = json_ids(media_ids)
     objects: dict[int, list[DetectedObject]] = defaultdict(list)
     whole: dict[int, UUID] = {}
@@ -176,7 +183,10 @@ def frames_of(
         (wanted,),
     ):
         shown, first = found.get(row[0], ((), None))
-        frame = Frame(row[1], UUID(bytes=row[2]), row[3], row[4], row[5], row[6], _ordered(objects[row[1]]))
+        width, height = pictures.get(row[0], (None, None))
+        if width is None or height is None:
+            width, height = row[5], row[6]
+        frame = Frame(row[1], UUID(bytes=row[2]), row[3], row[4], width, height, _ordered(objects[row[1]]))
         found[row[0]] = (tuple(sorted((*shown, frame), key=lambda f: f.index)), first or whole.get(row[0]))
     return found
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from metadata_service.domain.errors import IdOutOfRange, ItemNotFound
 from metadata_service.domain.ids import POSITIONS, file_uuid, upload_uuid
@@ -41,6 +41,7 @@ from metadata_service.store.tagging import (
 from metadata_service.store.transaction import Transaction
 
 _FACTS = tuple(Facts.__dataclass_fields__)
+_AWAY: Final = Marks.TRASHED | Marks.GONE | Marks.EMPTIED
 
 
 class Outcome(Enum):
@@ -245,10 +246,11 @@ def select_version(txn: Transaction, node_id: int) -> None:
     """Make an item the active one of its versions.
 
     Raises:
-        ItemNotFound: there is no such item, or it was emptied.
+        ItemNotFound: there is no such item, or it is not there to be listed: in the trash, gone or emptied. As the
+            active one it would hide the others and not be seen itself.
     """
     row = txn.execute("SELECT version_root_id, marks FROM node WHERE id = ?", node_id).fetchone()
-    if row is None or Marks(row[1]) & Marks.EMPTIED:
+    if row is None or Marks(row[1]) & _AWAY:
         raise ItemNotFound
     if row[0] is None:
         return
@@ -275,7 +277,7 @@ def delete_version(txn: Transaction, root_id: int, version_id: int) -> int | Non
         return None
     rest = txn.execute("SELECT id, marks FROM node WHERE version_root_id = ? ORDER BY id DESC", root).fetchall()
     for other_id, marks in rest:
-        if other_id != version_id and not Marks(marks) & (Marks.TRASHED | Marks.EMPTIED):
+        if other_id != version_id and not Marks(marks) & _AWAY:
             select_version(txn, other_id)
             return int(other_id)
     return None

@@ -35,8 +35,7 @@ def page(
         excluded: items, which go with all of their groups, or groups.
     """
     connection = snapshot.connection
-    kinds = (load(connection, listed_family(kind), collection.id) for kind in sorted(FILES))
-    wanted = BitMap.union(BitMap(), *kinds) & retrieval.passing(snapshot, collection, filters)
+    wanted = _listed(connection, collection) & retrieval.passing(snapshot, collection, filters)
     wanted -= _positions((*seen, *excluded))
     if excluded:
         wanted -= _members(connection, collection, excluded)
@@ -58,6 +57,32 @@ def groups(snapshot: Snapshot, collection: Collection, numbers: Iterable[int]) -
         (wanted, collection.id),
     )
     return {group_id for (group_id,) in found}
+
+
+def unlisted(snapshot: Snapshot, collection: Collection, item_ids: Iterable[int]) -> set[int]:
+    """Those of media and frames that are not listed now, or not the collection's, by the catalogue's ids; with a frame
+    its media."""
+    base, wanted = collection.id_base, set(item_ids)
+    listed = _listed(snapshot.connection, collection)
+    found = wanted - {base + position for position in listed & _positions(one - base for one in wanted)}
+    if not found:
+        return found
+    frames = snapshot.connection.execute(
+        "SELECT frame.id, media_id FROM json_each(?) AS wanted CROSS JOIN frame ON frame.id = wanted.value "
+        "JOIN node ON node.id = media_id WHERE collection_id = ?",
+        (json_ids(found), collection.id),
+    ).fetchall()
+    for frame_id, media_id in frames:
+        if media_id - base in listed:
+            found.discard(frame_id)
+        else:
+            found.add(media_id)
+    return found
+
+
+def _listed(connection: sqlite3.Connection, collection: Collection) -> BitMap:
+    kinds = (load(connection, listed_family(kind), collection.id) for kind in sorted(FILES))
+    return BitMap.union(BitMap(), *kinds)
 
 
 def _internal(collection: Collection, numbers: Iterable[int]) -> Iterator[int]:

@@ -6,8 +6,10 @@ import sqlite3
 from collections.abc import Hashable
 from typing import Any, Final
 
-#: What is kept a connection; past that the lot is forgotten.
-_MOST: Final = 50_000
+#: What a connection keeps from one read to the next, in all and in how many kinds; past either the lot is forgotten.
+#: Kinds are of a caller's making, and one that holds nothing takes memory too.
+MOST: Final = 10_000
+MOST_KINDS: Final = 100
 
 
 class Reader(sqlite3.Connection):
@@ -20,7 +22,21 @@ class Reader(sqlite3.Connection):
         """What was read of this kind and holds in the running transaction, to look up and to add to: forgotten at the
         first read after anything was written."""
         version: int = self.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version or sum(map(len, self._kept.values())) > _MOST:
+        if version != self._version:
             self._version = version
             self._kept = {}
         return self._kept.setdefault(kind, {})
+
+    def trim(self) -> None:
+        """After each read: what it left here stays within the bounds."""
+        if self.size > MOST or self.kinds > MOST_KINDS:
+            self._kept = {}
+
+    @property
+    def size(self) -> int:
+        """How much is kept, of all kinds."""
+        return sum(map(len, self._kept.values()))
+
+    @property
+    def kinds(self) -> int:
+        return len(self._kept)

@@ -29,6 +29,8 @@ _SOURCES: Final = {int(source): source for source in Source}
 _SHOWN: Final = "parent_id, kind, source, name, uri, thumbnail_uri, group_id, hex(disk_name)"
 _VALUE: Final = one_step.exact("tag.value")
 _HIDDEN: Final = int(Marks.GONE | Marks.EMPTIED)
+#: Who asks for the tags of more tagsets than these has them read each time.
+_KEPT_TAGSETS: Final = 16
 
 
 class Item(NamedTuple):
@@ -150,12 +152,26 @@ def tags(
     Args:
         ids: of media and groups (of a frame, its media's).
     """
-    asked = tuple(number for i in tagset_ids if (number := collection.id_base + i) in INT64)
-    kept = _kept(snapshot.connection, ("tags", collection.id, asked))
+    connection = snapshot.connection
+    asked = _tagsets_there(connection, collection, tagset_ids) if ids else ()
+    if not asked:
+        return {}
+    kept = _kept(connection, ("tags", collection.id, asked)) if len(asked) <= _KEPT_TAGSETS else {}
     if fresh := [item_id for item_id in ids if item_id not in kept]:
-        kept.update((item_id, {}) for item_id in fresh)
-        kept |= _read_tags(snapshot.connection, collection, fresh, asked)
+        found = _read_tags(connection, collection, fresh, asked)
+        kept.update((item_id, found.get(item_id, {})) for item_id in fresh)
     return {item_id: kept[item_id] for item_id in ids if kept[item_id]}
+
+
+def _tagsets_there(connection: sqlite3.Connection, collection: Collection, ids: Iterable[int]) -> tuple[int, ...]:
+    """Those of the numbers that are tagsets, in one order whatever the caller's: they name what is kept."""
+    wanted = json_ids(number for i in ids if (number := collection.id_base + i) in INT64)
+    rows = connection.execute(
+        "SELECT tagset.id FROM json_each(?) AS wanted CROSS JOIN tagset ON tagset.id = wanted.value "
+        "WHERE tagset.collection_id = ?",
+        (wanted, collection.id),
+    )
+    return tuple(sorted({tagset_id for (tagset_id,) in rows}))
 
 
 def _read_tags(
@@ -166,9 +182,8 @@ def _read_tags(
         3,
         f"SELECT tagging.item_id, tag.tagset_id, {_VALUE} FROM json_each(?) AS wanted "  # noqa: S608
         "CROSS JOIN tagging ON tagging.item_id = wanted.value JOIN tag ON tag.id = tagging.tag_id "
-        "WHERE tag.tagset_id IN (SELECT tagset.id FROM json_each(?) AS wanted "
-        "CROSS JOIN tagset ON tagset.id = wanted.value WHERE tagset.collection_id = ?)",
-        (json_ids(ids), json_ids(asked), collection.id),
+        "WHERE tag.tagset_id IN (SELECT wanted.value FROM json_each(?) AS wanted)",
+        (json_ids(ids), json_ids(asked)),
     )
     found: dict[int, dict[int, list[Value]]] = {}
     for item_id, tagset_id, value in rows:

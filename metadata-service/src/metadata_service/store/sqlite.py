@@ -21,6 +21,7 @@ from metadata_service.store.transaction import Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
+C = TypeVar("C", bound=sqlite3.Connection)
 
 #: Threads that read; more only wait for each other, since the interpreter runs one at a time.
 READERS: Final = 4
@@ -37,7 +38,7 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def connect(file: Path, *, cache_mib: int, kind: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
+def connect(file: Path, kind: type[C], *, cache_mib: int) -> C:
     """A connection that leaves transactions to its user."""
     connection = sqlite3.connect(
         file, isolation_level=None, check_same_thread=False, cached_statements=512, factory=kind
@@ -56,7 +57,7 @@ class Database:
         self._clock = clock
         self._orders = Orders(limits)
         self._writing = threading.Lock()
-        self._writer = connect(file, cache_mib=64)
+        self._writer = connect(file, sqlite3.Connection, cache_mib=64)
         self._writer.execute("PRAGMA page_size = 8192")
         self._writer.execute("PRAGMA journal_mode = WAL")
         # What was answered outlasts a power cut: an upload whose row was lost would be bytes that nothing refers to,
@@ -65,7 +66,7 @@ class Database:
         migrate(self._writer)
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: list[Reader] = []
 
     def write(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` in a transaction of its own: all of it is kept, durable on return, or nothing."""
@@ -92,6 +93,7 @@ class Database:
             except StaleSnapshot:
                 continue
             finally:
+                connection.trim()
                 connection.execute("ROLLBACK")
 
     def kept(self) -> Generator[KeptFile | bytes, None, None]:
@@ -106,10 +108,10 @@ class Database:
             self._writer.execute("PRAGMA optimize")
             self._writer.close()
 
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+    def _reader(self) -> Reader:
+        connection: Reader | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = connect(self._file, cache_mib=32, kind=Reader)
+            connection = connect(self._file, Reader, cache_mib=32)
             connection.execute("PRAGMA query_only = ON")
             self._local.connection = connection
             with self._lock:

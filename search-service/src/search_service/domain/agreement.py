@@ -24,6 +24,8 @@ from search_service.domain.vectors import VectorStore
 
 logger = logging.getLogger(__name__)
 
+#: The payload field of what a vector was made from.
+SEAL: Final = "seal"
 #: Items asked of the catalogue at a time.
 _BATCH: Final = 500
 _FETCH_S: Final = 1.0
@@ -40,38 +42,48 @@ class Agreement:
     ) -> None:
         """
         Args:
-            videos_gone: told of videos whose vectors went since the catalogue has them no more.
+            videos_gone: told of videos that have lost their vectors so.
         """
         self.lock = asyncio.Lock()
         self._catalogue = catalogue
         self._store = store
         self._videos_gone = videos_gone
 
-    async def agree(self, item_ids: Sequence[int]) -> None:
+    async def agree(self, item_ids: Sequence[int]) -> set[int]:
         """Write what changed of these items to every vector of theirs, of whatever model; items that are gone lose
-        theirs."""
+        theirs.
+
+        Returns:
+            Those that have a vector of other pixels than theirs now.
+        """
         store = await self._store()
+        stale: set[int] = set()
+        videos: set[int] = set()
         async with self.lock:
             items = await self._catalogue.items(item_ids)
-            videos: set[int] = set()
             for name in await store.collections():
                 known = await payloads_of(store, name, item_ids)
                 changes: dict[int, Payload] = {}
                 gone: list[int] = []
                 for key, payload in known.items():
                     item_id = payload.get(points.ITEM)
-                    if not isinstance(item_id, int) or item_id not in items:
+                    if not isinstance(item_id, int) or (item := items.get(item_id)) is None:
                         gone.append(key)
                         if isinstance(item_id, int) and payload.get(points.KIND) == points.VIDEO:
                             videos.add(item_id)
-                    elif change := changed(key, payload, items[item_id].facts):
+                        continue
+                    if change := changed(key, payload, item.facts):
                         changes[key] = change
+                    # A detected object has no seal.
+                    if item.load is not None and payload.get(SEAL, item.seal) != item.seal:
+                        stale.add(item_id)
                 if changes:
                     await store.set_payload(name, changes)
                 if gone:
                     await store.delete(name, gone)
         if videos:
             self._videos_gone(videos)
+        return stale
 
 
 class FactsLane:

@@ -21,11 +21,12 @@ from media_common.errors import ServiceError
 from media_common.tasks import ended
 
 from search_service.domain import points
-from search_service.domain.agreement import Agreement, OpenStore, payloads_of
+from search_service.domain.agreement import SEAL, Agreement, OpenStore, payloads_of
 from search_service.domain.errors import (
     CatalogueUnavailable,
     EncoderUnavailable,
     NoSuchVectors,
+    OriginalsUnavailable,
     OutOfReach,
     StoreUnavailable,
     UnreadablePicture,
@@ -40,11 +41,18 @@ from search_service.domain.vectors import Point, Vector
 logger = logging.getLogger(__name__)
 P = TypeVar("P")
 
-#: The payload field of what a vector was made from.
-SEAL: Final = "seal"
 #: Pause when everything has to wait.
 _LATER_S: Final = 5.0
 _FETCH_S: Final = 2.0
+#: No fault of the items.
+_AWAY: Final = (
+    EncoderUnavailable,
+    StoreUnavailable,
+    NoSuchVectors,
+    CatalogueUnavailable,
+    OriginalsUnavailable,
+    OSError,
+)
 
 
 @dataclass(slots=True)
@@ -314,8 +322,8 @@ class Embedding(Generic[P]):
             await self._park(jobs, error.message)
         except OutOfReach as error:
             await self._put_back(jobs, error.message)
-        except (EncoderUnavailable, StoreUnavailable, NoSuchVectors, CatalogueUnavailable, OSError) as error:
-            # No fault of the items: they stay in hand, and everything behind them waits.
+        except _AWAY as error:
+            # The items stay in hand, and everything behind them waits.
             logger.warning("embedding waits: %s", error)
             if isinstance(error, NoSuchVectors):
                 await self._models.lost()

@@ -12,7 +12,7 @@ class EncoderUnavailable(ServiceError):
 
 
 class UnreadablePicture(InvalidArgument):
-    """The bytes are no picture that can be decoded."""
+    """The bytes are no picture that can be decoded, or have been lost."""
 
 
 class WrongDimensions(InvalidArgument):
@@ -39,6 +39,12 @@ class UnknownItem(ServiceError):
 
 class CatalogueUnavailable(ServiceError):
     """metadata-service does not answer."""
+
+    code = ErrorCode.SERVICE_UNAVAILABLE
+
+
+class OriginalsUnavailable(ServiceError):
+    """The store of uploaded files does not answer, for none of them."""
 
     code = ErrorCode.SERVICE_UNAVAILABLE
 

@@ -45,8 +45,12 @@ def fused(cosines: Mapping[int, float], bm25: Mapping[int, float]) -> dict[int, 
 
 
 def averaged(first: Mapping[int, float], second: Mapping[int, float]) -> dict[int, float]:
-    """The mean of both scores, where a query and a similarity are given; a missing one counts 0."""
-    return {key: (first.get(key, 0.0) + second.get(key, 0.0)) / 2 for key in first.keys() | second.keys()}
+    """The mean of both scores, where a query and a similarity are given; a missing one counts 0, and so does one below
+    it, however the item was found."""
+    return {
+        key: (max(0.0, first.get(key, 0.0)) + max(0.0, second.get(key, 0.0))) / 2
+        for key in first.keys() | second.keys()
+    }
 
 
 def ranked(scores: Mapping[int, float], at_least: float = float("-inf")) -> list[Scored]:

@@ -18,7 +18,8 @@ class Still(Generic[P]):
     """A picture of an item: itself, or a moment of a video."""
 
     timestamp_s: float
-    picture: P
+    picture: P  # as large as the encoder needs
+    #: Of the original, upright: what objects are told in.
     width_px: int = 0
     height_px: int = 0
     jpeg: bytes = b""  # what people are shown of it; none where the item is shown itself
@@ -30,7 +31,8 @@ class Item(Generic[P]):
 
     facts: Facts
     seal: str  # changes with the pixels
-    #: None: it has no pixels here. Raises `UnreadablePicture` or `OutOfReach`; no stills: its file is gone.
+    #: None: it has no pixels here. Raises `UnreadablePicture`, `OutOfReach` or `OriginalsUnavailable`; no stills: its
+    #: file is gone.
     load: Callable[[], Awaitable[Sequence[Still[P]]]] | None
     embedded: bool = False  # the catalogue knows that it has a vector
     is_video: bool = False

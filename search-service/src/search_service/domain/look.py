@@ -1,5 +1,5 @@
-"""A look at everything: what vectors say of items is made to agree with the catalogue, and items that lack a vector are
-given out as jobs when the queue has none.
+"""A look at everything: what vectors say of items is made to agree with the catalogue, and items that lack a vector, or
+have one of pixels that are no more, are given out as jobs when the queue has none.
 
 This is how vectors come back that were lost, how another model's space is filled, and how changes are found that came
 while search was switched off. Nothing of it is kept: after a restart it begins again, and what has its vector by then
@@ -68,6 +68,7 @@ class Look:
         self._agreement = agreement
         self._covered = covered
         self._missing: deque[LookJob] = deque()
+        self._stale: set[int] = set()  # items whose vectors are of other pixels
         self._out: set[LookJob] = set()
         self._asked = asyncio.Event()
         self._asked.set()
@@ -128,12 +129,13 @@ class Look:
     async def _agree(self) -> None:
         """Every vector of every model."""
         store = await self._store()
+        self._stale.clear()
         for name in await store.collections():
             after = -1
             while ids := await store.ids(name, after=after, limit=_AGREED):
                 after = ids[-1]
                 items = {payload.get(points.ITEM) for payload in (await store.payloads(name, ids)).values()}
-                await self._agreement.agree(sorted(item_id for item_id in items if isinstance(item_id, int)))
+                self._stale |= await self._agreement.agree(sorted(id_ for id_ in items if isinstance(id_, int)))
 
     async def _quiet(self) -> None:
         """What waits in the queue would only be found twice."""
@@ -145,14 +147,15 @@ class Look:
         after, seen, found = -1, 0, 0
         store = await self._store()
         while page := await self._everything.searchable(after, _PAGE):
-            lacking: set[int] = set()
+            lacking = self._stale.intersection(page)
             for name in spaces:
                 there = await store.ids(name, Ids(frozenset(page)), limit=len(page))
                 lacking |= set(page).difference(there)
             self._missing += [LookJob(self, item_id) for item_id in page if item_id in lacking]
             after, seen, found = page[-1], seen + len(page), found + len(lacking)
+            self._stale -= lacking
         if found:
-            logger.info("looked at all %d items: %d lack a vector", seen, found)
+            logger.info("looked at all %d items: %d lack a vector of what they are now", seen, found)
         while self._missing or self._out or self._timers:
             self._settled.clear()
             await self._settled.wait()

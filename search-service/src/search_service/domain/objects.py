@@ -11,7 +11,7 @@ import numpy as np
 from media_common.errors import InvalidArgument
 
 from search_service.domain import clusters, points
-from search_service.domain.embedding import SEAL
+from search_service.domain.agreement import SEAL
 from search_service.domain.errors import NoSuchVectors
 from search_service.domain.filters import Payload
 from search_service.domain.items import Catalogue, Item, Still

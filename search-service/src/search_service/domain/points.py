@@ -111,5 +111,9 @@ def without_groups(ids: Sequence[int]) -> Filter | None:
     return Not(Has(GROUPS, frozenset(ids))) if ids else None
 
 
+def in_any_group() -> Filter:
+    return Between(GROUPS)
+
+
 def lots_below(limit: int) -> Filter:
     return Between(LOT, None, limit - 1)

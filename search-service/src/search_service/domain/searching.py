@@ -175,8 +175,8 @@ class Searching:
         weak: list[Vector] = []
         if judged.query:
             [words] = await self._words.texts([judged.query])
-            finds = await self._nearest(points.within(scope.collection_id), words, feedback.WEAK_POSITIVES)
-            found = await self._store.vectors(self._vectors, [scored.item_id for scored in finds])
+            finds = await self._best(points.within(scope.collection_id), words, feedback.WEAK_POSITIVES)
+            found = await self._store.vectors(self._vectors, [hit.point_id for hit in finds.values()])
             weak = list(found.values())
         marks = feedback.Marks(
             self._rows(list(right.values()), sample),
@@ -194,9 +194,11 @@ class Searching:
         # Frames come back here, so those that were seen are left out by their own ids, too.
         filter = both(await self._filter(scope), points.without_points(scope.seen))
         targets = await self._words.texts(texts)
-        hits = await asyncio.gather(*(self._hits(filter, target, _TEMPORAL_CANDIDATES) for target in targets))
+        # What is in no group would only take the candidates' places.
+        grouped = both(filter, points.in_any_group())
+        hits = await asyncio.gather(*(self._hits(grouped, target, _TEMPORAL_CANDIDATES) for target in targets))
         ids = sorted({hit.point_id for found in hits for hit in found})
-        payloads = await self._store.payloads(self._vectors, ids)
+        payloads = await self._store.payloads(self._vectors, ids, (points.GROUPS,))
         groups = {group for payload in payloads.values() for group in _ids(payload.get(points.GROUPS))}
         members = await self._members(filter, groups)
         scores = [await self._exact_points(target, members) for target in targets]
@@ -210,7 +212,7 @@ class Searching:
 
     async def _marked(self, collection_id: int, ids: Sequence[int]) -> dict[int, Vector]:
         """Vectors of those of the points that are the collection's: nobody learns of another's by marking its items."""
-        payloads = await self._store.payloads(self._vectors, ids)
+        payloads = await self._store.payloads(self._vectors, ids, (points.COLLECTION,))
         own = [key for key, payload in payloads.items() if payload.get(points.COLLECTION) == collection_id]
         return await self._store.vectors(self._vectors, own)
 
@@ -218,7 +220,8 @@ class Searching:
         groups: set[int] = set()
         if scope.excluded:
             groups.update(scope.excluded)
-            for payload in (await self._store.payloads(self._vectors, scope.excluded)).values():
+            excluded = await self._store.payloads(self._vectors, scope.excluded, (points.GROUPS,))
+            for payload in excluded.values():
                 groups.update(_ids(payload.get(points.GROUPS)))
         return both(
             points.within(scope.collection_id, scope.filter),
@@ -243,15 +246,21 @@ class Searching:
         return fusion.ranked(best)[:limit]
 
     async def _nearest(self, filter: Filter, target: Vector, limit: int, place: str = "") -> list[Scored]:
-        """More points are asked for until they belong to enough items."""
+        best = await self._best(filter, target, limit, place)
+        return [Scored(item_id, hit.score) for item_id, hit in best.items()]
+
+    async def _best(self, filter: Filter, target: Vector, limit: int, place: str = "") -> dict[int, Hit]:
+        """The nearest items, best first, and the nearest point of each: more points are asked for until they belong to
+        enough items."""
         wanted = limit
         while True:
             hits = await self._hits(filter, target, wanted, place)
-            best: dict[int, float] = {}
+            best: dict[int, Hit] = {}
             for hit, item_id in zip(hits, await self._items([hit.point_id for hit in hits], place), strict=True):
-                best.setdefault(item_id, hit.score)
+                best.setdefault(item_id, hit)
             if len(best) >= limit or len(hits) < wanted:
-                return fusion.ranked(best)[:limit]
+                ranked = fusion.ranked({item_id: hit.score for item_id, hit in best.items()})[:limit]
+                return {scored.item_id: best[scored.item_id] for scored in ranked}
             wanted *= 2
 
     async def _items(self, ids: Sequence[int], place: str = "") -> list[int]:
@@ -338,7 +347,7 @@ class Searching:
             place, key, beside = points.objects_by(start.model), start.object_id, []
         try:
             vectors = await self._store.vectors(place, [key])
-            payload = (await self._store.payloads(place, [key])).get(key, {})
+            payload = (await self._store.payloads(place, [key], (points.ITEM,))).get(key, {})
         except NoSuchVectors:
             if isinstance(start, int):
                 raise

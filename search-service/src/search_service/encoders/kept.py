@@ -56,7 +56,8 @@ class Status:
 
 
 class KeptEncoder:
-    """Candidates in order of preference; the first that loads is the encoder."""
+    """Candidates in order of preference; the first that loads is the encoder, and stays it: one that fails later is
+    loaded again and never replaced by the next, whose vectors could not be compared with its own."""
 
     def __init__(self, candidates: Sequence[tuple[str, Load]], clock: Callable[[], float] = time.monotonic) -> None:
         """
@@ -70,6 +71,7 @@ class KeptEncoder:
         self._is_loading = False
         self._failed_at = float("-inf")
         self._reason = ""
+        self._passed_over: list[str] = []  # what those said that were preferred to the encoder
         self._texts: OrderedDict[str, Vector] = OrderedDict()
         self._for_images = ThreadPoolExecutor(1, thread_name_prefix="encode-images", initializer=_step_back)
         self._for_texts = ThreadPoolExecutor(1, thread_name_prefix="encode-texts")
@@ -84,6 +86,11 @@ class KeptEncoder:
         if self._is_loading or not self._reason:
             return Status(State.LOADING)
         return Status(State.UNAVAILABLE, reason=self._reason)
+
+    @property
+    def is_first_choice(self) -> bool:
+        """Whether it stands in for no better one."""
+        return not self._passed_over
 
     async def ready(self) -> Encoder:
         """The encoder, loaded if need be.
@@ -149,7 +156,7 @@ class KeptEncoder:
     async def _loaded(self) -> Encoder | None:
         """The first candidate that loads; what the others said is the reason."""
         self._is_loading = True
-        reasons: list[str] = []
+        reasons = list(self._passed_over)
         try:
             for called, load in self._candidates:
                 try:
@@ -163,6 +170,7 @@ class KeptEncoder:
                     logger.exception("%s is not available", called)
                     continue
                 logger.info("encoder: %s, %d dimensions", encoder.model, encoder.dimensions)
+                self._candidates, self._passed_over = [(called, load)], reasons
                 return encoder
             self._failed_at = self._clock()
             return None

@@ -12,6 +12,9 @@ from search_service.domain.errors import UnreadablePicture
 #: No encoder looks at more; a JPEG is decoded at the smallest scale above it.
 ENOUGH_PX: Final = 640
 _MOST_PIXELS: Final = 100_000_000
+_ORIENTATION: Final = 0x0112
+#: Turned by a quarter.
+_SIDEWAYS: Final = (5, 6, 7, 8)
 #: What Pillow may take a file for. Not its whole list: EPS, for one, starts Ghostscript.
 _FORMATS: Final = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
@@ -22,7 +25,12 @@ def decoded(data: bytes) -> Image.Image:
 
 
 def read(file: IO[bytes]) -> Image.Image:
-    """Upright, RGB, not much larger than any encoder needs.
+    """Upright, RGB, not much larger than any encoder needs; see `read_sized`."""
+    return read_sized(file)[0]
+
+
+def read_sized(file: IO[bytes]) -> tuple[Image.Image, tuple[int, int]]:
+    """The picture made small, and width and height of the whole one as it is seen.
 
     Raises:
         UnreadablePicture: no picture, a damaged one, or one of more than 100 megapixels.
@@ -32,10 +40,13 @@ def read(file: IO[bytes]) -> Image.Image:
         with Image.open(file, formats=_formats(file)) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
                 raise UnreadablePicture(f"A picture of {picture.width} x {picture.height} pixels is too large.")
+            across, down = picture.size  # before a draft makes it smaller
             picture.draft("RGB", (ENOUGH_PX, ENOUGH_PX))
             upright = ImageOps.exif_transpose(picture)
+            # Known for certain only now: a PNG may say it behind its pixels, and a TIFF has been turned by being read.
+            is_sideways = picture.getexif().get(_ORIENTATION) in _SIDEWAYS
             upright.thumbnail((ENOUGH_PX, ENOUGH_PX), Image.Resampling.BICUBIC, reducing_gap=2.0)
-            return _on_white(upright)
+            return _on_white(upright), (down, across) if is_sideways else (across, down)
     except UnreadablePicture:
         raise
     # Pillow raises almost anything for damaged input; what has a number is the disk's.

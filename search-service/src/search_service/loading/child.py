@@ -33,13 +33,13 @@ RAW: Final = b"raw"
 VIDEO: Final = b"video"
 #: No file at all: the picture itself stands where its path would.
 GIVEN: Final = b"given"
-#: The first field of an answer; behind it a sentence, then the pictures, each a head and its pixels.
+#: The first field of an answer; behind it a sentence, then the pictures, each a head, its pixels and its JPEG.
 FOUND: Final = b"found"
 GONE: Final = b"gone"
 UNREADABLE: Final = b"unreadable"
 OUT_OF_REACH: Final = b"out of reach"
-#: Second, width, height of a picture.
-HEAD: Final = struct.Struct("<dII")
+#: Second of a picture, its width and height here, and those of the original that it is a small one of.
+HEAD: Final = struct.Struct("<dIIII")
 #: Behind the services and the thumbnails, for which somebody waits.
 NICE: Final = 10
 _PR_SET_PDEATHSIG: Final = 1
@@ -100,8 +100,9 @@ def _found(decode: Callable[[T], Found], what: T) -> list[bytes]:
     except OSError as error:
         return [OUT_OF_REACH, f"The file cannot be read: {error.strerror}.".encode()]
     fields = [FOUND, b""]
-    for at_s, picture in found:
-        fields += [HEAD.pack(at_s, picture.width, picture.height), picture.tobytes()]
+    for still in found:
+        size = still.picture.width, still.picture.height, still.width_px, still.height_px
+        fields += [HEAD.pack(still.timestamp_s, *size), still.picture.tobytes(), still.jpeg]
     return fields
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from media_common.blobs import BlobMissing, BlobStore, StoreFailed, StoreUnreachable
 from PIL import Image
 
-from search_service.domain.errors import OutOfReach, UnreadablePicture
+from search_service.domain.errors import OriginalsUnavailable, OutOfReach, UnreadablePicture
 from search_service.domain.items import Still
 from search_service.loading import child
 from search_service.loading.pool import Pool
@@ -44,16 +44,20 @@ class Pixels:
         """Its pictures in order of time; none when the file is gone.
 
         Raises:
-            UnreadablePicture: it cannot be decoded.
+            UnreadablePicture: it cannot be decoded, or it is an upload whose bytes are lost.
+            OriginalsUnavailable: no upload can be read now.
             OutOfReach: not now, perhaps later.
         """
         try:
             async with self._at_hand(place) as (root, relative):
                 limit_s = _VIDEO_S if place.form == child.VIDEO else _IMAGE_S
                 status, reason, *fields = await self._pool.asked([root, relative, place.form], limit_s)
-        except BlobMissing:
-            return []
-        except (StoreUnreachable, StoreFailed) as error:
+        except BlobMissing as error:
+            # Nobody else will notice: unlike a file in place, nothing watches it.
+            raise UnreadablePicture("The uploaded file is not in the blob store any more.") from error
+        except StoreUnreachable as error:
+            raise OriginalsUnavailable(error.message) from error
+        except StoreFailed as error:
             raise OutOfReach(error.message) from error
         match status:
             case child.FOUND:
@@ -85,7 +89,7 @@ class Pixels:
 def stills_of(fields: Sequence[bytes]) -> list[Still[Image.Image]]:
     """The pictures of an answer, as they come after its sentence."""
     stills = []
-    for head, pixels in zip(fields[::2], fields[1::2], strict=True):
-        at_s, width, height = child.HEAD.unpack(head)
-        stills.append(Still(at_s, Image.frombytes("RGB", (width, height), pixels), width, height))
+    for head, pixels, jpeg in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
+        at_s, width, height, width_px, height_px = child.HEAD.unpack(head)
+        stills.append(Still(at_s, Image.frombytes("RGB", (width, height), pixels), width_px, height_px, jpeg))
     return stills

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import av
 import numpy as np
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from search_service.domain.errors import UnreadablePicture
+from search_service.domain.items import Still
 
 MOST: Final = 32
 EVERY_S: Final = 10.0
@@ -29,6 +32,10 @@ _SHORTEST_S: Final = 1.0
 _TINY_PX: Final = 16
 #: No encoder looks at more of a frame.
 _SIDE_PX: Final = 384
+#: What people are shown of a frame is as large as the largest thumbnail.
+SHOWN_PX: Final = 1024
+#: Hardly to be told from better ones at this size, and some 80 KB of a film.
+_QUALITY: Final = 80
 _MOST_PIXELS: Final = 100_000_000
 #: What was found by then will do.
 _PATIENCE_S: Final = 40.0
@@ -36,11 +43,14 @@ _PATIENCE_S: Final = 40.0
 #: addresses of its author's choice.
 _CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,h264,hevc,m4v"
 
-Found = list[tuple[float, Image.Image]]
+
+class _Chosen(NamedTuple):
+    still: Still[Image.Image]
+    shown: Image.Image  # larger; no JPEG before it is known which of them stay
 
 
-def frames(descriptor: int) -> Found:
-    """Second and picture of each, in order of time.
+def frames(descriptor: int) -> list[Still[Image.Image]]:
+    """In order of time.
 
     Raises:
         UnreadablePicture: no known container, no picture in it, no frame that decodes.
@@ -56,12 +66,12 @@ def frames(descriptor: int) -> Found:
         raise UnreadablePicture("The video cannot be decoded.") from error
     if not found:
         raise UnreadablePicture("The video has no frame that can be decoded.")
-    return found
+    return [replace(one.still, jpeg=_jpeg(one.shown)) for one in found]
 
 
-def _chosen(descriptor: int, key_frames: bool, limit: float) -> tuple[Found, float]:
+def _chosen(descriptor: int, key_frames: bool, limit: float) -> tuple[list[_Chosen], float]:
     """The frames, and the video's length in seconds as far as it is known."""
-    chosen: Found = []
+    chosen: list[_Chosen] = []
     tiny: NDArray[np.int16] | None = None
     begin = last = 0.0
     os.lseek(descriptor, 0, os.SEEK_SET)
@@ -85,11 +95,11 @@ def _chosen(descriptor: int, key_frames: bool, limit: float) -> tuple[Found, flo
         for frame in _decoded(container, stream):
             at_s = max(last, (frame.time if frame.time is not None else begin) - begin)
             seen = _tiny(frame)
-            since_s = at_s - chosen[-1][0] if chosen else EVERY_S
+            since_s = at_s - chosen[-1].still.timestamp_s if chosen else EVERY_S
             is_scene = tiny is None or float(np.abs(seen - tiny).mean()) > _ANOTHER_SCENE
             if since_s >= EVERY_S or (is_scene and since_s >= shortest_s):
                 _check(frame.width, frame.height)
-                chosen.append((round(at_s, 3), _picture(frame, stream)))
+                chosen.append(_Chosen(_still(round(at_s, 3), frame, stream), _picture(frame, stream, SHOWN_PX)))
                 tiny = seen
                 _thin(chosen)
             last = at_s
@@ -106,10 +116,10 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
         return
 
 
-def _thin(chosen: Found) -> None:
+def _thin(chosen: list[_Chosen]) -> None:
     """Of too many, the one that is nearest to its predecessor goes, so that all of the video stays covered."""
     if len(chosen) > MOST:
-        gaps = [after[0] - before[0] for before, after in pairwise(chosen)]
+        gaps = [after.still.timestamp_s - before.still.timestamp_s for before, after in pairwise(chosen)]
         del chosen[1 + gaps.index(min(gaps))]
 
 
@@ -118,17 +128,33 @@ def _tiny(frame: Any) -> NDArray[np.int16]:
     return np.asarray(small.to_ndarray(), np.int16)
 
 
-def _picture(frame: Any, stream: Any) -> Image.Image:
-    """Small, in its true shape, upright."""
+def _still(at_s: float, frame: Any, stream: Any) -> Still[Image.Image]:
+    """Small; its size is that of the video's own pixels."""
+    across, down = (frame.height, frame.width) if _quarters(frame) % 2 else (frame.width, frame.height)
+    return Still(at_s, _picture(frame, stream, _SIDE_PX), across, down)
+
+
+def _picture(frame: Any, stream: Any, side_px: int) -> Image.Image:
+    """No larger than that, in its true shape, upright."""
     ratio = float(stream.sample_aspect_ratio or 1) or 1.0
     width, height = max(1, round(frame.width * ratio)), frame.height
-    scale = min(1.0, _SIDE_PX / max(width, height))
+    scale = min(1.0, side_px / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = frame.reformat(width=size[0], height=size[1], format="rgb24", interpolation="AREA")
     picture = Image.fromarray(small.to_ndarray())
-    quarters = round(frame.rotation / 90) % 4  # counter-clockwise
-    how = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)[quarters]
+    how = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)[_quarters(frame)]
     return picture if how is None else picture.transpose(how)
+
+
+def _quarters(frame: Any) -> int:
+    """How often it is to be turned, counter-clockwise."""
+    return int(round(frame.rotation / 90) % 4)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    stream = BytesIO()
+    picture.save(stream, "JPEG", quality=_QUALITY)
+    return stream.getvalue()
 
 
 def _check(width_px: int, height_px: int) -> None:

@@ -1,7 +1,8 @@
 """Vectors in this process, on this disk: Qdrant Edge, one shard a collection. Only here is the engine's API known.
 
-What is in `folder`: `shards/<name>/`, one for each collection, and `collections.json`, which says what there is and
-what the aliases mean. A shard that is not in it was being made or dropped, and goes at the next start.
+What is in `folder`: `shards/`, with a folder for each collection, and `collections.json`, which says what there is,
+where it is and what the aliases mean. A shard that is not in it was being made, built or dropped, and goes at the next
+start.
 """
 
 from __future__ import annotations
@@ -13,19 +14,24 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
+from uuid import uuid4
 
 import numpy as np
 import qdrant_edge as engine
 from media_common.errors import ServiceError
 
 from search_service.domain.errors import NoSuchVectors, StoreUnavailable, WrongDimensions
-from search_service.domain.filters import EVERYTHING, All, Any, Between, Filter, Has, Ids, Not, Payload, simplified
+from search_service.domain.filters import EVERYTHING, Filter, Payload
 from search_service.domain.vectors import DEFAULT_EF, FieldKind, Hit, Point, Vector, by_payload, checked, checked_name
+from search_service.vectors.building import built
+from search_service.vectors.edge_filters import translated
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -40,9 +46,24 @@ _KINDS: Final = {
     "float": engine.PayloadSchemaType.Float,
     "keyword": engine.PayloadSchemaType.Keyword,
 }
-_LARGEST: Final = 1.7e308
 #: Neighbours and candidates of the graph: measured in bench/vectors.py.
 _GRAPH: Final = engine.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=10_000)
+#: Bytes of vectors outside the index that a search looks at one by one: fewer than the engine itself would build for.
+_SCANNED: Final = 10_000 * 1024
+#: Of the vectors in an index, how many may be gone before it is built anew, and in how large an index.
+_GONE: Final = 0.2
+_WORTH_VACUUM: Final = 1000
+#: Points that are brought over at a time.
+_BATCH: Final = 1000
+
+
+@dataclass(eq=False)
+class _Build:
+    """A copy of a shard whose index is being built, and the points that were written since it was copied."""
+
+    name: str
+    place: Path
+    touched: set[int] = field(default_factory=set)
 
 
 class EdgeStore:
@@ -60,13 +81,16 @@ class EdgeStore:
         self._indexes = indexes
         self._shards: dict[str, engine.EdgeShard] = {}
         self._changed: dict[str, float] = {}  # name -> when the engine was last made to flush
+        self._fresh: Counter[str] = Counter()  # name -> points written since its index was built
+        self._builds: dict[str, _Build] = {}
+        self._building = asyncio.Lock()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="vectors")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="vectors-writer")
-        self._optimiser = ThreadPoolExecutor(1, thread_name_prefix="vectors-optimiser")
-        self._using = threading.Lock()
+        self._using = threading.Condition()
+        self._used: Counter[int] = Counter()  # readings of a shard that are under way, by its identity
         try:
             (folder / "shards").mkdir(parents=True, exist_ok=True)
-            self._dimensions, self._aliases = self._read()
+            self._dimensions, self._aliases, self._places = self._read()
             self._drop_unlisted()
         except OSError as error:
             raise StoreUnavailable(f"Vectors cannot be kept in {folder}: {error.strerror}.") from error
@@ -87,8 +111,8 @@ class EdgeStore:
         shutil.rmtree(place, ignore_errors=True)
         vectors = engine.EdgeVectorParams(size=dimensions, distance=engine.Distance.Cosine)
         shard = engine.EdgeShard.create(str(place), engine.EdgeConfig(vectors=vectors, hnsw_config=_GRAPH))
-        for field, kind in self._indexes.items():
-            shard.update(engine.UpdateOperation.create_field_index(field, _KINDS[kind]))
+        for indexed, kind in self._indexes.items():
+            shard.update(engine.UpdateOperation.create_field_index(indexed, _KINDS[kind]))
         shard.flush()
         self._dimensions[name] = dimensions
         try:
@@ -108,11 +132,17 @@ class EdgeStore:
     def _drop(self, name: str) -> None:
         if self._dimensions.pop(name, None) is None:
             return
+        place = self._place(name)
+        self._places.pop(name, None)
+        self._builds.pop(name, None)
+        self._fresh.pop(name, None)
         self._aliases = {alias: meant for alias, meant in self._aliases.items() if meant != name}
         self._write()
-        if (shard := self._shards.pop(name, None)) is not None:
-            shard.close()
-        shutil.rmtree(self._place(name), ignore_errors=True)
+        with self._using:
+            shard = self._shards.pop(name, None)
+        if shard is not None:
+            self._close_unused(shard)
+        shutil.rmtree(place, ignore_errors=True)
 
     async def set_alias(self, alias: str, name: str) -> None:
         checked_name(alias)
@@ -138,7 +168,7 @@ class EdgeStore:
             engine.Point(point.point_id, checked(point.vector, dimensions).tolist(), dict(point.payload))
             for point in points
         ]
-        self._update(name, engine.UpdateOperation.upsert_points(ready))
+        self._update(name, engine.UpdateOperation.upsert_points(ready), [point.point_id for point in points])
 
     async def set_payload(self, name: str, payloads: Mapping[int, Payload]) -> None:
         await self._written(self._set_payload, name, payloads)
@@ -146,10 +176,10 @@ class EdgeStore:
     def _set_payload(self, name: str, payloads: Mapping[int, Payload]) -> None:
         there = {int(record.id) for record in self._shard(name).retrieve(list(payloads), False, False)}
         for ids, fields in by_payload({key: payloads[key] for key in sorted(there)}):
-            self._update(name, engine.UpdateOperation.set_payload(list(ids), dict(fields)))
+            self._update(name, engine.UpdateOperation.set_payload(list(ids), dict(fields)), ids)
 
     async def delete(self, name: str, ids: Sequence[int]) -> None:
-        await self._written(lambda: self._update(name, engine.UpdateOperation.delete_points(list(ids))))
+        await self._written(lambda: self._update(name, engine.UpdateOperation.delete_points(list(ids)), ids))
 
     async def search(
         self,
@@ -165,7 +195,7 @@ class EdgeStore:
         request = engine.QueryRequest(
             limit=limit,
             query=engine.Query.Nearest(wanted.tolist()),
-            filter=_filter(filter),
+            filter=translated(filter),
             with_payload=False,
             with_vector=False,
             params=engine.SearchParams(hnsw_ef=max(ef, limit), exact=exact),
@@ -184,28 +214,90 @@ class EdgeStore:
         return {int(record.id): record.payload or {} for record in records}
 
     async def count(self, name: str, filter: Filter = EVERYTHING) -> int:
-        request = engine.CountRequest(exact=True, filter=_filter(filter))
+        request = engine.CountRequest(exact=True, filter=translated(filter))
         return await self._read_from(name, lambda shard: shard.count(request))
 
     async def ids(self, name: str, filter: Filter = EVERYTHING, *, after: int = -1, limit: int = 10_000) -> list[int]:
         request = engine.ScrollRequest(
-            offset=max(after + 1, 0), limit=limit, filter=_filter(filter), with_payload=False, with_vector=False
+            offset=max(after + 1, 0), limit=limit, filter=translated(filter), with_payload=False, with_vector=False
         )
         records, _ = await self._read_from(name, lambda shard: shard.scroll(request))
         return [int(record.id) for record in records]
 
     async def optimise(self, name: str) -> None:
-        shard = self._shard(name)
-        with _translated():
-            built = await asyncio.get_running_loop().run_in_executor(self._optimiser, shard.optimize)
-        if built:
-            logger.info("built the index of %s: %s", name, shard.info())
+        name = self._meant(name)
+        async with self._building:
+            if not await self._read_from(name, lambda shard: self._is_wanting(name, shard)):
+                return
+            with _translated():
+                build = await asyncio.get_running_loop().run_in_executor(self._writer, self._copied, name)
+                try:
+                    await built(build.place)
+                    await asyncio.get_running_loop().run_in_executor(self._writer, self._take_over, build)
+                finally:
+                    await asyncio.get_running_loop().run_in_executor(self._writer, self._end, build)
+
+    def _is_wanting(self, name: str, shard: engine.EdgeShard) -> bool:
+        """Whether there is enough to build, or enough gone."""
+        info = shard.info()
+        indexed, points = info.indexed_vectors_count, info.points_count
+        # A point whose payload is written moves out of the index, as one that is replaced does.
+        fresh = max(points - indexed, min(points, self._fresh[name]))
+        if fresh * self._dimensions[name] * 4 >= _SCANNED:
+            return True
+        return indexed >= _WORTH_VACUUM and indexed - points > _GONE * indexed
+
+    def _copied(self, name: str) -> _Build:
+        build = _Build(name, self._folder / "shards" / f"{name}.{uuid4().hex}")
+        self._shard(name).flush()
+        try:
+            shutil.copytree(self._place(name), build.place)
+        except OSError:
+            shutil.rmtree(build.place, ignore_errors=True)
+            raise
+        self._builds[name] = build
+        self._fresh[name] = 0
+        return build
+
+    def _take_over(self, build: _Build) -> None:
+        """Bring over what was written meanwhile, and search the copy from now on."""
+        name = build.name
+        if self._builds.get(name) is not build:  # dropped meanwhile
+            return
+        before, old_place = self._shard(name), self._place(name)
+        shard = engine.EdgeShard.load(str(build.place))
+        try:
+            touched = sorted(build.touched)
+            for start in range(0, len(touched), _BATCH):
+                _bring_over(before, shard, touched[start : start + _BATCH])
+            shard.flush()
+            self._places[name] = build.place.name
+            try:
+                self._write()
+            except OSError:
+                self._places[name] = old_place.name
+                raise
+        except BaseException:
+            shard.close()
+            raise
+        with self._using:
+            self._shards[name] = shard
+        logger.info("built the index of %s: %s", name, shard.info())
+        self._close_unused(before)
+        shutil.rmtree(old_place, ignore_errors=True)
+
+    def _end(self, build: _Build) -> None:
+        if self._builds.get(build.name) is build:
+            del self._builds[build.name]
+        if self._places.get(build.name) != build.place.name:
+            self._fresh[build.name] += len(build.touched)
+            shutil.rmtree(build.place, ignore_errors=True)
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self._close)
 
     def _close(self) -> None:
-        for threads in (self._optimiser, self._writer, self._readers):
+        for threads in (self._writer, self._readers):
             threads.shutdown(wait=True)
         for shard in self._shards.values():
             shard.flush()
@@ -220,10 +312,32 @@ class EdgeStore:
 
     async def _read_from(self, name: str, work: Callable[[engine.EdgeShard], T]) -> T:
         with _translated():
-            return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: work(self._shard(name)))
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_by, name, work)
 
-    def _update(self, name: str, operation: engine.UpdateOperation) -> None:
-        shard = self._shard(name)
+    def _read_by(self, name: str, work: Callable[[engine.EdgeShard], T]) -> T:
+        with self._using:
+            shard = self._shard(name)
+            self._used[id(shard)] += 1
+        try:
+            return work(shard)
+        finally:
+            with self._using:
+                self._used[id(shard)] -= 1
+                self._using.notify_all()
+
+    def _close_unused(self, shard: engine.EdgeShard) -> None:
+        """When its last reading is over."""
+        with self._using:
+            self._using.wait_for(lambda: not self._used[id(shard)])
+            del self._used[id(shard)]
+        shard.close()
+
+    def _update(self, name: str, operation: engine.UpdateOperation, ids: Iterable[int]) -> None:
+        shard, name = self._shard(name), self._meant(name)
+        touched = set(ids)
+        if (build := self._builds.get(name)) is not None:
+            build.touched |= touched
+        self._fresh[name] += len(touched)
         shard.update(operation)
         now = time.monotonic()
         if now - self._changed.setdefault(name, now) > _FLUSH_S:
@@ -257,20 +371,22 @@ class EdgeStore:
     # ---- what there is ----
 
     def _place(self, name: str) -> Path:
-        return self._folder / "shards" / name
+        return self._folder / "shards" / self._places.get(name, name)
 
-    def _read(self) -> tuple[dict[str, int], dict[str, str]]:
+    def _read(self) -> tuple[dict[str, int], dict[str, str], dict[str, str]]:
+        """Dimensions by collection, collections by alias, folders by collection."""
         try:
             facts = json.loads((self._folder / "collections.json").read_text())
         except FileNotFoundError:
-            return {}, {}
+            return {}, {}, {}
         except ValueError as error:
             raise StoreUnavailable(f"{self._folder}/collections.json is damaged: {error}.") from error
-        return dict(facts["dimensions"]), dict(facts["aliases"])
+        return dict(facts["dimensions"]), dict(facts["aliases"]), dict(facts.get("places", {}))
 
     def _write(self) -> None:
         place = self._folder / "collections.json"
-        text = json.dumps({"dimensions": self._dimensions, "aliases": self._aliases}, indent=2)
+        facts = {"dimensions": self._dimensions, "aliases": self._aliases, "places": self._places}
+        text = json.dumps(facts, indent=2)
         with open(place.with_suffix(".new"), "w") as file:
             file.write(text)
             file.flush()
@@ -278,9 +394,20 @@ class EdgeStore:
         os.replace(place.with_suffix(".new"), place)
 
     def _drop_unlisted(self) -> None:
+        listed = {self._place(name) for name in self._dimensions}
         for place in (self._folder / "shards").iterdir():
-            if place.name not in self._dimensions:
+            if place not in listed:
                 shutil.rmtree(place, ignore_errors=True)
+
+
+def _bring_over(before: engine.EdgeShard, following: engine.EdgeShard, ids: Sequence[int]) -> None:
+    """Points as they are now; those that are gone go."""
+    records = before.retrieve(list(ids), True, True)
+    made = [engine.Point(record.id, record.vector, record.payload) for record in records if record.vector is not None]
+    if made:
+        following.update(engine.UpdateOperation.upsert_points(made))
+    if gone := set(ids).difference(int(record.id) for record in records):
+        following.update(engine.UpdateOperation.delete_points(sorted(gone)))
 
 
 @contextmanager
@@ -294,37 +421,3 @@ def _translated() -> Iterator[None]:
             raise  # a bug of ours: the engine raises nothing narrower than `Exception`, for a full disk too
         logger.exception("the engine of vectors failed")
         raise StoreUnavailable(f"The vectors cannot be used now: {error}.") from error
-
-
-def _filter(tree: Filter) -> engine.Filter | None:
-    plain = simplified(tree)
-    return None if plain == EVERYTHING else engine.Filter(must=[_condition(plain)])
-
-
-def _condition(tree: Filter) -> engine.ConditionType:
-    """The same tree in the engine's words. "Nothing" is "no id" there: an empty list of conditions would be true."""
-    match tree:
-        case All(parts):
-            return engine.Filter(must=[_condition(part) for part in parts])
-        case Any(parts):
-            return engine.Filter(should=[_condition(part) for part in parts]) if parts else _none()
-        case Not(part):
-            return engine.Filter(must_not=[_condition(part)])
-        case Has(field, values):
-            return engine.FieldCondition(key=field, match=_any(values))
-        case Between(field, lower, upper):
-            # Without a bound any number will do, and nothing that is no number.
-            gte = -_LARGEST if lower is None else float(lower)
-            lte = None if upper is None else float(upper)
-            return engine.FieldCondition(key=field, range=engine.RangeFloat(gte=gte, lte=lte))
-        case Ids(ids):
-            return engine.HasIdCondition({key for key in ids if key >= 0})
-
-
-def _any(values: frozenset[int] | frozenset[str]) -> engine.MatchAny:
-    texts = sorted(value for value in values if isinstance(value, str))
-    return engine.MatchAny(texts or sorted(value for value in values if isinstance(value, int)))
-
-
-def _none() -> engine.HasIdCondition:
-    return engine.HasIdCondition(set())

@@ -9,6 +9,7 @@ from typing import Final
 import grpc
 from media_common.errors import ErrorCode
 from media_common.grpc_client import error_code_of
+from media_proto import fs_pb2
 from media_proto import metadata_pb2 as pb
 
 from gateway.clients import FsClient
@@ -104,45 +105,54 @@ class Deletion:
             raise Failure(409, ErrorCode.ITEM_LOCKED, locked)
         collections = await self._library.by_id({one.collection_id for one in wanted})
         in_place = [one for one in wanted if one.source == pb.MEDIA_SOURCE_IN_PLACE]
-        went = await self._trash_files([path_on_disk(collections[one.collection_id], one) for one in in_place], locked)
+        paths = [path_on_disk(collections[one.collection_id], one) for one in in_place]
         elsewhere = [one.uuid for one in wanted if one.source != pb.MEDIA_SOURCE_IN_PLACE]
+        if len(paths) == 1 and not elsewhere:
+            await self._trash_file(paths[0])
+            return 1
+        went = await self._trash_files(paths, locked)
         if not elsewhere:
             return len(went)
         try:
             return len(went) + await self._library.set_trashed(elsewhere)
         except (grpc.aio.AioRpcError, Failure) as error:
-            await self._untrash_files(went)
+            await self._put_back(went)
             if isinstance(error, grpc.aio.AioRpcError) and error_code_of(error) is ErrorCode.ITEM_LOCKED:
                 raise Failure(409, ErrorCode.ITEM_LOCKED, locked) from error  # since it was looked at
             raise
 
-    async def _trash_files(self, paths: Sequence[bytes], locked: str) -> list[bytes]:
+    async def _trash_file(self, path: bytes) -> None:
+        try:
+            await self._fs.act(path, "trash")
+        except grpc.aio.AioRpcError as error:
+            if error_code_of(error) is ErrorCode.PATH_MISSING:
+                raise ids.not_found("Media") from error
+            raise
+
+    async def _trash_files(self, paths: Sequence[bytes], locked: str) -> list[fs_pb2.ActOutcome]:
         """Mark the files; those that were there. One that turns out to be locked, or cannot be marked, has the others
-        unmarked again.
+        put back.
 
         Raises:
             Failure: 409 for a locked one, else what the file service says.
         """
-        if len(paths) == 1:
-            try:
-                await self._fs.act(paths[0], "trash")
-            except grpc.aio.AioRpcError as error:
-                if error_code_of(error) is ErrorCode.PATH_MISSING:
-                    raise ids.not_found("Media") from error
-                raise
-            return [paths[0]]
-        done: list[bytes] = []
+        done: list[fs_pb2.ActOutcome] = []
         for start in range(0, len(paths), _BATCH):
             answer = await self._fs.act_batch(paths[start : start + _BATCH], "trash")
-            done += [outcome.path for outcome in answer.outcomes if not outcome.error]
+            done += [outcome for outcome in answer.outcomes if not outcome.error]
             refused = [one for one in answer.outcomes if one.error and one.error_code != ErrorCode.PATH_MISSING]
             if refused:
-                await self._untrash_files(done)
+                await self._put_back(done)
                 if refused[0].error_code == ErrorCode.ITEM_LOCKED:
                     raise Failure(409, ErrorCode.ITEM_LOCKED, locked)
                 raise Failure(409, "not_deleted", f"Nothing was deleted: {refused[0].error}")
         return done
 
-    async def _untrash_files(self, paths: Sequence[bytes]) -> None:
-        for start in range(0, len(paths), _BATCH):
-            await self._fs.act_batch(paths[start : start + _BATCH], "untrash")
+    async def _put_back(self, done: Sequence[fs_pb2.ActOutcome]) -> None:
+        """To what they were: the trash mark brings the seen mark along, and what was in the trash stays there."""
+        for action, paths in (
+            ("untrash", [one.path for one in done if not one.before.trashed]),
+            ("unseen", [one.path for one in done if not one.before.seen]),
+        ):
+            for start in range(0, len(paths), _BATCH):
+                await self._fs.act_batch(paths[start : start + _BATCH], action)

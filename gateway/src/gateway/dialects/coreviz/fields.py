@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any, Final
 
 from media_proto import metadata_pb2 as pb
@@ -166,7 +165,7 @@ def _shape(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) < INT32
+    return type(value) in (int, float) and abs(value) < INT32  # nor NaN, which is less than nothing
 
 
 def _is_point(value: Any) -> bool:

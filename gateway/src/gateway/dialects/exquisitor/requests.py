@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from gateway.bodies import SMALL_BYTES, WRONG_TYPE, read_body, value_of
+from gateway.bodies import SMALL_BYTES, TOO_DEEP, WRONG_TYPE, read_body, value_of
 from gateway.errors import Failure, invalid
 
 MAX_IDS: Final = 1000
@@ -43,7 +43,8 @@ async def read_json(request: Request, limit_bytes: int = SMALL_BYTES) -> Any:
     try:
         return value_of(body, request.headers.get("content-type", ""))
     except Failure as error:
-        raise unfit(error.message if error.message == WRONG_TYPE else "Expected a JSON body.", "body") from error
+        told = error.message in (WRONG_TYPE, TOO_DEEP)
+        raise unfit(error.message if told else "Expected a JSON body.", "body") from error
 
 
 async def read_fields(request: Request, limit_bytes: int = SMALL_BYTES) -> dict[str, Any]:

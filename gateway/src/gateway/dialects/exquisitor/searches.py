@@ -29,6 +29,7 @@ from gateway.dialects.exquisitor.known import KnownCollections
 from gateway.dialects.exquisitor.requests import MAX_IDS, read_fields
 from gateway.dialects.exquisitor.search_requests import (
     BODY_BYTES,
+    MAX_RESULTS,
     Asked,
     asked_of,
     ids_of,
@@ -53,6 +54,17 @@ class Found:
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Find:
+    """An item, and all that it was found by: itself, or every frame of a sequence."""
+
+    item_id: int
+    score: float
+    by: Sequence[int]
+
+
+#: Asks search: what it finds in a scope, at most so many.
+_AskSearch = Callable[[search_pb2.Scope, int], Awaitable[Sequence[_Find]]]
 #: What is asked once the request has been read and its collection is known.
 Ask = Callable[[Asked, metadata_pb2.Collection], Awaitable[Found]]
 Strategy = Callable[[Fields], Ask]
@@ -119,9 +131,12 @@ class Searches:
     async def _nearest(
         self, target: search_pb2.FindNearestRequest, asked: Asked, collection: metadata_pb2.Collection
     ) -> Found:
-        target.scope.CopyFrom(await self._scope(asked, collection))
-        target.limit = asked.n
-        return _found(await self._search.nearest(target))
+        async def ask(scope: search_pb2.Scope, limit: int) -> Sequence[_Find]:
+            target.scope.CopyFrom(scope)
+            target.limit = limit
+            return _finds(await self._search.nearest(target))
+
+        return await self._listed(ask, asked, collection)
 
     async def _judged(
         self,
@@ -131,18 +146,24 @@ class Searches:
         asked: Asked,
         collection: metadata_pb2.Collection,
     ) -> Found:
-        scope = await self._scope(asked, collection)
         right, wrong = _internal(collection, right), _internal(collection, wrong)
-        request = search_pb2.FindJudgedRequest(scope=scope, right=right, wrong=wrong, query=query, limit=asked.n)
-        return _found(await self._search.judged(request))
+
+        async def ask(scope: search_pb2.Scope, limit: int) -> Sequence[_Find]:
+            request = search_pb2.FindJudgedRequest(scope=scope, right=right, wrong=wrong, query=query, limit=limit)
+            return _finds(await self._search.judged(request))
+
+        return await self._listed(ask, asked, collection)
 
     async def _in_order(self, texts: Sequence[str], asked: Asked, collection: metadata_pb2.Collection) -> Found:
-        scope = await self._scope(asked, collection)
-        request = search_pb2.FindInOrderRequest(scope=scope, texts=texts, limit=asked.n)
-        best: dict[int, float] = {}
-        for match in (await self._search.in_order(request)).matches:
-            best.setdefault(match.best_point_id, match.score)
-        return Found(list(best.items()))
+        async def ask(scope: search_pb2.Scope, limit: int) -> Sequence[_Find]:
+            request = search_pb2.FindInOrderRequest(scope=scope, texts=texts, limit=limit)
+            best: dict[int, _Find] = {}
+            for match in (await self._search.in_order(request)).matches:
+                by = (match.best_point_id, *match.point_ids)
+                best.setdefault(match.best_point_id, _Find(match.best_point_id, match.score, by))
+            return list(best.values())
+
+        return await self._listed(ask, asked, collection)
 
     async def _passing(self, offset: int, asked: Asked, collection: metadata_pb2.Collection) -> Found:
         """By id, for nothing is nearer than anything else; what has no vector, too."""
@@ -159,6 +180,22 @@ class Searches:
         return Found(items, {"offset": offset, "total": page.total})
 
     # --- steps ---
+    async def _listed(self, ask: _AskSearch, asked: Asked, collection: metadata_pb2.Collection) -> Found:
+        """What search finds that is listed now. It hears of the trash a moment later, or not before the queue is back;
+        it is asked again without what is trashed, so that as many come back as there are."""
+        scope, limit = await self._scope(asked, collection), asked.n
+        gone: set[int] = set()
+        while True:
+            finds = await ask(scope, limit)
+            ids = dict.fromkeys(one for find in finds for one in find.by)
+            fresh = (await self._catalogue.unlisted(asked.session.collection, ids) if ids else set()) - gone
+            gone |= fresh
+            kept = [find for find in finds if gone.isdisjoint(find.by)]
+            if not fresh or kept[: asked.n] == finds[: asked.n]:
+                return Found([(find.item_id, find.score) for find in kept[: asked.n]])
+            scope.seen.extend(fresh)
+            limit = min(4 * limit, MAX_RESULTS)
+
     async def _scope(self, asked: Asked, collection: metadata_pb2.Collection) -> search_pb2.Scope:
         scope = search_pb2.Scope(
             collection_id=collection.id,
@@ -182,5 +219,5 @@ def _internal(collection: metadata_pb2.Collection, ids: Iterable[int]) -> list[i
     return [collection.id_base + one for one in ids if one > 0 and collection.id_base + one < _INT64]
 
 
-def _found(answer: search_pb2.Found) -> Found:
-    return Found([(one.item_id, one.score) for one in answer.scored])
+def _finds(answer: search_pb2.Found) -> list[_Find]:
+    return [_Find(one.item_id, one.score, (one.item_id,)) for one in answer.scored]
