@@ -120,7 +120,7 @@ async def test_a_part_of_a_frame_and_one_that_is_known_are_served_as_those_of_a_
 async def test_a_frame_that_is_lost_is_made_again(client: httpx.AsyncClient, search: FakeSearch) -> None:
     assert (await client.get(FRAME)).content == SECOND
     assert (await client.get(FRAME)).content == SECOND
-    assert [request.item_id for _, request in search.asked] == [20]
+    assert search.asked == [("MakeFrames", search_pb2.MakeFramesRequest(item_id=20, seconds=[0.0, 250.001]))]
 
 
 @pytest.mark.parametrize(

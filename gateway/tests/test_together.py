@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from gateway.together import MOST, Together
+from media_common.logs import request_id
 
 
 class Service:
@@ -47,6 +48,35 @@ async def together(service: Service) -> Together[int, int]:
 
 async def asked(together: Together[int, int], *numbers: int) -> list[Any]:
     return await asyncio.gather(*map(together.ask, numbers), return_exceptions=True)
+
+
+async def test_what_is_asked_goes_by_the_request_id_of_one_who_asks_it(service: Service) -> None:
+    seen: dict[tuple[int, ...], str] = {}
+
+    async def alone(number: int) -> int:
+        seen[(number,)] = request_id.get()
+        return await service.ask(number)
+
+    async def all_of(numbers: Sequence[int]) -> list[int | None]:
+        seen[tuple(numbers)] = request_id.get()
+        return await service.ask_all(numbers)
+
+    together = Together(alone, all_of)
+
+    async def caller(number: int) -> int:
+        request_id.set(f"of {number}")
+        return await together.ask(number)
+
+    service.going.clear()
+    tasks = [asyncio.create_task(caller(1))]
+    await asyncio.sleep(0.001)
+    tasks.append(asyncio.create_task(caller(2)))
+    await asyncio.sleep(0.001)
+    tasks += [asyncio.create_task(caller(number)) for number in (3, 13, 4)]  # wait until one of the two has ended
+    await asyncio.sleep(0.001)
+    service.going.set()
+    assert isinstance((await asyncio.gather(*tasks, return_exceptions=True))[3], LookupError)
+    assert seen == {(1,): "of 1", (2,): "of 2", (3, 13, 4): "of 3", (13,): "of 13"}
 
 
 async def test_one_that_comes_alone_goes_alone(service: Service, together: Together[int, int]) -> None:

@@ -30,7 +30,7 @@ from metadata_service.domain.filters import ListQuery, Sort
 from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.ids import BASE_STEP
 from metadata_service.domain.media import FILES, Collection, Facts, FileSeen, Imported, Kind, Marks, Upload
-from metadata_service.domain.tags import TagType
+from metadata_service.domain.tags import TagType, Value
 from metadata_service.store import (
     collections,
     details,
@@ -271,6 +271,24 @@ def test_tags_are_added_once_removed_and_relabelled(database: Database, collecti
         database.write(tagging.remove, collection, node_id, "colour", "red")
 
 
+def test_a_value_that_nothing_carries_any_more_is_no_value_of_our_own_tagsets(
+    database: Database, collection: Collection
+) -> None:
+    node_id = _put(database, collection, "a.jpg")
+    for value in ("red", "blue"):
+        database.write(tagging.add, collection, node_id, "color", value)
+    color = next(one.id for one in database.read(retrieval.tagsets, collection) if one.name == "color")
+
+    def told() -> list[Value]:
+        return [value for _, value in database.read(retrieval.tag_values, collection, TagType.ALPHANUMERICAL, color)]
+
+    assert told() == ["blue", "red"]
+    database.write(tagging.remove, collection, node_id, "color", "red")
+    assert told() == ["blue"]
+    database.write(tagging.add, collection, node_id, "color", "red")
+    assert told() == ["blue", "red"]
+
+
 def test_whole_numbers_are_found_by_their_text(database: Database, collection: Collection) -> None:
     node_id = _put(database, collection, "a.jpg", taken_us=1_700_000_000_000_000)
     assert _listed(database, collection, tag_filters=(("Year", ("2023",)), ("Month", ("11", "12")))) == [node_id]
@@ -311,6 +329,7 @@ def test_an_import_keeps_its_numbers_and_new_ones_come_after(database: Database,
     def work(txn: Transaction) -> None:
         tagging.add_tagset(txn, imported, imported.id_base + 3, "when", TagType.NUMERICAL_INT)
         tagging.add_tag(txn, imported.id_base + 8, imported.id_base + 3, 2024)
+        tagging.add_tag(txn, imported.id_base + 9, imported.id_base + 3, 2025)  # of nothing
         group = add_group(txn, imported, GroupKind.IMPORTED, [], relative_id=7, uri="video/7.mp4")
         tagging.attach_group(txn, imported, group, imported.id_base + 8)
         for n in (42, 43, 44):
@@ -330,7 +349,7 @@ def test_an_import_keeps_its_numbers_and_new_ones_come_after(database: Database,
     assert not database.read(retrieval.excluded, imported, 45, [7, 12])
     with pytest.raises(ItemNotFound):
         database.read(retrieval.excluded, imported, 999, [7])
-    assert database.read(retrieval.tag_values, imported, TagType.NUMERICAL_INT, 3) == [(8, 2024)]
+    assert database.read(retrieval.tag_values, imported, TagType.NUMERICAL_INT, 3) == [(8, 2024), (9, 2025)]
     assert database.read(retrieval.tag_values, imported, TagType.DATE, 3) == []
     assert database.read(retrieval.tagsets, imported)[0].id == 3
     tags = database.read(retrieval.tags, imported, [imported.id_base + 45], [3])

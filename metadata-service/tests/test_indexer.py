@@ -7,15 +7,19 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from media_proto import metadata_pb2 as pb
 from metadata_service.domain.disk import Looked, Root
 from metadata_service.domain.errors import Unreachable
 from metadata_service.domain.filters import ListQuery
 from metadata_service.domain.media import Facts, FileSeen, Kind, Marks, Media
 from metadata_service.indexer import BATCH, Indexer
+from metadata_service.indexing import Indexing
+from metadata_service.servicer import MetadataServicer
 from metadata_service.store import collections, details, indexing, listing
 from metadata_service.store.sqlite import Catalogue, Database
 
@@ -194,6 +198,21 @@ async def test_nothing_is_gone_while_its_root_is_offline(world: World) -> None:
     await world.indexer.ask(None)
     await world.indexer.follow_roots()
     assert set(await world.listed()) == {"1.jpg"}
+
+
+async def test_collections_whose_root_is_offline_are_named(world: World) -> None:
+    nobody: Any = None
+    servicer = MetadataServicer(
+        world.catalogue, Indexing(world.catalogue, world.indexer, nobody, nobody, nobody), nobody, nobody
+    )
+    await world.catalogue.write(collections.create, "Uploads")
+    for online in (True, False, True):
+        world.disk.online = online
+        await world.indexer.follow_roots()
+        told = await servicer.ListCollections(pb.ListCollectionsRequest(), None)
+        assert sorted(one.root_path for one in told.collections) == [b"", ROOT]
+        away = [one.root_path for one in told.collections if one.id in told.away_ids]
+        assert away == ([] if online else [ROOT])
 
 
 async def test_a_removed_root_s_files_are_out_and_come_back_with_their_ids(world: World) -> None:

@@ -88,6 +88,11 @@ async def test_items_come_with_their_facts_and_where_their_pixels_are(rig: Rig) 
         assert load is not None
         await load()
     assert [place.form for place in rig.loaded] == [STILL, RAW, VIDEO]
+    load_at = items[film.item_id].load_at
+    assert load_at is not None
+    await load_at([0.0, 2.5])
+    assert (rig.loaded.pop().moments_s, rig.loaded[-1].moments_s) == ((0.0, 2.5), ())
+    assert items[photo.item_id].load_at is None
     assert rig.loaded[0].sha256 == hashlib.sha256(b"a.jpg").digest()
     assert items[sound.item_id].load is None
 
@@ -119,7 +124,7 @@ async def test_a_vector_is_told_and_frames_get_ids_that_stay(rig: Rig) -> None:
 
 
 class TwoRoots(metadata_pb2_grpc.MetadataServiceServicer):
-    """A file of a collection that is there, one of a collection whose folder is `/`, and one of none."""
+    """A file of a collection that is there, one of a collection whose folder is `/` and away, and one of none."""
 
     async def GetFacts(self, request: pb.GetFactsRequest, context: object) -> pb.FactsList:
         return pb.FactsList(
@@ -131,7 +136,7 @@ class TwoRoots(metadata_pb2_grpc.MetadataServiceServicer):
 
     async def ListCollections(self, request: pb.ListCollectionsRequest, context: object) -> pb.ListCollectionsResponse:
         given = [pb.Collection(id=1, root_path=b"/photos"), pb.Collection(id=2, root_path=b"/")]
-        return pb.ListCollectionsResponse(collections=given)
+        return pb.ListCollectionsResponse(collections=given, away_ids=[2])
 
 
 async def test_a_file_of_a_collection_that_was_removed_a_moment_ago_is_not_opened(tmp_path: Path) -> None:
@@ -146,7 +151,10 @@ async def test_a_file_of_a_collection_that_was_removed_a_moment_ago_is_not_opene
     server.add_insecure_port(address)
     await server.start()
     async with open_channel(address, marked=False) as channel:
-        items = await RemoteCatalogue(channel, load).items([1, 2, 3])
+        catalogue = RemoteCatalogue(channel, load)
+        assert await catalogue.away() == {2}
+        items = await catalogue.items([1, 2, 3])
+        assert [items[key].away for key in (1, 2, 3)] == [False, True, False]
         assert items[3].load is None
         for key in (1, 2):
             opens = items[key].load

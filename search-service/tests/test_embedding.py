@@ -125,6 +125,9 @@ class FakeCatalogue:
                 raise OutOfReach("The disk is away.")
             return [Still(float(frame), item_id * 100 + frame) for frame in range(self.frames.get(item_id, 1))]
 
+        async def load_at(moments_s: Sequence[float]) -> Sequence[Still[int]]:
+            return [Still(at_s, item_id * 100 + int(at_s)) for at_s in moments_s]
+
         listed = item_id not in self.unlisted
         kind = points.VIDEO if item_id in self.frames else 4
         facts = Facts(item_id, 1, kind, listed, tag_ids=self.tags.get(item_id, []), taken_us=self.taken.get(item_id, 7))
@@ -135,6 +138,7 @@ class FakeCatalogue:
             embedded=item_id in self.has_vector,
             is_video=item_id in self.frames,
             path=b"/photos/%d.jpg" % item_id,
+            load_at=load_at if item_id in self.frames else None,
         )
 
     async def frame_ids(self, item_id: int, stills: Sequence[Still[int]]) -> Sequence[int]:
@@ -457,6 +461,38 @@ async def test_while_another_model_is_filled_both_get_what_is_new_and_only_the_n
         assert coming.seen == {100: 1, 200: 1, 300: 1}
         assert set(await rig.points()) == set(await rig.points("next")) == {1, 2, 3}
         assert rig.catalogue.loaded[3] == 1
+
+
+async def test_another_model_is_shown_a_video_where_the_one_before_was() -> None:
+    async with running() as rig:
+        rig.catalogue.frames = {1: 4, 2: 4}
+        rig.add(1, 2)
+        await rig.until_settled(2)
+        coming = FakeModel("next")
+        await rig.store.ensure("next", DIMENSIONS)
+        rig.spaces = [coming]  # the one before cannot be loaded any more
+        rig.catalogue.frames = {1: 2, 2: 3}  # that is how far decoding got this time
+        rig.add(1)
+        rig.add(2, seal="second")
+        await rig.until_settled(4)
+        of_first = {1, 10_001, 20_001, 30_001}
+        assert coming.seen.keys() == {100, 101, 102, 103, 200, 201, 202}
+        assert set(await rig.points("next")) == {*of_first, 2, 10_002, 20_002}
+        payloads = await rig.store.payloads("next", sorted(of_first))
+        assert [payloads[key][points.AT] for key in sorted(of_first)] == [0, 1_000_000, 2_000_000, 3_000_000]
+
+
+async def test_a_vector_from_outside_says_nothing_of_a_video_s_frames() -> None:
+    async with running() as rig:
+        rig.catalogue.frames = {1: 1}
+        rig.add(1)
+        await rig.until_settled(1)
+        await rig.store.ensure("next", DIMENSIONS)
+        rig.spaces = [rig.model, FakeModel("next")]
+        rig.catalogue.frames = {1: 3}
+        rig.add(1)
+        await rig.until_settled(2)
+        assert set(await rig.points("next")) == {1, 10_001, 20_001}
 
 
 async def test_what_is_trashed_while_its_picture_is_with_the_model_is_written_as_trashed() -> None:

@@ -18,6 +18,8 @@ from search_service.domain.items import Item, Still
 from search_service.domain.points import Facts
 from search_service.frames import Frames
 
+MOMENTS = (0.0, 1.5)
+
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,14 +66,17 @@ class Catalogue:
 
     def _item(self, key: int) -> Item[None]:
         async def load() -> Sequence[Still[None]]:
+            raise AssertionError("looked at anew, it might have other frames")
+
+        async def load_at(moments_s: Sequence[float]) -> Sequence[Still[None]]:
             self.loaded += 1
-            found = stills(*self.videos[key])
+            found = [still for still in stills(*self.videos[key]) if still.timestamp_s in moments_s]
             await self.gate.wait()
             if self.loads_fail_with is not None:
                 raise self.loads_fail_with
             return found
 
-        return Item(Facts(key, 1, points.VIDEO, True), "seal", load, is_video=True)
+        return Item(Facts(key, 1, points.VIDEO, True), "seal", load, is_video=True, load_at=load_at)
 
     async def frame_ids(self, item_id: int, stills: Sequence[Still[None]]) -> Sequence[int]:
         raise AssertionError("the catalogue is told by who embeds")
@@ -91,6 +96,7 @@ class Rig:
         self.frames = Frames(self.store, self.catalogue)
 
     def there(self, item_id: int) -> list[bytes | None]:
+        assert self.store.frame(item_id, 3000) is None
         return [self.store.frame(item_id, at_ms) for at_ms in (0, 1500)]
 
 
@@ -133,22 +139,22 @@ async def test_a_store_that_is_away_keeps_nobody_and_is_left_alone_for_a_while(r
 
 
 async def test_what_is_lost_is_made_again_once_for_all_who_ask(rig: Rig) -> None:
-    rig.catalogue.videos[3] = [b"a", b"b"]
+    rig.catalogue.videos[3] = [b"a", b"b", b"and one that is none of its frames"]
     rig.catalogue.gate.clear()
-    asking = [asyncio.create_task(rig.frames.make(3)) for _ in range(5)]
+    asking = [asyncio.create_task(rig.frames.make(3, MOMENTS)) for _ in range(5)]
     await until(lambda: rig.catalogue.loaded == 1)
     asking[0].cancel()  # who hangs up leaves it to the others
     rig.catalogue.gate.set()
     await asyncio.gather(*asking[1:])
     assert (rig.there(3), rig.catalogue.loaded) == ([b"a", b"b"], 1)
-    await rig.frames.make(3)
+    await rig.frames.make(3, MOMENTS)
     assert rig.catalogue.loaded == 1, "a moment ago it was the same"
 
 
 async def test_what_is_made_again_never_replaces_what_was_embedded_meanwhile(rig: Rig) -> None:
     rig.catalogue.videos[3] = [b"old"]
     rig.catalogue.gate.clear()
-    asking = asyncio.create_task(rig.frames.make(3))
+    asking = asyncio.create_task(rig.frames.make(3, MOMENTS))
     await until(lambda: rig.catalogue.loaded == 1)
     await rig.frames.keep(3, stills(b"new"))
     rig.catalogue.gate.set()
@@ -161,16 +167,16 @@ async def test_a_video_that_cannot_be_decoded_has_none_and_keeps_those_it_had(ri
     rig.catalogue.videos[3] = [b"a"]
     await rig.frames.keep(3, stills(b"before"))
     rig.catalogue.loads_fail_with = error
-    await rig.frames.make(3)
+    await rig.frames.make(3, MOMENTS)
     assert rig.there(3) == [b"before", None]
 
 
 async def test_what_the_catalogue_does_not_know_is_not_made_and_one_that_is_away_is_said(rig: Rig) -> None:
-    await rig.frames.make(3)
+    await rig.frames.make(3, MOMENTS)
     assert rig.catalogue.loaded == 0
     rig.catalogue.fails_with = CatalogueUnavailable("Away.")
     with pytest.raises(CatalogueUnavailable):
-        await rig.frames.make(4)
+        await rig.frames.make(4, MOMENTS)
 
 
 async def test_frames_of_a_video_that_is_gone_go_and_wait_for_a_store_that_is_away(rig: Rig) -> None:

@@ -11,7 +11,7 @@ import pytest
 from media_common.tasks import ended
 from search_service.domain import look, points
 from search_service.domain.agreement import SEAL, Agreement
-from search_service.domain.errors import CatalogueUnavailable
+from search_service.domain.errors import CatalogueUnavailable, OutOfReach
 from search_service.domain.filters import Has
 from search_service.domain.items import Item, Still
 from search_service.domain.jobs import Job
@@ -45,6 +45,8 @@ class Rig:
         self.unlisted: set[int] = set()
         self.edited: set[int] = set()
         self.elsewhere: set[int] = set()  # items without pixels here
+        self.unplugged: set[int] = set()  # items whose disk is away
+        self.out_of_reach = ""  # what else of a space is
         self.fails = 0
         self.memory = MemoryStore()
         self.spaces = [Space("now")]
@@ -78,9 +80,13 @@ class Rig:
                 Facts(key, 1, 4, key not in self.unlisted),
                 "edited" if key in self.edited else "seal",
                 None if key in self.elsewhere else self.load,
+                away=key in self.unplugged,
             )
             for key in there
         }
+
+    async def away(self) -> frozenset[int]:
+        return frozenset({7} if self.unplugged or self.out_of_reach else {})
 
     async def load(self) -> Sequence[Still[object]]:
         raise AssertionError("nothing is loaded here")
@@ -99,6 +105,8 @@ class Rig:
         return self.memory
 
     async def covered(self, name: str) -> None:
+        if self.out_of_reach:
+            raise OutOfReach(self.out_of_reach)
         self.told.append(name)
 
     async def give(self, name: str, *ids: int) -> None:
@@ -209,6 +217,59 @@ async def test_pictures_that_changed_while_nobody_listened_are_given_out_once() 
         rig.look.ask()
         await until(lambda: rig.told == ["now", "now"])
         assert await rig.look.fetch(4, 0.01) == []
+
+
+async def test_what_is_on_a_disk_that_is_away_holds_the_space_that_lacks_it_until_it_is_back() -> None:
+    rig = Rig()
+    await rig.give("now", *rig.items_there)
+    await rig.give("next", *range(1, 21))
+    rig.spaces = [Space("now"), Space("next")]
+    rig.unplugged, rig.edited = set(range(11, 25)), {12}
+    async with looking(rig):
+        jobs = await rig.taken(6)
+        assert [job.item_id for job in jobs] == [*range(25, 31)]
+        await rig.give("next", *range(25, 31))
+        for job in jobs:
+            await job.done()
+        await until(lambda: rig.told == ["now"])
+        await asyncio.sleep(0.05)
+        assert rig.told == ["now"]
+        assert rig.look.left == 0
+        rig.unplugged = set()
+        jobs = await rig.taken(5)
+        assert [job.item_id for job in jobs] == [12, *range(21, 25)]
+        rig.edited = set()
+        await rig.give("next", *range(21, 25))
+        for job in jobs:
+            await job.done()
+        await until(lambda: rig.told == ["now", "next", "now"])
+
+
+async def test_a_disk_that_goes_while_its_files_are_embedded_holds_the_space_too() -> None:
+    rig = Rig()
+    await rig.give("now", *range(1, 30))
+    async with looking(rig):
+        [job] = await rig.taken(1)
+        rig.unplugged = {30}
+        await job.done()  # its file was not there
+        await asyncio.sleep(0.05)
+        assert rig.told == []
+        rig.unplugged = set()
+        [job] = await rig.taken(1)
+        assert job.item_id == 30
+        await job.done()
+        await until(lambda: rig.told == ["now"])
+
+
+async def test_a_space_whose_objects_are_on_a_disk_that_is_away_is_said_to_be_covered_when_it_is_back() -> None:
+    rig = Rig()
+    await rig.give("now", *rig.items_there)
+    rig.out_of_reach = "Its disk is away."
+    async with looking(rig):
+        await asyncio.sleep(0.1)
+        assert rig.told == []
+        rig.out_of_reach = ""
+        await until(lambda: rig.told == ["now"])
 
 
 async def test_a_catalogue_that_is_away_is_asked_again_and_a_look_can_be_asked_for() -> None:

@@ -22,6 +22,7 @@ from media_proto import search_pb2_grpc
 from PIL import Image
 from search_service.config import decoding_environment
 from search_service.domain import points
+from search_service.domain.agreement import SEAL
 from search_service.domain.items import Item, Still
 from search_service.domain.objects import Giving
 from search_service.domain.points import Facts
@@ -74,6 +75,7 @@ class Library:
         self.facts: dict[int, Facts] = {}
         self.pictures: dict[int, Image.Image] = {}
         self.loads: dict[int, Callable[[], Awaitable[Sequence[Still[Image.Image]]]]] = {}
+        self.frames: dict[int, Callable[[float], Image.Image]] = {}
         self.has_vector: set[int] = set()
 
     async def items(self, item_ids: Sequence[int]) -> Mapping[int, Item[Image.Image]]:
@@ -85,7 +87,17 @@ class Library:
             half = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX)
             return [Still(0.0, half, picture.width, picture.height)]
 
-        return Item(self.facts[key], f"seal-{key}", self.loads.get(key, load if key in self.pictures else None))
+        async def load_at(moments_s: Sequence[float]) -> Sequence[Still[Image.Image]]:
+            return [Still(at_s, self.frames[key](at_s)) for at_s in moments_s]
+
+        is_video = key in self.frames
+        return Item(
+            self.facts[key],
+            f"seal-{key}",
+            self.loads.get(key, load if key in self.pictures else None),
+            is_video=is_video,
+            load_at=load_at if is_video else None,
+        )
 
     async def frame_ids(self, item_id: int, stills: Sequence[Still[Image.Image]]) -> Sequence[int]:
         return [item_id]
@@ -394,6 +406,19 @@ async def test_an_object_of_a_photo_of_twelve_megapixels_is_cut_out_where_it_is(
     assert (await rig.stub.PutObjectVectors(pb.PutObjectVectorsRequest(objects=objects))).written == 2
     vectors = await rig.store.vectors("colours-1.objects", [*boxes])
     assert {key: int(np.argmax(one)) for key, one in vectors.items()} == {101: 2, 102: 0}
+
+
+async def test_an_object_is_cut_out_of_the_frame_that_its_video_has_had_all_along(rig: Rig) -> None:
+    rig.know(1)
+    rig.library.pictures[1] = Image.new("RGB", (20, 20), (255, 0, 0))  # as far as decoding gets now
+    rig.library.frames[1] = lambda at_s: Image.new("RGB", (20, 20), (0, 0, 255) if at_s > 2 else (255, 0, 0))
+    await rig.store.ensure("others-1", 4)
+    for key, at_s in ((1, 0.0), (10_001, 2.5)):
+        payload = {**points.payload(key, rig.library.facts[1], at_s), SEAL: "seal-1"}
+        await rig.store.upsert("others-1", [Point(key, unit(np.ones(4, np.float32)), payload)])
+    one = pb.ObjectVector(object_id=101, item_id=1, box=pb.Box(frame=1, width=9, height=9))
+    assert (await rig.stub.PutObjectVectors(pb.PutObjectVectorsRequest(objects=[one]))).written == 1
+    assert int(np.argmax((await rig.store.vectors("colours-1.objects", [101]))[101])) == 2
 
 
 async def test_a_registered_model_has_vectors_of_its_own_length(rig: Rig) -> None:

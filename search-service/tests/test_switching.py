@@ -17,7 +17,7 @@ import pytest
 from media_common.errors import InvalidArgument
 from PIL import Image
 from search_service.domain import points
-from search_service.domain.errors import EncoderUnavailable, StoreUnavailable
+from search_service.domain.errors import EncoderUnavailable, OutOfReach, StoreUnavailable
 from search_service.domain.items import Item, Still
 from search_service.domain.objects import Box, Giving
 from search_service.domain.points import INDEXES, Facts
@@ -512,12 +512,19 @@ async def test_a_model_that_is_lost_while_it_works_is_waited_for_whatever_else_c
 class Pictures:
     """Items 1 and 2 have pictures, of which the catalogue knows. Implements `Catalogue`."""
 
+    def __init__(self) -> None:
+        self.away: set[int] = set()
+
     async def items(self, item_ids: Sequence[int]) -> Mapping[int, Item[Image.Image]]:
         return {
-            key: Item(Facts(key, 1, 4, True), "seal", partial(self._load, key)) for key in item_ids if key in (1, 2)
+            key: Item(Facts(key, 1, 4, True), "seal", partial(self._load, key), away=key in self.away)
+            for key in item_ids
+            if key in (1, 2)
         }
 
     async def _load(self, key: int) -> Sequence[Still[Image.Image]]:
+        if key in self.away:
+            raise OutOfReach("Its disk is away.")
         return [Still(0.0, Image.new("RGB", (100 * key, 100)))]
 
     async def frame_ids(self, item_id: int, stills: Sequence[Still[Image.Image]]) -> Sequence[int]:
@@ -549,6 +556,26 @@ async def test_the_next_model_is_shown_the_objects_before_it_answers(world: Worl
         async with engine.answering() as now:
             assert len(await now.searching.like(Scope(1), ObjectStart(100), 100)) == len(ITEMS) - 1
         await until(lambda: world.store._collections.keys() == {"down", "down.objects"})
+        await models.close()
+
+
+async def test_the_next_model_does_not_answer_while_the_disk_of_an_object_is_away(world: World) -> None:
+    async with world.engine(UP) as engine:
+        await fill(engine)
+        models, pictures = ObjectModels({}), Pictures()
+        objects = Objects(engine, models, Giving(pictures, asyncio.Lock()), pictures)
+        boxes = [GivenObject(100 + key, key % 2 + 1, Box(0, 0, 0, 10, 10)) for key in range(4)]
+        assert await objects.put("objects", boxes) == 4
+        await engine.use(DOWN)
+        await fill(engine)
+        pictures.away = {2}
+        with pytest.raises(OutOfReach, match="disk of their media is away"):
+            await engine.covered("down")
+        assert await found(engine) == order("up")
+        pictures.away.clear()
+        await engine.covered("down")
+        assert await world.store.ids("down.objects") == [100, 101, 102, 103]
+        assert await found(engine) == order("down")
         await models.close()
 
 

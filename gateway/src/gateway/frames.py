@@ -40,15 +40,15 @@ class Frames:
         jpeg = await self._kept(media.item_id, at_ms)
         if jpeg is None:
             async with until_gone(request.receive):
-                jpeg = await self._made(media.item_id, at_ms)
+                jpeg = await self._made(media, at_ms)
         return None if jpeg is None else await _send(request, media, jpeg, policy)
 
-    async def _made(self, item_id: int, at_ms: int) -> bytes | None:
+    async def _made(self, media: pb.Media, at_ms: int) -> bytes | None:
         try:
-            await self._search.make_frames(item_id)
+            await self._search.make_frames(media.item_id, [frame.timestamp_s for frame in media.frames])
         except (Failure, grpc.aio.AioRpcError):  # search is away; the video's thumbnail is not
             return None
-        return await self._kept(item_id, at_ms)
+        return await self._kept(media.item_id, at_ms)
 
     async def _kept(self, item_id: int, at_ms: int) -> bytes | None:
         try:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
+
+from media_common.logs import request_id
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -16,6 +19,14 @@ A = TypeVar("A")
 MOST: Final = 32
 #: Calls under way: while one is being answered, the other's answers are passed on.
 _AT_ONCE: Final = 2
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[Q, A]):
+    question: Q
+    answer: asyncio.Future[A]
+    #: Whoever begins a call is not always who asked: what is logged of it goes by the asker's.
+    request_id: str
 
 
 class Together(Generic[Q, A]):
@@ -28,20 +39,20 @@ class Together(Generic[Q, A]):
         """
         self._alone = alone
         self._together = together
-        self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
+        self._waiting: list[_Waiting[Q, A]] = []
         self._calls: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Q) -> A:
         """The answer; whatever `alone` raises."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[A] = loop.create_future()
-        self._waiting.append((question, answer))
+        mine: _Waiting[Q, A] = _Waiting(question, loop.create_future(), request_id.get())
+        self._waiting.append(mine)
         if len(self._waiting) == 1 and len(self._calls) < _AT_ONCE:
             loop.call_soon(self._send)  # with those that come in the same turn of the loop
-        return await answer
+        return await mine.answer
 
     def _send(self) -> None:
-        waiting = [(question, answer) for question, answer in self._waiting if not answer.done()]
+        waiting = [one for one in self._waiting if not one.answer.done()]
         group, self._waiting = waiting[:MOST], waiting[MOST:]
         if group:
             call = asyncio.create_task(self._ask(group))
@@ -53,28 +64,30 @@ class Together(Generic[Q, A]):
         if self._waiting:
             self._send()
 
-    async def _ask(self, group: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
+    async def _ask(self, group: Sequence[_Waiting[Q, A]]) -> None:
         answers: Sequence[A | None] = [None] * len(group)
         if len(group) > 1:
+            request_id.set(group[0].request_id)  # a call has one
             try:
-                given = await self._together([question for question, _ in group])
+                given = await self._together([one.question for one in group])
                 answers = given if len(given) == len(group) else answers
             except Exception:  # noqa: BLE001, S110 - each alone says what is wrong, to its own caller
                 pass
         left = []
-        for (question, waiting), answer in zip(group, answers, strict=True):
+        for one, answer in zip(group, answers, strict=True):
             if answer is None:
-                left.append(self._ask_alone(question, waiting))
-            elif not waiting.done():  # else its caller has left
-                waiting.set_result(answer)
+                left.append(self._ask_alone(one))
+            elif not one.answer.done():  # else its caller has left
+                one.answer.set_result(answer)
         await asyncio.gather(*left)
 
-    async def _ask_alone(self, question: Q, waiting: asyncio.Future[A]) -> None:
+    async def _ask_alone(self, one: _Waiting[Q, A]) -> None:
+        request_id.set(one.request_id)
         try:
-            answer = await self._alone(question)
+            answer = await self._alone(one.question)
         except Exception as error:  # noqa: BLE001 - handed to the caller
-            if not waiting.done():
-                waiting.set_exception(error)
+            if not one.answer.done():
+                one.answer.set_exception(error)
         else:
-            if not waiting.done():
-                waiting.set_result(answer)
+            if not one.answer.done():
+                one.answer.set_result(answer)

@@ -232,8 +232,9 @@ def test_a_parameter_that_is_valid_is_passed_on(query: dict[str, str], field: st
     assert (list(found) if isinstance(expected, list) else found) == expected
 
 
-def test_a_media_id_is_looked_for_in_the_whole_collection() -> None:
-    wanted, _ = parsed(mediaId=PHOTO_ID.hex(), path=f"{CID}.{FOLDER_ID.hex()}", recursive="false", type="image")
+@pytest.mark.parametrize("path", [f"{CID}.{FOLDER_ID.hex()}", OTHER.uuid.hex(), "nonsense"])
+def test_a_media_id_is_looked_for_in_the_whole_collection_whatever_the_path(path: str) -> None:
+    wanted, _ = parsed(mediaId=PHOTO_ID.hex(), path=path, recursive="false", type="image")
 
     assert not wanted.path
     assert not wanted.HasField("recursive")

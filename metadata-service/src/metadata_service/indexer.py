@@ -41,6 +41,8 @@ class Indexer:
         self.news = asyncio.Event()
         #: Roots whose files can be read, as of the last look at the list of roots; None while the first is awaited.
         self.reached: frozenset[bytes] | None = frozenset()
+        #: Roots that cannot be reached, as of the same look.
+        self.away: frozenset[bytes] = frozenset()
         #: Roots that are gone through right now.
         self.running: set[bytes] = set()
         #: Why nothing moves, a sentence; empty when it does.
@@ -95,6 +97,7 @@ class Indexer:
                 await self._catalogue.write(indexing.hide_root, path)
         self._known = {root.path for root in roots}
         self.reached = frozenset(root.path for root in roots if root.online and root.scanned)
+        self.away = frozenset(root.path for root in roots if not root.online)
         for root in roots:
             if root.online and root.scanned and due.get(root.path, True):
                 await self.reconcile(root)

@@ -32,6 +32,11 @@ class Indexing:
                 await self._catalogue.write(insides.again, await self._catalogue.read(collections.of_root, path))
         await self._indexer.ask(root)
 
+    @property
+    def away(self) -> frozenset[bytes]:
+        """Review paths that cannot be reached now."""
+        return self._indexer.away
+
     async def told(self) -> pb.Indexing:
         roots = []
         for collection in await self._catalogue.read(collections.listed):

@@ -53,7 +53,8 @@ class MetadataServicer(ListingCalls, PassingCalls, SearchCalls, UploadCalls, met
 
     async def ListCollections(self, request: pb.ListCollectionsRequest, context: Context) -> pb.ListCollectionsResponse:
         found = await self._catalogue.read(collections.listed)
-        return pb.ListCollectionsResponse(collections=[convert.collection(one) for one in found])
+        away = [one.id for one in found if one.root_path in self._indexing.away]
+        return pb.ListCollectionsResponse(collections=[convert.collection(one) for one in found], away_ids=away)
 
     async def GetCollection(self, request: pb.GetCollectionRequest, context: Context) -> pb.Collection:
         return convert.collection(await self._collection(request.collection))

@@ -234,6 +234,16 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.AddObjectsRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.DetectedObjects.FromString,
                 _registered_method=True)
+        self.RemoveObjects = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/RemoveObjects',
+                request_serializer=media__proto_dot_metadata__pb2.RemoveObjectsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.RemoveObjectsResponse.FromString,
+                _registered_method=True)
+        self.ListDetections = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/ListDetections',
+                request_serializer=media__proto_dot_metadata__pb2.ListDetectionsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Detections.FromString,
+                _registered_method=True)
         self.SetClusters = channel.unary_unary(
                 '/framewell.metadata.v1.MetadataService/SetClusters',
                 request_serializer=media__proto_dot_metadata__pb2.SetClustersRequest.SerializeToString,
@@ -574,6 +584,20 @@ class MetadataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RemoveObjects(self, request, context):
+        """Takes back what was added; what stands for a whole frame stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDetections(self, request, context):
+        """Detected objects of all media that are there, trashed ones too, by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetClusters(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -876,6 +900,16 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     servicer.AddObjects,
                     request_deserializer=media__proto_dot_metadata__pb2.AddObjectsRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.DetectedObjects.SerializeToString,
+            ),
+            'RemoveObjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveObjects,
+                    request_deserializer=media__proto_dot_metadata__pb2.RemoveObjectsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.RemoveObjectsResponse.SerializeToString,
+            ),
+            'ListDetections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDetections,
+                    request_deserializer=media__proto_dot_metadata__pb2.ListDetectionsRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Detections.SerializeToString,
             ),
             'SetClusters': grpc.unary_unary_rpc_method_handler(
                     servicer.SetClusters,
@@ -2033,6 +2067,60 @@ class MetadataService:
             '/framewell.metadata.v1.MetadataService/AddObjects',
             media__proto_dot_metadata__pb2.AddObjectsRequest.SerializeToString,
             media__proto_dot_metadata__pb2.DetectedObjects.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveObjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/RemoveObjects',
+            media__proto_dot_metadata__pb2.RemoveObjectsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.RemoveObjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDetections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/ListDetections',
+            media__proto_dot_metadata__pb2.ListDetectionsRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Detections.FromString,
             options,
             channel_credentials,
             insecure,

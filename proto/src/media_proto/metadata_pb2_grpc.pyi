@@ -98,6 +98,10 @@ class MetadataServiceStub:
     SetFrames: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.SetFramesRequest, _metadata_pb2.ItemIds]
     GetObject: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetObjectRequest, _metadata_pb2.ObjectPlace]
     AddObjects: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.AddObjectsRequest, _metadata_pb2.DetectedObjects]
+    RemoveObjects: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.RemoveObjectsRequest, _metadata_pb2.RemoveObjectsResponse]
+    """Takes back what was added; what stands for a whole frame stays."""
+    ListDetections: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListDetectionsRequest, _metadata_pb2.Detections]
+    """Detected objects of all media that are there, trashed ones too, by id."""
     SetClusters: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.SetClustersRequest, _metadata_pb2.Clusters]
     ListClusters: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListClustersRequest, _metadata_pb2.Clusters]
     GetFacts: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetFactsRequest, _metadata_pb2.FactsList]
@@ -190,6 +194,10 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     SetFrames: _aio.UnaryUnaryMultiCallable[_metadata_pb2.SetFramesRequest, _metadata_pb2.ItemIds]  # type: ignore[assignment]
     GetObject: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetObjectRequest, _metadata_pb2.ObjectPlace]  # type: ignore[assignment]
     AddObjects: _aio.UnaryUnaryMultiCallable[_metadata_pb2.AddObjectsRequest, _metadata_pb2.DetectedObjects]  # type: ignore[assignment]
+    RemoveObjects: _aio.UnaryUnaryMultiCallable[_metadata_pb2.RemoveObjectsRequest, _metadata_pb2.RemoveObjectsResponse]  # type: ignore[assignment]
+    """Takes back what was added; what stands for a whole frame stays."""
+    ListDetections: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListDetectionsRequest, _metadata_pb2.Detections]  # type: ignore[assignment]
+    """Detected objects of all media that are there, trashed ones too, by id."""
     SetClusters: _aio.UnaryUnaryMultiCallable[_metadata_pb2.SetClustersRequest, _metadata_pb2.Clusters]  # type: ignore[assignment]
     ListClusters: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListClustersRequest, _metadata_pb2.Clusters]  # type: ignore[assignment]
     GetFacts: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetFactsRequest, _metadata_pb2.FactsList]  # type: ignore[assignment]
@@ -519,6 +527,22 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metadata_pb2.AddObjectsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.DetectedObjects, _abc.Awaitable[_metadata_pb2.DetectedObjects]]: ...
+
+    @_abc_1.abstractmethod
+    def RemoveObjects(
+        self,
+        request: _metadata_pb2.RemoveObjectsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.RemoveObjectsResponse, _abc.Awaitable[_metadata_pb2.RemoveObjectsResponse]]:
+        """Takes back what was added; what stands for a whole frame stays."""
+
+    @_abc_1.abstractmethod
+    def ListDetections(
+        self,
+        request: _metadata_pb2.ListDetectionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.Detections, _abc.Awaitable[_metadata_pb2.Detections]]:
+        """Detected objects of all media that are there, trashed ones too, by id."""
 
     @_abc_1.abstractmethod
     def SetClusters(

@@ -104,6 +104,11 @@ class SearchServiceStub:
                 request_serializer=media__proto_dot_search__pb2.PutObjectVectorsRequest.SerializeToString,
                 response_deserializer=media__proto_dot_search__pb2.PutVectorsResponse.FromString,
                 _registered_method=True)
+        self.RemoveObjectVectors = channel.unary_unary(
+                '/framewell.search.v1.SearchService/RemoveObjectVectors',
+                request_serializer=media__proto_dot_search__pb2.RemoveObjectVectorsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.RemoveObjectVectorsResponse.FromString,
+                _registered_method=True)
         self.MakeFrames = channel.unary_unary(
                 '/framewell.search.v1.SearchService/MakeFrames',
                 request_serializer=media__proto_dot_search__pb2.MakeFramesRequest.SerializeToString,
@@ -222,8 +227,16 @@ class SearchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RemoveObjectVectors(self, request, context):
+        """Objects that are no more: their vectors of every model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def MakeFrames(self, request, context):
-        """Frames of a video that are missed in the blob store are made again; answers when that has been tried.
+        """Frames of a video that are missed in the blob store are made again; answers when that has been tried. They are all
+        that it has then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -315,6 +328,11 @@ def add_SearchServiceServicer_to_server(servicer, server):
                     servicer.PutObjectVectors,
                     request_deserializer=media__proto_dot_search__pb2.PutObjectVectorsRequest.FromString,
                     response_serializer=media__proto_dot_search__pb2.PutVectorsResponse.SerializeToString,
+            ),
+            'RemoveObjectVectors': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveObjectVectors,
+                    request_deserializer=media__proto_dot_search__pb2.RemoveObjectVectorsRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.RemoveObjectVectorsResponse.SerializeToString,
             ),
             'MakeFrames': grpc.unary_unary_rpc_method_handler(
                     servicer.MakeFrames,
@@ -710,6 +728,33 @@ class SearchService:
             '/framewell.search.v1.SearchService/PutObjectVectors',
             media__proto_dot_search__pb2.PutObjectVectorsRequest.SerializeToString,
             media__proto_dot_search__pb2.PutVectorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveObjectVectors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/RemoveObjectVectors',
+            media__proto_dot_search__pb2.RemoveObjectVectorsRequest.SerializeToString,
+            media__proto_dot_search__pb2.RemoveObjectVectorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

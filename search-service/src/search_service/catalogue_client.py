@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -41,6 +42,7 @@ class RemoteCatalogue:
         self._stub: Any = metadata_pb2_grpc.MetadataServiceStub(channel)
         self._load = load
         self._collections: Mapping[int, pb.Collection] = {}
+        self._away: frozenset[int] = frozenset()
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
@@ -71,6 +73,11 @@ class RemoteCatalogue:
         asked = pb.ListSearchableRequest(after_id=after_id, limit=limit)
         return list((await self._asked(self._stub.ListSearchable, asked)).ids)
 
+    async def away(self) -> frozenset[int]:
+        async with self._reading:
+            await self._read_collections()
+            return self._away
+
     # ---- steps ----
 
     async def _told(self, item_ids: Sequence[int]) -> list[pb.SearchFacts]:
@@ -82,14 +89,20 @@ class RemoteCatalogue:
 
     async def _item(self, told: pb.SearchFacts) -> Item[Image]:
         place = await self._place(told)
+        is_video = told.kind == pb.MEDIA_KIND_VIDEO
         return Item(
             _facts(told),
             told.seal,
             None if place is None else partial(self._load, place),
             embedded=told.embedded,
-            is_video=told.kind == pb.MEDIA_KIND_VIDEO,
+            is_video=is_video,
             path=told.path or told.name.encode("utf-8", "surrogateescape"),
+            away=place is not None and not place.sha256 and told.collection_id in self._away,
+            load_at=partial(self._load_at, place) if place is not None and is_video else None,
         )
+
+    async def _load_at(self, place: Place, moments_s: Sequence[float]) -> Sequence[Still[Image]]:
+        return await self._load(replace(place, moments_s=tuple(moments_s)))
 
     async def _place(self, told: pb.SearchFacts) -> Place | None:
         """None: it has no pictures, or they are elsewhere."""
@@ -115,12 +128,17 @@ class RemoteCatalogue:
 
     async def _collection(self, collection_id: int) -> pb.Collection | None:
         async with self._reading:
-            old = time.monotonic() - self._read_at > _COLLECTIONS_S
-            if old or collection_id not in self._collections:
-                listed = await self._asked(self._stub.ListCollections, pb.ListCollectionsRequest())
-                self._collections = {one.id: one for one in listed.collections}
-                self._read_at = time.monotonic()
+            await self._read_collections(collection_id)
             return self._collections.get(collection_id)
+
+    async def _read_collections(self, needed: int | None = None) -> None:
+        """Again, when it was long ago or the one that is needed is not among them."""
+        old = time.monotonic() - self._read_at > _COLLECTIONS_S
+        if old or (needed is not None and needed not in self._collections):
+            listed = await self._asked(self._stub.ListCollections, pb.ListCollectionsRequest())
+            self._collections = {one.id: one for one in listed.collections}
+            self._away = frozenset(listed.away_ids)
+            self._read_at = time.monotonic()
 
     async def _asked(self, call: Callable[..., Awaitable[T]], request: object) -> T:
         try:

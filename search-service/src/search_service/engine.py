@@ -153,7 +153,7 @@ class Engine:
         Said of the one that answers, or of one that is no longer wanted, it changes nothing.
 
         Raises:
-            EncoderUnavailable, StoreUnavailable: nothing has changed, to be said again.
+            EncoderUnavailable, StoreUnavailable, OutOfReach: nothing has changed, to be said again.
         """
         store, now, following = await self.store(), self._now, self._next
         if following is None and self._absent:

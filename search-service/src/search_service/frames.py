@@ -19,6 +19,7 @@ from media_common.errors import ServiceError
 
 from search_service.domain.errors import OutOfReach, UnreadablePicture
 from search_service.domain.items import Catalogue, Still
+from search_service.domain.sealed import stills_of
 
 logger = logging.getLogger(__name__)
 
@@ -64,12 +65,12 @@ class Frames:
 
     # ---- making again ----
 
-    async def make(self, item_id: int) -> None:
-        """Have them kept that somebody misses, unless that was done a moment ago. Who asks while it is being done waits
-        for it.
+    async def make(self, item_id: int, moments_s: Sequence[float]) -> None:
+        """Have a video's frames kept that somebody misses, unless that was done a moment ago. Who asks while it is
+        being done waits for it.
 
         Raises:
-            CatalogueUnavailable, StoreUnreachable, StoreFailed
+            CatalogueUnavailable, OriginalsUnavailable, StoreUnreachable, StoreFailed
         """
         task = self._making.get(item_id)
         if task is None:
@@ -79,16 +80,16 @@ class Frames:
             if len(self._made_at) >= _MOST_REMEMBERED:
                 self._made_at.clear()
             self._made_at[item_id] = now
-            self._making[item_id] = task = asyncio.create_task(self._make(item_id))
+            self._making[item_id] = task = asyncio.create_task(self._make(item_id, moments_s))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.shield(task)  # whoever goes away leaves it to the others
 
-    async def _make(self, item_id: int) -> None:
+    async def _make(self, item_id: int, moments_s: Sequence[float]) -> None:
         own = asyncio.current_task()
         try:
             item = (await self._catalogue.items([item_id])).get(item_id)
-            if item is not None and item.is_video and item.load is not None:
-                stills = await item.load()
+            if item is not None and item.is_video:
+                stills = await stills_of(item, moments_s)
                 if self._making.get(item_id) is own:
                     await self._keep(item_id, stills)
         except (UnreadablePicture, OutOfReach) as error:

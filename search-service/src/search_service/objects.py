@@ -10,7 +10,7 @@ from typing import Final
 from media_common.errors import InvalidArgument
 from PIL.Image import Image
 
-from search_service.domain import objects, points
+from search_service.domain import objects, points, sealed
 from search_service.domain.clusters import Cluster
 from search_service.domain.errors import NoSuchVectors, OutOfReach, UnreadablePicture
 from search_service.domain.filters import Ids
@@ -131,7 +131,11 @@ class Objects:
 
     async def carry(self, store: VectorStore, before: str, following: Space) -> None:
         """Show the next encoder the objects that the one of the space before was shown, as far as it was not. Given
-        vectors cannot be carried."""
+        vectors cannot be carried.
+
+        Raises:
+            OutOfReach: the disk of some is away; to be called again.
+        """
         place = points.objects_of(before)
         after = -1
         while True:
@@ -148,6 +152,9 @@ class Objects:
                 item_id, box = payload.get(points.ITEM), objects.box_in(payload)
                 if isinstance(item_id, int) and box is not None:
                     given.append(GivenObject(key, item_id, box))
+            items = await self._catalogue.items([one.item_id for one in given])
+            if any(item.away for item in items.values()):
+                raise OutOfReach("Objects are to be shown to the next encoder, and the disk of their media is away.")
             await self._put_shown(store, following, await self._shown(given))
 
     async def _known(self, store: VectorStore, place: str, ids: Sequence[int]) -> set[int]:
@@ -185,11 +192,12 @@ class Objects:
 
     async def _stills(self, item_ids: Sequence[int]) -> Mapping[int, Sequence[Still[Image]]]:
         found = {}
-        for item_id, item in (await self._catalogue.items(item_ids)).items() if item_ids else ():
-            if item.load is None:
-                continue
+        items = await self._catalogue.items(item_ids) if item_ids else {}
+        videos = {item_id: item for item_id, item in items.items() if item.is_video}
+        moments = await sealed.moments(await self._engine.store(), videos)
+        for item_id, item in items.items():
             try:
-                found[item_id] = await item.load()
+                found[item_id] = await sealed.stills_of(item, moments.get(item_id, ()))
             except (UnreadablePicture, OutOfReach) as error:
                 logger.warning("objects of item %d cannot be cut out: %s", item_id, error)
         return found

@@ -25,6 +25,7 @@ _MOST_TEXTS: Final = 1000
 _MOST_PICTURES: Final = 64
 _MOST_PUT: Final = 1000
 _MOST_WORDS: Final = 1000
+_MOST_MOMENTS: Final = 100
 
 
 class SearchServicer(search_pb2_grpc.SearchServiceServicer):
@@ -136,7 +137,8 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         return await self._progress()
 
     async def MakeFrames(self, request: pb.MakeFramesRequest, context: Any) -> pb.MakeFramesResponse:
-        await self._frames.make(request.item_id)
+        _at_most("seconds", len(request.seconds), _MOST_MOMENTS)
+        await self._frames.make(request.item_id, list(request.seconds))
         return pb.MakeFramesResponse()
 
     async def PutVectors(self, request: pb.PutVectorsRequest, context: Any) -> pb.PutVectorsResponse:

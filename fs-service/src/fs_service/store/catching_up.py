@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from fs_service.store.index_memory import MemoryIndex
 from fs_service.store.index_sqlite import SqliteIndex
-from fs_service.store.rows import Delta, Entry, Folder, Probed, differences
+from fs_service.store.rows import Delta, Entry, Folder, Probed, differences, joined, key_of
 
 #: Rows of one transaction: some 20 ms that another root's reader may have to wait.
 CHUNK_ROWS: Final = 1000
@@ -19,6 +20,19 @@ class Wanted(NamedTuple):
     folder: Folder
     entries: dict[bytes, Entry]
     probed: list[Probed]
+
+
+def wanted_of(folder: Folder | None, memory: MemoryIndex) -> Wanted | None:
+    """The folder as memory holds it; None: there is none."""
+    if folder is None:
+        return None
+    entries = memory.contents(folder.relative)
+    probed = []
+    for name in entries:
+        key = key_of(joined(folder.relative, name))
+        if (facts := memory.facts(key)) is not None:
+            probed.append(Probed(key, facts, edited=False))
+    return Wanted(folder, entries, probed)
 
 
 class CatchingUp:

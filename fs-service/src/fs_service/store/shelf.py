@@ -21,9 +21,10 @@ from media_common import beneath
 
 from fs_service.domain.errors import StorageFailed
 from fs_service.domain.items import State, StatusFilter
+from fs_service.domain.marking import state_event
 from fs_service.domain.ports import EventLog, Marks, Roots
 from fs_service.domain.views import Counts
-from fs_service.store.catching_up import CatchingUp, Wanted
+from fs_service.store.catching_up import CatchingUp, wanted_of
 from fs_service.store.database import Database
 from fs_service.store.index_memory import MemoryIndex
 from fs_service.store.index_sqlite import SqliteIndex
@@ -209,7 +210,7 @@ class Shelf:
                 if self._closed or self._stopping.is_set():
                     return False
                 self._unwritten.discard(relative)
-                wanted = self._wanted(memory, relative)
+                wanted = wanted_of(self._known.get(relative), memory)
             catching_up.add(relative, wanted)
         catching_up.write()
         self._kept.prepare()
@@ -217,7 +218,7 @@ class Shelf:
             if self._closed:
                 return False
             for relative in self._unwritten:
-                catching_up.add(relative, self._wanted(memory, relative))
+                catching_up.add(relative, wanted_of(self._known.get(relative), memory))
             catching_up.write()
             self._unwritten.clear()
             self._kept.mark_scanned()
@@ -225,19 +226,6 @@ class Shelf:
             found = self._kept.counts().all
         self._events.emit("scan", {"path": os.fsdecode(self._root), "found": found, "done": True})
         return True
-
-    def _wanted(self, memory: MemoryIndex, relative: bytes) -> Wanted | None:
-        """What SQLite should hold of the folder; None: nothing."""
-        folder = self._known.get(relative)
-        if folder is None:
-            return None
-        entries = memory.contents(relative)
-        probed = []
-        for name in entries:
-            key = key_of(joined(relative, name))
-            if (facts := memory.facts(key)) is not None:
-                probed.append(Probed(key, facts, edited=False))
-        return Wanted(folder, entries, probed)
 
     # Keeping true
 
@@ -404,14 +392,7 @@ class Shelf:
         """The public events of states that somebody changed by hand."""
         for key, old, new in changes:
             if old is not None and new is not None and old.state != new.state:
-                path = self._prefix + relative_of(key)
-                state = State(new.state)
-                status = {
-                    "locked": State.LOCKED in state,
-                    "trashed": State.TRASHED in state,
-                    "seen": State.SEEN in state,
-                }
-                self._events.emit("state", {"path": os.fsdecode(path), "status": status})
+                self._events.emit(*state_event(self._prefix + relative_of(key), State(new.state)))
 
 
 def _folder(relative: bytes, listing: Listing) -> Folder:

@@ -341,11 +341,13 @@ def tagsets(snapshot: Snapshot, collection: Collection) -> list[Tagset]:
 
 
 def tag_values(snapshot: Snapshot, collection: Collection, tagtype: TagType, tagset_id: int) -> list[tuple[int, Value]]:
-    """Number and value of every tag of a set, by value; nothing when the set is not of this type."""
+    """Number and value of every tag of a set, by value; nothing when the set is not of this type. Of our own only
+    those that something carries: an imported collection keeps all it came with."""
     rows = snapshot.connection.execute(
         "SELECT tag.id, tag.value FROM tagset JOIN tag ON tag.tagset_id = tagset.id "
-        "WHERE tagset.id = ? AND tagset.collection_id = ? AND tagset.tagtype = ? ORDER BY tag.value",
-        (_internal(collection, tagset_id), collection.id, tagtype),
+        "WHERE tagset.id = ? AND tagset.collection_id = ? AND tagset.tagtype = ? AND (uses > 0 OR ?) "
+        "ORDER BY tag.value",
+        (_internal(collection, tagset_id), collection.id, tagtype, collection.imported),
     )
     return [(tag_id - collection.id_base, value) for tag_id, value in rows]
 

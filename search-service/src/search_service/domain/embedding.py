@@ -20,7 +20,7 @@ from typing import Final, Generic, TypeVar
 from media_common.errors import ServiceError
 from media_common.tasks import ended
 
-from search_service.domain import points
+from search_service.domain import points, sealed
 from search_service.domain.agreement import SEAL, Agreement, OpenStore, payloads_of
 from search_service.domain.errors import (
     CatalogueUnavailable,
@@ -31,7 +31,6 @@ from search_service.domain.errors import (
     StoreUnavailable,
     UnreadablePicture,
 )
-from search_service.domain.filters import Payload
 from search_service.domain.in_hand import InHand
 from search_service.domain.items import Catalogue, Frames, Item, Models, Space, Still
 from search_service.domain.jobs import MOST_DELIVERIES, MOST_LOST, Job, Jobs, pause_s
@@ -68,6 +67,7 @@ class _Loaded(Generic[P]):
     job: Job
     item: Item[P]
     missing: Sequence[Space[P]]  # where its vectors are not those of its pixels
+    moments_s: Sequence[float] = ()  # of a video, where it was looked at before
     stills: Sequence[Still[P]] = ()
     since: float = field(default_factory=time.monotonic)
 
@@ -193,7 +193,7 @@ class Embedding(Generic[P]):
         ids = [job.item_id for job in jobs]
         items = await self._catalogue.items(ids)
         store = await self._store()
-        known = {space.name: by_item(await payloads_of(store, space.name, ids)) for space in spaces}
+        known = {space.name: sealed.by_item(await payloads_of(store, space.name, ids)) for space in spaces}
         to_load: list[_Loaded[P]] = []
         same: list[Job] = []  # nothing to embed
         for job in jobs:
@@ -202,11 +202,15 @@ class Embedding(Generic[P]):
                 same.append(job)
                 continue
             there = {name: points.get(job.item_id, {}) for name, points in known.items()}
-            if missing := [space for space in spaces if not _is_sealed(there[space.name], item.seal)]:
+            if missing := [space for space in spaces if not sealed.is_sealed(there[space.name], item.seal)]:
                 self._in_hand.name(job, item.path)
                 to_load.append(_Loaded(job, item, missing))
             else:
                 same.append(job)
+        videos = {one.job.item_id: one.item for one in to_load if one.item.is_video}
+        moments = await sealed.moments(store, videos)
+        for one in to_load:
+            one.moments_s = moments.get(one.job.item_id, ())
         if has_vectors := [job.item_id for job in same if any(job.item_id in points for points in known.values())]:
             await self._agreement.agree(has_vectors)
             await self._tell_embedded([id_ for id_ in has_vectors if id_ in items and not items[id_].embedded])
@@ -220,8 +224,7 @@ class Embedding(Generic[P]):
             await self._settled_on_failure([one.job], self._load(one))
 
     async def _load(self, one: _Loaded[P]) -> None:
-        assert one.item.load is not None
-        one.stills = await one.item.load()
+        one.stills = await sealed.stills_of(one.item, one.moments_s)
         one.since = time.monotonic()
         if not one.stills:  # the catalogue will notice
             await self._finish([one.job])
@@ -362,24 +365,9 @@ class Embedding(Generic[P]):
                     await job.working()
 
 
-def by_item(payloads: Mapping[int, Payload]) -> dict[int, dict[int, Payload]]:
-    """The points of each item."""
-    found: dict[int, dict[int, Payload]] = {}
-    for key, payload in payloads.items():
-        item_id = payload.get(points.ITEM)
-        if isinstance(item_id, int):
-            found.setdefault(item_id, {})[key] = payload
-    return found
-
-
 def _points(one: _Loaded[P], facts: Facts, ids: Sequence[int], rows: Mapping[int, Sequence[Vector]]) -> list[Point]:
     """One a frame."""
     return [
         Point(key, row, {**points.payload(key, facts, still.timestamp_s), SEAL: one.item.seal})
         for key, still, row in zip(ids, one.stills, rows[one.job.item_id], strict=True)
     ]
-
-
-def _is_sealed(there: Mapping[int, Payload], seal: str) -> bool:
-    """Whether its vectors are of these very pixels."""
-    return bool(there) and all(payload.get(SEAL) == seal for payload in there.values())

@@ -37,6 +37,9 @@ class Item(Generic[P]):
     embedded: bool = False  # the catalogue knows that it has a vector
     is_video: bool = False
     path: bytes = b""  # what people know it by
+    away: bool = False  # its disk cannot be reached now
+    #: Of a video: one still for each of these seconds. Raises as `load` does.
+    load_at: Callable[[Sequence[float]], Awaitable[Sequence[Still[P]]]] | None = None
 
 
 class Catalogue(Protocol[P]):

@@ -3,7 +3,8 @@ have one of pixels that are no more, are given out as jobs when the queue has no
 
 This is how vectors come back that were lost, how another model's space is filled, and how changes are found that came
 while search was switched off. Nothing of it is kept: after a restart it begins again, and what has its vector by then
-is passed over.
+is passed over. What lies on a disk that is away is looked for again when that is back; until then no space is said to
+hold everything that does not.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -19,9 +20,9 @@ from media_common.errors import ServiceError
 
 from search_service.domain import points
 from search_service.domain.agreement import Agreement, OpenStore
-from search_service.domain.errors import NoSuchVectors
+from search_service.domain.errors import NoSuchVectors, OutOfReach
 from search_service.domain.filters import Ids
-from search_service.domain.items import Models
+from search_service.domain.items import Item, Models
 from search_service.domain.jobs import Job, Jobs
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,12 @@ class Everything(Protocol):
     async def searchable(self, after_id: int, limit: int) -> Sequence[int]:
         """Ids above `after_id` of items that may have pictures, ascending."""
 
+    async def items(self, item_ids: Sequence[int]) -> Mapping[int, Item[Any]]:
+        """Those that there are."""
+
+    async def away(self) -> frozenset[int]:
+        """Collections whose disk cannot be reached now."""
+
 
 class Look:
     """Implements `Jobs`: the queue's first, then its own."""
@@ -57,7 +64,8 @@ class Look:
     ) -> None:
         """
         Args:
-            covered: told of each space that holds every item that can be embedded.
+            covered: told of each space that holds every item that can be embedded. Raises `OutOfReach`: something
+                else of it is on a disk that is away.
         """
         self._queue = queue
         #: Jobs that wait or are in hand; who works through them says so.
@@ -97,20 +105,24 @@ class Look:
         return given
 
     async def run(self) -> None:
-        """Look when asked, and whenever other spaces are to be filled; until cancelled."""
+        """Look when asked, whenever other spaces are to be filled, and when a disk is back; until cancelled."""
         looked: set[str] = set()
+        held: set[str] = set()  # spaces that lack what is away
+        away: frozenset[int] = frozenset()
         while True:
             asked = self._asked.is_set()
             self._asked.clear()  # who asks from now on is answered by the next look
             try:
                 spaces = {space.name for space in await self._models.filling()}
+                before = away
+                with suppress(ServiceError):  # a catalogue that starts again is no reason to look at everything
+                    away = await self._everything.away()
                 if asked:
                     await self._agree()
-                if asked or not spaces <= looked:
+                if asked or before - away or (held and not away) or not spaces <= looked:
                     await self._quiet()
-                    await self._look(sorted(spaces))
-                    for name in sorted(spaces):
-                        await self._covered(name)
+                    held = await self._look(sorted(spaces))
+                    held |= await self._said_covered(spaces - held)
                     looked = spaces
             except (ServiceError, OSError) as error:
                 logger.debug("the look at everything waits: %s", error)
@@ -142,23 +154,56 @@ class Look:
         while await self.busy():  # noqa: ASYNC110 - it is another process's to know
             await asyncio.sleep(_QUIET_S)
 
-    async def _look(self, spaces: Sequence[str]) -> None:
-        """Find what is missing, and wait until all of it is settled."""
-        after, seen, found = -1, 0, 0
-        store = await self._store()
-        while page := await self._everything.searchable(after, _PAGE):
-            lacking = self._stale.intersection(page)
-            for name in spaces:
-                there = await store.ids(name, Ids(frozenset(page)), limit=len(page))
-                lacking |= set(page).difference(there)
-            self._missing += [LookJob(self, item_id) for item_id in page if item_id in lacking]
-            after, seen, found = page[-1], seen + len(page), found + len(lacking)
-            self._stale -= lacking
+    async def _look(self, spaces: Sequence[str]) -> set[str]:
+        """Find what is missing, wait until all of it is settled; the spaces that lack something that is away now."""
+        seen = found = absent = 0
+        async for page, lacking in self._lacking(spaces):
+            wanted = self._stale.intersection(page).union(*lacking.values())
+            away = await self._away(wanted)
+            given = wanted - away
+            self._missing += [LookJob(self, item_id) for item_id in page if item_id in given]
+            self._stale -= given
+            seen, found, absent = seen + len(page), found + len(wanted), absent + len(away)
         if found:
-            logger.info("looked at all %d items: %d lack a vector of what they are now", seen, found)
+            told = (
+                "looked at all %d items: %d lack a vector of what they are now, %d of them are on a disk that is away"
+            )
+            logger.info(told, seen, found, absent)
         while self._missing or self._out or self._timers:
             self._settled.clear()
             await self._settled.wait()
+        held: set[str] = set()
+        if await self._everything.away():  # perhaps only since then: such a job ends as if the file was gone
+            async for _, lacking in self._lacking(spaces):
+                held.update([name for name, ids in lacking.items() if await self._away(ids)])
+        return held
+
+    async def _lacking(self, spaces: Sequence[str]) -> AsyncIterator[tuple[Sequence[int], Mapping[str, set[int]]]]:
+        """All items, a page at a time, and which of them have no vector, by space."""
+        after = -1
+        store = await self._store()
+        while page := await self._everything.searchable(after, _PAGE):
+            after = page[-1]
+            wanted = Ids(frozenset(page))
+            yield page, {name: set(page).difference(await store.ids(name, wanted, limit=len(page))) for name in spaces}
+
+    async def _away(self, item_ids: set[int]) -> set[int]:
+        """Those of them whose disk cannot be reached now."""
+        if not item_ids or not await self._everything.away():
+            return set()
+        items = await self._everything.items(sorted(item_ids))
+        return {item_id for item_id, item in items.items() if item.away}
+
+    async def _said_covered(self, spaces: set[str]) -> set[str]:
+        """Those that were not, since something is away."""
+        held: set[str] = set()
+        for name in sorted(spaces):
+            try:
+                await self._covered(name)
+            except OutOfReach as error:
+                logger.info("%s does not hold everything yet: %s", name, error.message)
+                held.add(name)
+        return held
 
     # ---- what becomes of its jobs ----
 

@@ -16,6 +16,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import IO, TYPE_CHECKING, Final, TypeVar
 
 from media_common import beneath, framed
@@ -40,6 +41,8 @@ UNREADABLE: Final = b"unreadable"
 OUT_OF_REACH: Final = b"out of reach"
 #: Second of a picture, its width and height here, and those of the original that it is a small one of.
 HEAD: Final = struct.Struct("<dIIII")
+#: A second of a video that is asked for.
+MOMENT: Final = struct.Struct("<d")
 #: Behind the services and the thumbnails, for which somebody waits.
 NICE: Final = 10
 _PR_SET_PDEATHSIG: Final = 1
@@ -58,12 +61,15 @@ def main(memory_mb: int, nice: int) -> None:
     # From here on a library's complaint about a broken file is noise: the answer has the reason.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     while (message := _receive(questions)) is not None:
-        root, relative, form = message
-        _send(answers, answer(root, relative, form))
+        _send(answers, answer(*message))
 
 
-def answer(root: bytes, relative: bytes, form: bytes) -> list[bytes]:
-    """What is to be said of a file below a root."""
+def answer(root: bytes, relative: bytes, form: bytes, moments: bytes = b"") -> list[bytes]:
+    """What is to be said of a file below a root.
+
+    Args:
+        moments: of a video, the seconds that it is to be looked at; none: those that stand for it.
+    """
     from search_service.loading import decoding
 
     if form == GIVEN:
@@ -83,7 +89,13 @@ def answer(root: bytes, relative: bytes, form: bytes) -> list[bytes]:
     finally:
         os.close(root_fd)
     try:
-        return _found({STILL: decoding.still, RAW: decoding.raw, VIDEO: decoding.video}[form], descriptor)
+        moments_s = [at_s for (at_s,) in MOMENT.iter_unpack(moments)]
+        decoders: dict[bytes, Callable[[int], Found]] = {
+            STILL: decoding.still,
+            RAW: decoding.raw,
+            VIDEO: partial(decoding.video, moments_s=moments_s),
+        }
+        return _found(decoders[form], descriptor)
     finally:
         os.close(descriptor)
 

@@ -7,6 +7,7 @@ Each function may raise `UnreadablePicture`, `MemoryError`, or `OSError` when th
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Final
 
@@ -69,10 +70,11 @@ def raw(descriptor: int) -> Found:
             raise UnreadablePicture("The raw file cannot be decoded.") from error
 
 
-def video(descriptor: int) -> Found:
-    from search_service.loading import videos
+def video(descriptor: int, moments_s: Sequence[float]) -> Found:
+    """At these moments; where none are given, those that stand for it."""
+    from search_service.loading import moments, videos
 
-    return videos.frames(descriptor)
+    return moments.frames_at(descriptor, moments_s) if moments_s else videos.frames(descriptor)
 
 
 def _still(picture: Image.Image, size: tuple[int, int]) -> Still[Image.Image]:

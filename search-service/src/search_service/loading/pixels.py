@@ -31,6 +31,7 @@ class Place:
     relative: bytes = b""
     sha256: bytes = b""
     form: bytes = child.STILL
+    moments_s: tuple[float, ...] = ()  # of a video, where it is to be looked at; none: where that stands for it
 
 
 class Pixels:
@@ -51,7 +52,8 @@ class Pixels:
         try:
             async with self._at_hand(place) as (root, relative):
                 limit_s = _VIDEO_S if place.form == child.VIDEO else _IMAGE_S
-                status, reason, *fields = await self._pool.asked([root, relative, place.form], limit_s)
+                moments = b"".join(map(child.MOMENT.pack, place.moments_s))
+                status, reason, *fields = await self._pool.asked([root, relative, place.form, moments], limit_s)
         except BlobMissing as error:
             # Nobody else will notice: unlike a file in place, nothing watches it.
             raise UnreadablePicture("The uploaded file is not in the blob store any more.") from error

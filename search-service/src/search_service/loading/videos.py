@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import av
 import numpy as np
@@ -43,13 +43,10 @@ _PATIENCE_S: Final = 40.0
 #: addresses of its author's choice.
 _CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,h264,hevc,m4v"
 
-
-class _Chosen(NamedTuple):
-    still: Still[Image.Image]
-    shown: Image.Image  # larger; no JPEG before it is known which of them stay
+Found = list[Still[Image.Image]]
 
 
-def frames(descriptor: int) -> list[Still[Image.Image]]:
+def frames(descriptor: int) -> Found:
     """In order of time.
 
     Raises:
@@ -66,14 +63,37 @@ def frames(descriptor: int) -> list[Still[Image.Image]]:
         raise UnreadablePicture("The video cannot be decoded.") from error
     if not found:
         raise UnreadablePicture("The video has no frame that can be decoded.")
-    return [replace(one.still, jpeg=_jpeg(one.shown)) for one in found]
+    return found
 
 
-def _chosen(descriptor: int, key_frames: bool, limit: float) -> tuple[list[_Chosen], float]:
+def _chosen(descriptor: int, key_frames: bool, limit: float) -> tuple[Found, float]:
     """The frames, and the video's length in seconds as far as it is known."""
-    chosen: list[_Chosen] = []
+    chosen: Found = []
     tiny: NDArray[np.int16] | None = None
-    begin = last = 0.0
+    with opened(descriptor, key_frames) as (container, stream):
+        length_s = float(stream.duration * stream.time_base) if stream.duration else 0.0
+        length_s = length_s or (container.duration or 0) / av.time_base
+        shortest_s = max(_SHORTEST_S, length_s / MOST / 4)
+        for at_s, frame in timed(container, stream):
+            seen = _tiny(frame)
+            since_s = at_s - chosen[-1].timestamp_s if chosen else EVERY_S
+            is_scene = tiny is None or float(np.abs(seen - tiny).mean()) > _ANOTHER_SCENE
+            if since_s >= EVERY_S or (is_scene and since_s >= shortest_s):
+                chosen.append(still(round(at_s, 3), frame, stream))
+                tiny = seen
+                _thin(chosen)
+            if time.monotonic() > limit:
+                break
+    return chosen, length_s
+
+
+@contextmanager
+def opened(descriptor: int, key_frames: bool) -> Iterator[tuple[Any, Any]]:
+    """The file, and the video in it, of which only key frames are decoded or all.
+
+    Raises:
+        UnreadablePicture: there is none, or one that is too large.
+    """
     os.lseek(descriptor, 0, os.SEEK_SET)
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
     with (
@@ -88,38 +108,29 @@ def _chosen(descriptor: int, key_frames: bool, limit: float) -> tuple[list[_Chos
         stream.codec_context.thread_count = 1
         if key_frames:
             stream.codec_context.skip_frame = "NONKEY"
-        length_s = float(stream.duration * stream.time_base) if stream.duration else 0.0
-        length_s = length_s or (container.duration or 0) / av.time_base
-        shortest_s = max(_SHORTEST_S, length_s / MOST / 4)
-        begin = float((stream.start_time or 0) * stream.time_base)
-        for frame in _decoded(container, stream):
-            at_s = max(last, (frame.time if frame.time is not None else begin) - begin)
-            seen = _tiny(frame)
-            since_s = at_s - chosen[-1].still.timestamp_s if chosen else EVERY_S
-            is_scene = tiny is None or float(np.abs(seen - tiny).mean()) > _ANOTHER_SCENE
-            if since_s >= EVERY_S or (is_scene and since_s >= shortest_s):
-                _check(frame.width, frame.height)
-                chosen.append(_Chosen(_still(round(at_s, 3), frame, stream), _picture(frame, stream, SHOWN_PX)))
-                tiny = seen
-                _thin(chosen)
-            last = at_s
-            if time.monotonic() > limit:
-                break
-    return chosen, length_s
+        yield container, stream
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """Up to where it is broken: what came before is still of this video."""
+def begin_of(stream: Any) -> float:
+    """The second that its times are counted from."""
+    return float((stream.start_time or 0) * stream.time_base)
+
+
+def timed(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
+    """Frames with their seconds, up to where it is broken: what came before is still of this video."""
+    begin, last = begin_of(stream), 0.0
     try:
-        yield from container.decode(stream)
+        for frame in container.decode(stream):
+            last = max(last, (frame.time if frame.time is not None else begin) - begin)
+            yield last, frame
     except av.error.FFmpegError:
         return
 
 
-def _thin(chosen: list[_Chosen]) -> None:
+def _thin(chosen: Found) -> None:
     """Of too many, the one that is nearest to its predecessor goes, so that all of the video stays covered."""
     if len(chosen) > MOST:
-        gaps = [after.still.timestamp_s - before.still.timestamp_s for before, after in pairwise(chosen)]
+        gaps = [after.timestamp_s - before.timestamp_s for before, after in pairwise(chosen)]
         del chosen[1 + gaps.index(min(gaps))]
 
 
@@ -128,10 +139,17 @@ def _tiny(frame: Any) -> NDArray[np.int16]:
     return np.asarray(small.to_ndarray(), np.int16)
 
 
-def _still(at_s: float, frame: Any, stream: Any) -> Still[Image.Image]:
-    """Small; its size is that of the video's own pixels."""
+def still(at_s: float, frame: Any, stream: Any) -> Still[Image.Image]:
+    """For the encoder and for people; its size is that of the video's own pixels.
+
+    Raises:
+        UnreadablePicture: it is too large.
+    """
+    _check(frame.width, frame.height)
     across, down = (frame.height, frame.width) if _quarters(frame) % 2 else (frame.width, frame.height)
-    return Still(at_s, _picture(frame, stream, _SIDE_PX), across, down)
+    shown = BytesIO()
+    _picture(frame, stream, SHOWN_PX).save(shown, "JPEG", quality=_QUALITY)
+    return Still(at_s, _picture(frame, stream, _SIDE_PX), across, down, shown.getvalue())
 
 
 def _picture(frame: Any, stream: Any, side_px: int) -> Image.Image:
@@ -149,12 +167,6 @@ def _picture(frame: Any, stream: Any, side_px: int) -> Image.Image:
 def _quarters(frame: Any) -> int:
     """How often it is to be turned, counter-clockwise."""
     return int(round(frame.rotation / 90) % 4)
-
-
-def _jpeg(picture: Image.Image) -> bytes:
-    stream = BytesIO()
-    picture.save(stream, "JPEG", quality=_QUALITY)
-    return stream.getvalue()
 
 
 def _check(width_px: int, height_px: int) -> None:

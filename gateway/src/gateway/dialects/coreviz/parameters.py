@@ -75,12 +75,11 @@ def list_request(query: LooseQuery, collection: pb.Collection) -> tuple[pb.ListM
         tags=_tags(query),
         tag_filters=_tag_filters(query),
     )
-    if (path := query.text("path")) is not None:
-        request.path.extend(ids.folder_path(path, collection.uuid))
     if (media := query.text("mediaId")) is not None:
         request.media = ids.parsed(media) or ids.NOBODY
-        request.ClearField("path")
         request.ClearField("recursive")
+    elif (path := query.text("path")) is not None:
+        request.path.extend(ids.folder_path(path, collection.uuid))
     if (cluster := query.text("clusterId")) is not None:
         request.cluster = ids.parsed(cluster) or ids.NOBODY
     question = _question(query)

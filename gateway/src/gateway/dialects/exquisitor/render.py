@@ -55,14 +55,18 @@ class Addresses:
 
     def of_each(self, items: Sequence[pb.Item | ShownItem]) -> list[tuple[str | None, str | None]]:
         """`of`, of each."""
-        found: list[tuple[str | None, str | None]] = [*self._blobs.of_each([item.media_id for item in items])]
-        for at, item in enumerate(items):
+        ours = [item.media_id for item in items if item.source != _EXTERNAL and not item.is_group]
+        signed = iter(self._blobs.of_each(ours))
+        found: list[tuple[str | None, str | None]] = []
+        for item in items:
             if item.source == _EXTERNAL:
-                found[at] = self._external(item)
+                found.append(self._external(item))
             elif item.is_group:
-                found[at] = (None, None)
-            elif (frame_id := self._collection.id_base + _relative(item)) != item.media_id:
-                found[at] = (found[at][0], self._blobs.frame(frame_id))
+                found.append((None, None))
+            else:
+                original, thumbnail = next(signed)
+                item_id = self._collection.id_base + _relative(item)
+                found.append((original, thumbnail if item_id == item.media_id else self._blobs.frame(item_id)))
         return found
 
     def _external(self, item: pb.Item | ShownItem) -> tuple[str | None, str | None]:
