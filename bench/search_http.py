@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -26,6 +26,8 @@ _LOAD_S: Final = 300.0
 _BATCH: Final = 1000
 _WORDS: Final = ("a cat", "red shoes on white background", "mountains in the evening", "two people at a table", "IMG")
 _TIMES: Final = 40
+#: Longer than the service waits for more vectors before it builds.
+_AT_REST_S: Final = 10.0
 
 
 def measure(work: Path) -> list[Row]:
@@ -38,6 +40,7 @@ def measure(work: Path) -> list[Row]:
     with Product(state, workers=1, FRAMEWELL_ENCODER=_ENCODER) as product:
         run = json.loads((state / "run.json").read_text(encoding="utf-8"))
         written = _fill(run["sockets"]["metadata"], run["sockets"]["search"])
+        _wait_for_the_index(product)
         key = (state / "admin.key").read_text(encoding="utf-8").strip()
         with _asking(product.port, key, dataset) as ask:
             note = f"{written:,} vectors, minScore=-1, limit 20"
@@ -71,6 +74,21 @@ def _fill(metadata: str, search: str) -> int:
             asked = search_pb2.PutVectorsRequest(item_ids=page.ids, vectors=given)
             written += stub.PutVectors(asked, timeout=300).written
             after = page.ids[-1]
+
+
+def _wait_for_the_index(product: Product) -> None:
+    """Until its process has been there and gone, and no other follows."""
+    wait_for(lambda: _builds(product), 60, "the index of vectors is being built")
+    ended = perf_counter()
+    while perf_counter() - ended < _AT_REST_S:
+        sleep(0.5)
+        if _builds(product):
+            ended = perf_counter()
+
+
+def _builds(product: Product) -> bool:
+    children = product.processes()["search"].children(recursive=True)
+    return any("search_service.vectors.building" in child.cmdline() for child in children)
 
 
 class _Asked:

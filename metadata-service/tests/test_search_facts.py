@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from metadata_service.domain.disk import Inside
 from metadata_service.domain.errors import FilterTooLarge
@@ -212,6 +214,37 @@ def test_no_object_has_the_number_of_one_that_was_deleted(database: Database, ro
     ((new, uuid),) = database.write(frames.add_objects, node, [given])
     assert new > old
     assert database.read(frames.find_object, root, uuid).id == new
+
+
+def test_objects_are_listed_for_search_and_can_be_taken_back(database: Database, root: Collection) -> None:
+    nodes = [file(database, root, name) for name in (b"a.jpg", b"b.jpg", b"c.jpg")]
+    for node in nodes:
+        database.write(frames.set_frames, node, [frames.FrameGiven(0.0, None, None)], True)
+    given = [frames.ObjectGiven(0, "object", "cat", model, {"bbox": [1, 2, 3, 4]}) for model in ("objects", "faces")]
+    added = [object_id for node in nodes for object_id, _ in database.write(frames.add_objects, node, given)]
+
+    def listed(after: int = 0, limit: int = 9) -> list[int]:
+        return [one.id for one in database.read(frames.detections, after, limit)]
+
+    assert listed() == added
+    assert listed(limit=2) + listed(added[1]) == added
+    second = database.read(frames.detections, added[2], 1)[0]
+    assert (second.media_id, second.frame, second.model) == (nodes[1], 0, "faces")
+    assert json.loads(second.shape_json) == {"bbox": [1, 2, 3, 4]}
+    database.write(media.set_marks, nodes[0], Marks.TRASHED)
+    database.write(media.set_marks, nodes[1], Marks.GONE, Marks.GONE)
+    assert listed() == added[:2] + added[4:]
+
+    def whole() -> list[tuple[int]]:
+        return database.read(
+            lambda snapshot: snapshot.connection.execute("SELECT id FROM object WHERE whole").fetchall()
+        )
+
+    before = whole()
+    assert len(before) == 3
+    database.write(frames.remove_objects, [added[4], *(number for (number,) in before), 10**6])
+    assert listed() == [*added[:2], added[5]]
+    assert whole() == before
 
 
 def test_the_tags_that_filters_mean_are_those_of_their_set(database: Database) -> None:

@@ -162,6 +162,8 @@ def test_search_asks_and_tells_over_a_real_socket(tmp_path: Path) -> None:
         ("SetEmbedded", pb.SetEmbeddedRequest(media_ids=range(1001))),
         ("ListSearchable", pb.ListSearchableRequest(limit=0)),
         ("ListSearchable", pb.ListSearchableRequest(limit=10_001)),
+        ("ListDetections", pb.ListDetectionsRequest(limit=0)),
+        ("ListDetections", pb.ListDetectionsRequest(limit=1001)),
         ("FindUnlisted", pb.FindUnlistedRequest(collection="mine", item_ids=range(10_001))),
         ("FindTags", pb.FindTagsRequest(collection="mine", choices=[pb.TagChoice(is_range=True, lower=pb.Value())])),
     ],

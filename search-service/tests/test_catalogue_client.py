@@ -19,6 +19,7 @@ from search_service.catalogue_client import RemoteCatalogue
 from search_service.domain import points
 from search_service.domain.errors import CatalogueUnavailable
 from search_service.domain.items import Still
+from search_service.domain.objects import Box, Detection
 from search_service.loading.child import RAW, STILL, VIDEO
 from search_service.loading.pixels import Place
 
@@ -123,6 +124,21 @@ async def test_a_vector_is_told_and_frames_get_ids_that_stay(rig: Rig) -> None:
     assert await rig.catalogue.frame_ids(999_999, stills) == []
 
 
+async def test_detected_objects_are_told_with_what_holds_them_and_not_when_they_were_taken_back(rig: Rig) -> None:
+    photo = rig.upload("a.jpg")
+    await rig.catalogue.embedded([photo.item_id])
+    shapes = ('{"bbox": [1, 2, 3, 4]}', '{"polygon": [[5, 9], [1, 2], [7, 3.5]]}', "{}")
+    given = [pb.GivenObject(kind="object", label="cat", model="faces", shape_json=shape) for shape in shapes]
+    added = rig.stub.AddObjects(pb.AddObjectsRequest(uuid=photo.uuid, objects=given), timeout=5).objects
+    ids = [one.object_id for one in added]
+    boxes = [Box(0, 1, 2, 3, 4), Box(0, 1, 2, 6, 7), None]
+    told = [Detection(key, photo.item_id, "faces", box) for key, box in zip(ids, boxes, strict=True)]
+    assert await rig.catalogue.detected(-1, 9) == told
+    assert await rig.catalogue.detected(ids[0], 1) == told[1:2]
+    rig.stub.RemoveObjects(pb.RemoveObjectsRequest(object_ids=ids[:2]), timeout=5)
+    assert await rig.catalogue.detected(-1, 9) == told[2:]
+
+
 class TwoRoots(metadata_pb2_grpc.MetadataServiceServicer):
     """A file of a collection that is there, one of a collection whose folder is `/` and away, and one of none."""
 
@@ -169,3 +185,5 @@ async def test_a_catalogue_that_is_away_is_named(tmp_path: Path) -> None:
         catalogue = RemoteCatalogue(channel, lambda place: None)  # type: ignore[arg-type,return-value]
         with pytest.raises(CatalogueUnavailable, match="not available"):
             await catalogue.items([1])
+        with pytest.raises(CatalogueUnavailable, match="not available"):
+            await catalogue.detected(-1, 9)

@@ -23,8 +23,9 @@ from search_service.domain.errors import (
 )
 from search_service.domain.filters import Has
 from search_service.domain.items import Item, Still
+from search_service.domain.objects import Box
 from search_service.domain.points import Facts
-from search_service.domain.vectors import Vector, VectorStore, unit
+from search_service.domain.vectors import Point, Vector, VectorStore, unit
 from search_service.vectors.memory import MemoryStore
 
 DIMENSIONS = 4
@@ -289,6 +290,33 @@ async def test_what_did_not_change_is_not_embedded_again_but_its_tags_are_writte
         await rig.until_settled(3)
         assert rig.model.seen == {100: 2}
         assert await rig.points() == {1: "second"}
+
+
+async def test_what_was_cut_out_of_a_picture_goes_when_the_picture_changes() -> None:
+    async with running() as rig:
+        told: list[bool] = []
+        rig.work.on_changed = lambda: told.append(True)
+        rig.add(1, 2)
+        await rig.until_settled(2)
+        box = Box(0, 1, 1, 5, 5).as_payload()
+        for name in ("now.objects", "object-model.faces"):
+            await rig.store.ensure(name, DIMENSIONS)
+            given = {101: (1, box), 102: (1, {}), 103: (2, box)}
+            await rig.store.upsert(
+                name,
+                [
+                    Point(key, np.ones(DIMENSIONS, np.float32), {points.ITEM: item_id, **more})
+                    for key, (item_id, more) in given.items()
+                ],
+            )
+        rig.add(1, 2)
+        await rig.until_settled(4)
+        assert not told
+        rig.add(1, seal="second")
+        await rig.until_settled(5)
+        assert told == [True]
+        for name in ("now.objects", "object-model.faces"):
+            assert await rig.store.ids(name) == [102, 103]  # one came from outside, one is of another picture
 
 
 async def test_a_video_has_a_vector_a_frame_and_loses_those_of_frames_that_are_gone() -> None:

@@ -122,6 +122,11 @@ async def test_a_backlog_is_built_at_its_end_and_on_the_way(monkeypatch: pytest.
         assert rig.store.built == 2
         rig.part.queue = Waiting()
         await rig.until_built(3)
+        rig.part.counts.embedded, rig.part.queue = 140, Waiting(pending=3)
+        await asyncio.sleep(0.1)
+        assert rig.store.built == 3
+        rig.part.paused = True  # what waits in the queue does not come
+        await rig.until_built(4)
 
 
 async def test_a_store_that_is_away_is_asked_again() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -167,6 +168,23 @@ async def test_without_nats_there_are_no_jobs_and_with_it_they_go_on(
             except OSError:
                 await asyncio.sleep(0.1)
     await second.done()
+
+
+async def test_while_nats_hangs_the_queue_is_told_in_time_as_it_was_last(
+    nats: NatsServer, client: Client, lane: Lane
+) -> None:
+    await put(client, 1, 2)
+    await lane.fetch(1, 2)
+    assert await lane.waiting() == Waiting(1, 1, 0)
+    assert nats._process is not None
+    nats._process.send_signal(signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(0.9):  # the gateway waits a second
+            assert await lane.waiting() == Waiting(1, 1, 0)
+    finally:
+        nats._process.send_signal(signal.SIGCONT)
+    await put(client, 3)
+    await until_waiting(lane, Waiting(2, 1, 0))
 
 
 async def test_a_consumer_that_somebody_removed_is_made_again(client: Client, lane: Lane) -> None:

@@ -39,7 +39,7 @@ JOURNAL: Final = KeptDatabase(
 )
 CATALOGUE: Final = KeptDatabase(
     "catalogue.db",
-    schema=6,
+    schema=7,
     tables=frozenset(
         {"sequence", "collection", "node", "folder", "bits", "item_group", "tagset", "tag", "tagging"}
         | {"frame", "object", "cluster", "cluster_object", "access_key", "words"}

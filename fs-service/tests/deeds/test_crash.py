@@ -7,6 +7,7 @@ sent through a pipe first: that must hold, whatever happens after.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import traceback
 from collections.abc import Callable
@@ -239,6 +240,41 @@ def test_what_belongs_to_an_offline_root_waits_for_it(tmp_path: Path, deletion: 
         else:
             assert world.state(path) == State(7)
             assert world.index.states[path] == State(7)
+
+
+@pytest.mark.parametrize("went", [False, True])
+@pytest.mark.parametrize("folder", ["renamed", "removed"])
+def test_a_file_whose_folder_is_gone_counts_as_deleted_unless_it_only_moved(
+    tmp_path: Path, went: bool, folder: str
+) -> None:
+    def scenario(world: World, tell: Callable[[str], None]) -> None:
+        world.deeds.act(world.file("day/photo.jpg"), Action.TRASH)
+        world.file("day/other.jpg")
+        world.empty()
+
+    steps: list[str] = []
+    (tmp_path / "trial").mkdir()
+    with World(tmp_path / "trial", steps.append) as world:
+        steps.clear()
+        scenario(world, lambda told: None)
+    base = tmp_path / "real"
+    base.mkdir()
+    # Right after the media file went, or right before.
+    _, killed = killed_at(base, steps.index("clear TRASHED" if went else "remove media") + 1, scenario)
+    assert killed
+    day = base / "rev" / "day"
+    assert (day / "photo.jpg").exists() is not went
+    with World(base) as world:
+        if folder == "renamed":
+            day.rename(day.with_name("night"))
+        else:
+            shutil.rmtree(day)
+        result = world.recovery.run()
+        is_left = folder == "renamed" and not went
+        assert (result.deletions_dropped, result.deletions_finished) == ((1, 0) if is_left else (0, 1))
+        (receipt,) = world.trash.receipts(5)
+        assert receipt.deleted == (0 if is_left else 1)
+        assert world.recovery.run() == Recovered()
 
 
 def test_an_old_intent_never_overrides_a_newer_action(tmp_path: Path) -> None:

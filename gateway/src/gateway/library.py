@@ -143,6 +143,10 @@ class Library:
         answer = await self._catalogue.ask(self._stub.AddObjects, request, repeatable=False)
         return list(answer.objects)
 
+    async def remove_objects(self, object_ids: Iterable[int]) -> None:
+        request = pb.RemoveObjectsRequest(object_ids=object_ids)
+        await self._catalogue.ask(self._stub.RemoveObjects, request)
+
     async def set_clusters(self, request: pb.SetClustersRequest) -> list[pb.Cluster]:
         """In place of the ones of that model before."""
         return list((await self._catalogue.ask(self._stub.SetClusters, request)).clusters)

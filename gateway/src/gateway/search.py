@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
@@ -140,9 +140,14 @@ class SearchClient(Remote):
         """Those of a video that are missed in the blob store."""
         await self.ask(self.stub.MakeFrames, pb.MakeFramesRequest(item_id=item_id, seconds=seconds))
 
+    async def remove_object_vectors(self, object_ids: Sequence[int]) -> None:
+        await self.ask(self.stub.RemoveObjectVectors, pb.RemoveObjectVectorsRequest(object_ids=object_ids))
+
     # --- models ---
-    async def models(self) -> pb.Models:
-        return await self.ask(self.stub.ListModels, pb.ListModelsRequest())
+    async def models(self, load: Iterable[str] = ()) -> pb.Models:
+        """`load`: object models that are got ready first."""
+        request = pb.ListModelsRequest(load=load)
+        return await self.ask(self.stub.ListModels, request, self._pictures_s if request.load else None)
 
     async def use_encoder(self, name: str) -> pb.Models:
         return await self.ask(self.stub.UseEncoder, pb.UseEncoderRequest(name=name), self._pictures_s)

@@ -519,6 +519,43 @@ class TestObjects:
         failed(await seeing.post(self.ADDRESS, json=[self.SHOE, {**self.FACE, **changes}]), 400, field)
         assert world.fake.count("AddObjects") == 0
 
+    async def test_with_a_vector_of_a_model_that_nobody_asked_yet_have_it_loaded_first(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
+    ) -> None:
+        def models(request: search_pb2.ListModelsRequest) -> search_pb2.Models:
+            dimensions = 3 if "faces" in request.load else 0
+            return search_pb2.Models(object_models=[search_pb2.ObjectModel(name="faces", dimensions=dimensions)])
+
+        search.answers["ListModels"] = models
+
+        assert "3 numbers" in failed(await seeing.post(self.ADDRESS, json=[self.SHOE, self.FACE]), 400, "vector")
+        assert world.fake.count("AddObjects") == 0
+
+    @pytest.mark.parametrize("trouble", [DOWN, Refused(ErrorCode.INVALID_ARGUMENT, "A vector is made of numbers.")])
+    async def test_whose_vectors_cannot_be_kept_are_not_there_and_can_be_sent_again(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World, trouble: Refused
+    ) -> None:
+        def put(request: search_pb2.PutObjectVectorsRequest) -> search_pb2.PutVectorsResponse:
+            if request.model == "objects":
+                raise trouble
+            return search_pb2.PutVectorsResponse(written=len(request.objects))
+
+        search.answers.update(PutObjectVectors=put, RemoveObjectVectors=search_pb2.RemoveObjectVectorsResponse())
+        world.fake.answers["RemoveObjects"] = pb.RemoveObjectsResponse()
+        given = [self.FACE, {**self.SHOE, "vector": [0.1, 0.2]}, self.SHOE]
+
+        failed(await seeing.post(self.ADDRESS, json=given), 503 if trouble is DOWN else 400)
+
+        assert list(search.last("RemoveObjectVectors").object_ids) == [5, 6, 7]
+        assert list(world.fake.last("RemoveObjects").object_ids) == [5, 6, 7]
+
+    async def test_that_cannot_even_be_taken_back_are_told_to_have_failed(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
+    ) -> None:
+        search.answers.update(PutObjectVectors=DOWN, RemoveObjectVectors=DOWN)
+        world.fake.answers["RemoveObjects"] = Refused(ErrorCode.SERVICE_UNAVAILABLE, "It is being restored.")
+        assert "being loaded" in failed(await seeing.post(self.ADDRESS, json=[self.FACE]), 503)
+
     async def test_without_a_vector_are_kept_while_search_is_away(
         self, seeing: httpx.AsyncClient, search: FakeSearch
     ) -> None:

@@ -39,6 +39,27 @@ class SearchCalls:
         await self._catalogue.write(frames.set_embedded, list(request.media_ids), request.embedded)
         return pb.SetEmbeddedResponse()
 
+    async def ListDetections(self, request: pb.ListDetectionsRequest, context: Any) -> pb.Detections:
+        if not 1 <= request.limit <= MAX_IDS:
+            raise InvalidArgument(f"A list has 1 to {MAX_IDS} objects.")
+        found = await self._catalogue.read(frames.detections, request.after_id, request.limit)
+        return pb.Detections(
+            detections=[
+                pb.Detection(
+                    object_id=one.id,
+                    media_id=one.media_id,
+                    frame=one.frame,
+                    model=one.model,
+                    shape_json=one.shape_json,
+                )
+                for one in found
+            ]
+        )
+
+    async def RemoveObjects(self, request: pb.RemoveObjectsRequest, context: Any) -> pb.RemoveObjectsResponse:
+        await self._catalogue.write(frames.remove_objects, list(request.object_ids))
+        return pb.RemoveObjectsResponse()
+
     async def FindTags(self, request: pb.FindTagsRequest, context: Any) -> pb.FoundTags:
         collection = await self._catalogue.read(collections.resolved, request.collection)
         choices = [_choice(one) for one in request.choices]

@@ -35,13 +35,14 @@ from search_service.encoders.choice import candidates
 from search_service.encoders.choosing import OFF, Choosing
 from search_service.encoders.object_models import ObjectModels, installed
 from search_service.engine import Engine
-from search_service.feeding import Feeding
+from search_service.feeding import Feeding, for_ever
 from search_service.frames import Frames
 from search_service.jobs import Lane, NatsLink
 from search_service.loading.given import GivenPictures
 from search_service.loading.pixels import Pixels
 from search_service.loading.pool import Pool
 from search_service.loading.process import DecodingProcess
+from search_service.object_look import ObjectLook
 from search_service.objects import Objects
 from search_service.servicer import SearchServicer
 
@@ -78,14 +79,14 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
         objects = Objects(engine, models, giving, known)
         feeding = None
         if catalogue is not None and public.encoder != OFF:
-            feeding = feeding_of(settings, public, engine, catalogue, agreement, frames, giving)
+            feeding = feeding_of(settings, public, engine, catalogue, agreement, frames, giving, models, objects)
         servicer = SearchServicer(engine, objects, frames, feeding)
         register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, servicer)
         async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s) as health:
             await health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
             beside = [asyncio.create_task(tell_health(health, engine))]
             if catalogue is not None:
-                beside.append(asyncio.create_task(frames.run()))
+                beside.append(asyncio.create_task(for_ever(frames.run)))
             if feeding is not None:
                 beside.append(asyncio.create_task(feeding.run()))
             await stop.wait()
@@ -112,14 +113,23 @@ def feeding_of(
     agreement: Agreement,
     frames: Frames,
     giving: Giving,
+    models: ObjectModels,
+    objects: Objects,
 ) -> Feeding:
     link = NatsLink(public.nats_url)
     queue = Lane(link, subjects.JOBS_EMBED, EMBEDDING_CONSUMER, subjects.DEAD_EMBED)
     look = Look(queue, catalogue, engine, engine.store, agreement, engine.covered)
-    engine.on_lost = look.ask
     embedding = Embedding(look, catalogue, engine, engine.store, agreement, frames, loads=settings.decoders)
     changes = FactsLane(Lane(link, subjects.JOBS_FACTS, CHANGES_CONSUMER), agreement, look.ask)
-    return Feeding(link, queue, look, embedding, changes, engine, giving)
+    object_look = ObjectLook(engine, models, objects, catalogue, lambda: embedding.paused)
+
+    def look_again() -> None:
+        look.ask()
+        object_look.ask()
+
+    engine.on_lost = look_again
+    embedding.on_changed = object_look.ask
+    return Feeding(link, queue, look, embedding, changes, engine, giving, [object_look.run])
 
 
 async def tell_health(health: HealthServicer, engine: Engine) -> None:

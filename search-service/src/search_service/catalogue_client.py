@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import grpc
+from media_common.boxes import box_of
 from media_common.formats import RAWS, extension_of
 from media_proto import metadata_pb2 as pb
 from media_proto import metadata_pb2_grpc
@@ -18,6 +20,7 @@ from PIL.Image import Image
 
 from search_service.domain.errors import CatalogueUnavailable
 from search_service.domain.items import Item, Still
+from search_service.domain.objects import Box, Detection
 from search_service.domain.points import Facts
 from search_service.loading.child import RAW, STILL, VIDEO
 from search_service.loading.pixels import Place
@@ -72,6 +75,11 @@ class RemoteCatalogue:
     async def searchable(self, after_id: int, limit: int) -> Sequence[int]:
         asked = pb.ListSearchableRequest(after_id=after_id, limit=limit)
         return list((await self._asked(self._stub.ListSearchable, asked)).ids)
+
+    async def detected(self, after_id: int, limit: int) -> Sequence[Detection]:
+        asked = pb.ListDetectionsRequest(after_id=after_id, limit=limit)
+        told = (await self._asked(self._stub.ListDetections, asked)).detections
+        return [Detection(one.object_id, one.media_id, one.model, _box(one)) for one in told]
 
     async def away(self) -> frozenset[int]:
         async with self._reading:
@@ -148,6 +156,12 @@ class RemoteCatalogue:
                 logger.debug("the catalogue does not answer: %s", error.details())
                 raise CatalogueUnavailable("The catalogue is not available right now.") from error
             raise
+
+
+def _box(told: pb.Detection) -> Box | None:
+    shape = json.loads(told.shape_json)
+    box = box_of(shape) if isinstance(shape, dict) else None
+    return None if box is None else Box(told.frame, *box)
 
 
 def _facts(told: pb.SearchFacts) -> Facts:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from media_common.errors import ServiceError
@@ -46,7 +46,12 @@ class Feeding:
         changes: FactsLane,
         engine: Engine,
         giving: Giving,
+        beside: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
+        """
+        Args:
+            beside: what else runs as long as this does.
+        """
         self._link = link
         self._queue = queue
         self._look = look
@@ -54,6 +59,7 @@ class Feeding:
         self._changes = changes
         self._engine = engine
         self._giving = giving
+        self._beside = beside
         self._late: deque[tuple[float, int]] = deque(maxlen=_LATE)
         # Not none: a process that was killed may have left vectors that are in no index.
         self._optimised = -1
@@ -62,8 +68,8 @@ class Feeding:
 
     async def run(self) -> None:
         """Until cancelled. A part that stumbles is begun again."""
-        parts = (self._link.run, self._embedding.run, self._changes.run, self._look.run, self._watch)
-        tasks = [asyncio.create_task(_for_ever(part)) for part in parts]
+        parts = (self._link.run, self._embedding.run, self._changes.run, self._look.run, self._watch, *self._beside)
+        tasks = [asyncio.create_task(for_ever(part)) for part in parts]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -122,10 +128,13 @@ class Feeding:
             before, written = written, counts.embedded + self._giving.written
             quiet = quiet + 1 if written == before and not counts.running and not self._look.left else 0
             fresh = written - self._optimised
-            if fresh >= _OPTIMISE_EVERY or (fresh and quiet >= _QUIET_TICKS and not await self._queue.pending()):
+            if fresh >= _OPTIMISE_EVERY or (fresh and quiet >= _QUIET_TICKS and not await self._more_will_come()):
                 self._tell()
                 if await self._optimise():
                     self._optimised = written
+
+    async def _more_will_come(self) -> bool:
+        return not self._embedding.paused and await self._queue.pending() > 0
 
     def _tell(self) -> None:
         counts = self._embedding.counts
@@ -144,7 +153,7 @@ class Feeding:
         return True
 
 
-async def _for_ever(part: Callable[[], Awaitable[None]]) -> None:
+async def for_ever(part: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await part()

@@ -24,7 +24,8 @@ _RETRY_S: Final = 0.5
 _TRY_S: Final = 2
 #: A fetch of many waits this long for more than the first.
 _MORE_S: Final = 0.05
-_ASK_S: Final = 1.0
+#: All figures of a queue together: who is asked for them is given a second by the gateway.
+_ASK_S: Final = 0.5
 #: Jobs given out at a time.
 _MAX_ACK_PENDING: Final = 2000
 _TROUBLE: Final = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
@@ -120,6 +121,7 @@ class Lane:
         self._dead = dead
         self._connection: Client | None = None
         self._subscription: JetStreamContext.PullSubscription | None = None
+        self._told = Waiting()
 
     async def fetch(self, most: int, wait_s: float) -> Sequence[NatsJob]:
         """
@@ -151,16 +153,23 @@ class Lane:
         return [job for message in messages if (job := await self._job(message)) is not None]
 
     async def waiting(self) -> Waiting:
-        """Zeros while NATS is away."""
+        """Zeros while NATS is away; while it only does not answer, what it said last."""
         if (connection := self._link.connection) is None:
             return Waiting()
-        js = connection.jetstream(timeout=_ASK_S)
         try:
-            pending, running = await self._counted(js)
-            counts = (await js.stream_info(subjects.DEAD_STREAM, subjects_filter=self._dead)) if self._dead else None
+            async with asyncio.timeout(_ASK_S):
+                self._told = await self._asked(connection.jetstream())
+        except TimeoutError:
+            logger.debug("the queue is not counted: NATS does not answer")
+            return self._told
         except _TROUBLE as error:
             logger.debug("the queue cannot be counted: %r", error)
             return Waiting()
+        return self._told
+
+    async def _asked(self, js: JetStreamContext) -> Waiting:
+        pending, running = await self._counted(js)
+        counts = (await js.stream_info(subjects.DEAD_STREAM, subjects_filter=self._dead)) if self._dead else None
         dead = (counts.state.subjects or {}).get(self._dead, 0) if counts is not None else 0
         return Waiting(pending, running, dead)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,7 @@ from search_service.domain.clusters import Cluster
 from search_service.domain.errors import NoSuchVectors, OutOfReach, UnreadablePicture
 from search_service.domain.filters import Ids
 from search_service.domain.items import Catalogue, Still
-from search_service.domain.objects import Box, Given, Giving
+from search_service.domain.objects import Box, Given, Giving, ModelNotInstalled
 from search_service.domain.searching import OBJECTS
 from search_service.domain.vectors import Vector, VectorStore, checked
 from search_service.encoders.cutting import cut_out
@@ -72,6 +73,29 @@ class Objects:
         """
         if model != OBJECTS:
             self._models.require(model)
+
+    async def get_ready(self, model: str) -> None:
+        """From now on the length of its vectors is known. A model that is not installed is passed over.
+
+        Raises:
+            EncoderUnavailable, StoreUnavailable: the model or the store is away.
+        """
+        if model == OBJECTS:
+            async with self._engine.answering():
+                return
+        await self._engine.store()
+        with suppress(ModelNotInstalled):
+            await self._models.dimensions(model)
+
+    async def remove(self, object_ids: Sequence[int]) -> None:
+        """Of whatever model.
+
+        Raises:
+            StoreUnavailable: some may be left.
+        """
+        store = await self._engine.store()
+        for place in filter(points.are_of_objects, await store.collections()):
+            await store.delete(place, object_ids)
 
     async def put(self, model: str, given: Sequence[GivenObject]) -> int:
         """Write what the model says of objects; how many are written. What cannot be shown to it is left out.

@@ -155,7 +155,16 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         _at_most("pictures and boxes", shown or 1, _MOST_PICTURES)
         return pb.PutVectorsResponse(written=await self._objects.put(request.model or OBJECTS, given))
 
+    async def RemoveObjectVectors(
+        self, request: pb.RemoveObjectVectorsRequest, context: Any
+    ) -> pb.RemoveObjectVectorsResponse:
+        _at_most("object_ids", len(request.object_ids), _MOST_PUT)
+        await self._objects.remove(list(request.object_ids))
+        return pb.RemoveObjectVectorsResponse()
+
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.Models:
+        for model in request.load:
+            await self._objects.get_ready(model)
         return pb.Models(
             encoder=wire.encoder_out(self._engine.status),
             next=wire.next_out(self._engine.next_status),

@@ -1,13 +1,15 @@
 """What a cut-off service left half-done: finished or taken back at the next start, or when a root is back.
 
 Actions are finished: nobody was told that they failed. A deletion is finished when its file is gone, and dropped when
-the file is still there. What belongs to a root that cannot be reached waits; it is never lost.
+the file is still there, or anywhere in the root when its folder is gone: that may have another name by now. What
+belongs to a root that cannot be reached waits; it is never lost.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import chain
 
 from media_common.errors import ServiceError
 
@@ -19,6 +21,8 @@ from fs_service.domain.journal import Doomed, Entry, Journal
 from fs_service.domain.locks import PathLocks
 from fs_service.domain.marking import Finder, Target
 from fs_service.domain.ports import ItemIndex, Marks, Roots, RootState, Thumbnails
+from fs_service.store.rows import signed
+from fs_service.store.walk import walk
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +59,9 @@ class Recovery:
         result = Recovered()
         for entry in self.journal.unfinished():
             self._act(entry, result)
+        inodes: dict[bytes, set[int]] = {}
         for doomed in self.journal.unfinished_deletions():
-            self._deletion(doomed, result)
+            self._deletion(doomed, result, inodes)
         for root in self.roots.known():
             self.deeds.settle(root)
         if result != Recovered():
@@ -110,7 +115,10 @@ class Recovery:
         except (PathMissing, NotMedia, OutsideRoots):
             return None
 
-    def _deletion(self, doomed: Doomed, result: Recovered) -> None:
+    def _deletion(self, doomed: Doomed, result: Recovered, inodes: dict[bytes, set[int]]) -> None:
+        """Args:
+        inodes: of the media of roots that were walked in this run.
+        """
         doom = doomed.doom
         target = self._target(doom.root, doom.path)
         if target is None:
@@ -118,7 +126,7 @@ class Recovery:
             return
         try:
             with self.locks.held([target.key]):
-                if self._survived(doomed, target):
+                if self._survived(doomed, target, inodes):
                     self.journal.deleted(doomed.receipt, [], [doomed], 0, 0)
                     result.deletions_dropped += 1
                     return
@@ -131,7 +139,7 @@ class Recovery:
             logger.warning("a deletion that was cut off waits: %s", error.message)
             result.waiting += 1
 
-    def _survived(self, doomed: Doomed, target: Target) -> bool:
+    def _survived(self, doomed: Doomed, target: Target, inodes: dict[bytes, set[int]]) -> bool:
         """Whether the file is still there; if not, the companions of it are gone when this returns."""
         try:
             with self.disk.opened(target.root, target.folder) as folder:
@@ -144,9 +152,20 @@ class Recovery:
                 # Even if it is another file by now: whoever put it there may have marked it since.
                 return True
         except PathMissing:
-            return False
+            if target.root not in inodes:
+                inodes[target.root] = self._inodes(target.root)
+            return signed(doomed.doom.identity.inode) in inodes[target.root]
         except (NotMedia, OutsideRoots):
             return True
+
+    def _inodes(self, root: bytes) -> set[int]:
+        try:
+            with self.roots.opened(root) as root_fd:
+                listings = (listing for _, listing in walk(root_fd, lambda _: None))
+                found = chain.from_iterable(chain(one.entries.values(), one.links.values()) for one in listings)
+                return {entry.inode for entry in found}
+        except OSError as error:
+            raise StorageFailed(f"The review path cannot be read: {error.strerror}.") from error
 
     def _target(self, root: bytes, path: bytes) -> Target | None:
         """The file's place in the root that it was written down for; None: that root cannot be worked on now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from pyroaring import BitMap
@@ -14,6 +14,7 @@ from metadata_service.domain.errors import FrameNotFound, ItemNotFound, ObjectNo
 from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.ids import child_uuid
 from metadata_service.domain.media import Collection, Kind, Marks
+from metadata_service.store import cluster_members
 from metadata_service.store.bits import Family
 from metadata_service.store.groups import add_group, set_group
 from metadata_service.store.snapshot import Snapshot
@@ -21,6 +22,7 @@ from metadata_service.store.transaction import Transaction
 
 #: The kind of the object that stands for a whole frame: what "find similar" starts from without any detector.
 WHOLE = "frame"
+_HIDDEN: Final = int(Marks.GONE | Marks.EMPTIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,17 @@ class ObjectFound:
     model: str
     whole: bool
     shape: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """An object as search sees it."""
+
+    id: int
+    media_id: int
+    frame: int
+    model: str
+    shape_json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,8 @@ def set_frames(txn: Transaction, media_id: int, frames: Sequence[FrameGiven], em
             )  # fmt: skip
         ids.append(int(frame_id))
     for frame_id in known.values():
+        objects = [row[0] for row in txn.execute("SELECT id FROM object WHERE frame_id = ?", frame_id)]
+        cluster_members.lost(txn, collection, objects)
         txn.execute("DELETE FROM object WHERE frame_id = ?", frame_id)
         txn.execute("DELETE FROM frame WHERE id = ?", frame_id)
     if row[3] == Kind.VIDEO:
@@ -124,7 +139,7 @@ def set_embedded(txn: Transaction, media_ids: Iterable[int], embedded: bool) -> 
         "SELECT node.id, collection_id, node.uuid, node.width_px, node.height_px, frame.id FROM json_each(?) AS wanted "
         "CROSS JOIN node ON node.id = wanted.value LEFT JOIN frame ON frame.media_id = node.id AND position = 0 "
         "WHERE kind <> ? AND marks & ? = 0",
-        json.dumps(list(media_ids)), Kind.FOLDER, int(Marks.GONE | Marks.EMPTIED),
+        json.dumps(list(media_ids)), Kind.FOLDER, _HIDDEN,
     ).fetchall()  # fmt: skip
     for media_id, collection_id, uuid, width_px, height_px, frame_id in rows:
         collection = txn.collection(collection_id)
@@ -183,6 +198,13 @@ def add_objects(txn: Transaction, media_id: int, objects: Sequence[ObjectGiven])
     return added
 
 
+def remove_objects(txn: Transaction, object_ids: Sequence[int]) -> None:
+    """Detections, and not what stands for a whole frame; unknown ones are passed over."""
+    txn.execute(
+        "DELETE FROM object WHERE id IN (SELECT value FROM json_each(?)) AND NOT whole", json.dumps([*object_ids])
+    )
+
+
 def find_object(snapshot: Snapshot, collection: Collection, uuid: UUID) -> ObjectFound:
     """
     Raises:
@@ -209,6 +231,18 @@ def find_object(snapshot: Snapshot, collection: Collection, uuid: UUID) -> Objec
     )
 
 
+def detections(snapshot: Snapshot, after_id: int, limit: int) -> list[Detection]:
+    """Of files that are there, trashed ones too, by number."""
+    rows = snapshot.connection.execute(
+        "SELECT object.id, media_id, position, model, shape FROM object INDEXED BY object_detected "
+        "JOIN frame ON frame.id = frame_id JOIN node ON node.id = media_id "
+        "JOIN collection ON collection.id = node.collection_id "
+        "WHERE object.id > ? AND NOT whole AND marks & ? = 0 AND complete ORDER BY object.id LIMIT ?",
+        (after_id, _HIDDEN, limit),
+    )
+    return [Detection(*row) for row in rows]
+
+
 def set_clusters(
     txn: Transaction, collection: Collection, model: str, clusters: Iterable[tuple[str, int, Sequence[int]]]
 ) -> None:
@@ -221,10 +255,7 @@ def set_clusters(
     for (old_id,) in txn.execute(
         "SELECT id FROM cluster WHERE collection_id = ? AND model = ?", collection.id, model
     ).fetchall():
-        members = txn.bits.load(txn.connection, Family.CLUSTERED, old_id)
-        txn.bits.remove_all(Family.CLUSTERED, old_id, members)
-        txn.execute("DELETE FROM cluster_object WHERE cluster_id = ?", old_id)
-        txn.execute("DELETE FROM cluster WHERE id = ?", old_id)
+        cluster_members.drop(txn, old_id)
     for label, middle_id, object_ids in clusters:
         number = txn.next_of("cluster")
         label = label or _usual_label(txn, object_ids)

@@ -233,6 +233,9 @@ def _nothing_looked_into(connection: sqlite3.Connection) -> None:
 #: Vectors of objects are kept by the objects' numbers: one that is deleted must not come back as another's.
 _OBJECT_NUMBERS: Final = "INSERT OR REPLACE INTO sequence SELECT 'object id', coalesce(max(id), 0) FROM object;"
 
+#: What detectors found, among the many that stand for whole frames.
+_DETECTED: Final = "CREATE INDEX IF NOT EXISTS object_detected ON object (id) WHERE NOT whole;"
+
 
 STEPS: Final[tuple[str | Callable[[sqlite3.Connection], None], ...]] = (
     _FIRST,
@@ -241,6 +244,7 @@ STEPS: Final[tuple[str | Callable[[sqlite3.Connection], None], ...]] = (
     _INSIDES,
     _nothing_looked_into,
     _OBJECT_NUMBERS,
+    _DETECTED,
 )
 
 

@@ -166,7 +166,9 @@ def tags(
 def _tagsets_there(connection: sqlite3.Connection, collection: Collection, ids: Iterable[int]) -> tuple[int, ...]:
     """Those of the numbers that are tagsets, in one order whatever the caller's: they name what is kept."""
     wanted = json_ids(number for i in ids if (number := collection.id_base + i) in INT64)
-    rows = connection.execute(
+    rows = one_step.rows(
+        connection,
+        1,
         "SELECT tagset.id FROM json_each(?) AS wanted CROSS JOIN tagset ON tagset.id = wanted.value "
         "WHERE tagset.collection_id = ?",
         (wanted, collection.id),

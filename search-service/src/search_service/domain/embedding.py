@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
@@ -31,11 +31,12 @@ from search_service.domain.errors import (
     StoreUnavailable,
     UnreadablePicture,
 )
+from search_service.domain.filters import Payload
 from search_service.domain.in_hand import InHand
 from search_service.domain.items import Catalogue, Frames, Item, Models, Space, Still
 from search_service.domain.jobs import MOST_DELIVERIES, MOST_LOST, Job, Jobs, pause_s
 from search_service.domain.points import Facts
-from search_service.domain.vectors import Point, Vector
+from search_service.domain.vectors import Point, Vector, VectorStore
 
 logger = logging.getLogger(__name__)
 P = TypeVar("P")
@@ -104,6 +105,8 @@ class Embedding(Generic[P]):
             ping_s: how often the queue hears that a job is still in hand.
         """
         self.counts = Counts()
+        #: Told when pixels have changed, and what was cut out of them is gone.
+        self.on_changed: Callable[[], None] = lambda: None
         self._jobs = jobs
         self._catalogue = catalogue
         self._models = models
@@ -294,6 +297,7 @@ class Embedding(Generic[P]):
                     for point in _points(one, items[one.job.item_id].facts, frames[one.job.item_id], rows)
                 ]
                 before = await payloads_of(store, name, list(rows))
+                await self._drop_crops(store, encoded.batch, before)
                 await store.upsert(name, made)
                 # A video that was cut has fewer frames than before; an item that is gone has none.
                 if stale := before.keys() - {point.point_id for point in made}:
@@ -304,6 +308,14 @@ class Embedding(Generic[P]):
         )
         await self._tell_embedded([item_id for item_id in frames if item_id in items])
         await self._finish([one.job for one in encoded.batch])
+
+    async def _drop_crops(self, store: VectorStore, batch: Sequence[_Loaded[P]], before: Mapping[int, Payload]) -> None:
+        """Objects that were cut out of pixels that are no more are to be cut out again."""
+        seals = {one.job.item_id: one.item.seal for one in batch}
+        there = sealed.by_item(before)
+        if changed := [item_id for item_id in there if not sealed.is_sealed(there[item_id], seals[item_id])]:
+            await sealed.drop_crops(store, changed)
+            self.on_changed()
 
     async def _tell_embedded(self, item_ids: Sequence[int]) -> None:
         if item_ids:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from media_common.errors import InvalidArgument
@@ -52,6 +52,25 @@ def box_in(payload: Payload) -> Box | None:
             return Box(int(frame), float(x), float(y), float(width), float(height))
         case _:
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A detected object as the catalogue has it."""
+
+    object_id: int
+    item_id: int
+    model: str
+    box: Box | None
+
+
+class Detections(Protocol):
+    async def detected(self, after_id: int, limit: int) -> Sequence[Detection]:
+        """Those of all items that are there, by ascending number.
+
+        Raises:
+            CatalogueUnavailable: it is away.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,9 @@ INDEXES: Final[Mapping[str, FieldKind]] = {
 #: The kind that has frames, of framewell.metadata.v1.MediaKind.
 VIDEO: Final = 8
 
+_OBJECTS: Final = ".objects"
+_BY_MODEL: Final = "object-model."
+
 #: Lots are drawn from this many: a random sample of a collection is its points with the lowest.
 LOTS: Final = 1_000_000
 
@@ -62,12 +65,16 @@ class Facts:
 
 def objects_of(space: str) -> str:
     """The collection of what an encoder says of detected objects, beside that of frames."""
-    return f"{space}.objects"
+    return f"{space}{_OBJECTS}"
 
 
 def objects_by(model: str) -> str:
     """The collection of what a registered object model says. No encoder's space has a dot in its name."""
-    return f"object-model.{model}"
+    return f"{_BY_MODEL}{model}"
+
+
+def are_of_objects(place: str) -> bool:
+    return place.endswith(_OBJECTS) or place.startswith(_BY_MODEL)
 
 
 def payload(point_id: int, facts: Facts, timestamp_s: float = 0.0) -> Payload:

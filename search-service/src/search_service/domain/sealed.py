@@ -4,6 +4,7 @@ the same frames."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from search_service.domain import points
@@ -11,6 +12,7 @@ from search_service.domain.agreement import SEAL, payloads_of
 from search_service.domain.errors import NoSuchVectors
 from search_service.domain.filters import Payload
 from search_service.domain.items import Item, Still
+from search_service.domain.objects import BOX
 from search_service.domain.vectors import VectorStore
 
 P = TypeVar("P")
@@ -49,6 +51,15 @@ async def moments(store: VectorStore, videos: Mapping[int, Item[Any]]) -> dict[i
                 at_us = [payload.get(points.AT) for payload in there.values()]
                 found[item_id] = sorted(at / 1e6 for at in at_us if isinstance(at, int))
     return found
+
+
+async def drop_crops(store: VectorStore, item_ids: Sequence[int]) -> None:
+    """Vectors of what was cut out of these items go; those that came from outside stay."""
+    for name in await store.collections():
+        with suppress(NoSuchVectors):  # dropped a moment ago
+            known = await payloads_of(store, name, item_ids)
+            if cut := [key for key, payload in known.items() if BOX in payload]:
+                await store.delete(name, cut)
 
 
 async def stills_of(item: Item[P], moments_s: Sequence[float]) -> Sequence[Still[P]]:

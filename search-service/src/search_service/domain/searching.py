@@ -17,7 +17,7 @@ from search_service.domain import feedback, fusion, points, temporal
 from search_service.domain.errors import NoSuchVectors, UnknownItem
 from search_service.domain.filters import EVERYTHING, Filter, Has, both
 from search_service.domain.fusion import Scored
-from search_service.domain.vectors import DEFAULT_EF, Hit, Vector, VectorStore, unit
+from search_service.domain.vectors import DEFAULT_EF, Hit, Vector, VectorStore
 
 #: Finds of each query among which groups are looked for.
 _TEMPORAL_CANDIDATES: Final = 500
@@ -291,14 +291,14 @@ class Searching:
         if not item_ids:
             return {}
         place = place or self._vectors
-        cosines: dict[int, float] = {}
-        async for ids in self._pages(place, both(filter, Has(points.ITEM, frozenset(item_ids)))):
-            vectors, items = await asyncio.gather(self._store.vectors(place, ids), self._items(ids, place))
-            owners = dict(zip(ids, items, strict=True))
-            of_page = {key: float(vector @ unit(target)) for key, vector in vectors.items()}
-            for item_id, cosine in fusion.by_item(of_page, owners).items():
-                cosines[item_id] = max(cosine, cosines.get(item_id, 0.0))
-        return cosines
+        passing = both(filter, Has(points.ITEM, frozenset(item_ids)))
+        # Asked of the store: to fetch a thousand vectors takes many times what it takes to compare them.
+        wanted = 2 * len(item_ids)
+        while len(hits := await self._store.search(place, target, wanted, passing, exact=True)) == wanted:
+            wanted *= 4
+        items = await self._items([hit.point_id for hit in hits], place)
+        scores = {hit.point_id: hit.score for hit in hits}
+        return fusion.by_item(scores, dict(zip(scores, items, strict=True)))
 
     async def _pages(self, place: str, filter: Filter) -> AsyncIterator[list[int]]:
         """All ids that pass."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import grpc
 from fastapi import FastAPI
+from media_common.boxes import box_of
 from media_proto import metadata_pb2 as pb
 from media_proto import search_pb2
 from starlette.requests import Request
@@ -60,7 +61,12 @@ class Objects:
         vectors = fields.object_vectors_of(value)
         await self._check(wanted.objects, vectors)
         added = await self._library.add_objects(wanted)
-        await self._keep(media, wanted.objects, added, vectors)
+        try:
+            await self._keep(media, wanted.objects, added, vectors)
+        except (Failure, grpc.aio.AioRpcError):
+            await self._take_back([one.object_id for one in added])
+            raise
+        await self._show(media, wanted.objects, added, vectors)
         objects = [
             {"id": one.uuid.hex(), "type": given.kind, "label": given.label, "model": given.model}
             for one, given in zip(added, wanted.objects, strict=True)
@@ -68,19 +74,20 @@ class Objects:
         return json_answer({"objects": objects}, 201)
 
     async def _check(self, objects: Sequence[pb.GivenObject], vectors: Mapping[int, Sequence[float]]) -> None:
-        """Before anything is kept: whether the vectors are such as their models make.
+        """Before anything is kept: whether the vectors are such as their models make, and can be kept.
 
         Raises:
             Failure: 400, they are not; 503, nobody is there to keep them.
         """
         if not vectors:
             return
-        known = {one.name: one for one in (await self._search.models()).object_models}
+        named = sorted({objects[place].model for place in vectors})
+        known = {one.name: one for one in (await self._search.models(named)).object_models}
         for place, vector in vectors.items():
             model = known.get(objects[place].model)
             if model is None:
                 raise invalid("model", f"model '{objects[place].model}' is not installed on this server")
-            if model.dimensions and len(vector) != model.dimensions:
+            if len(vector) != model.dimensions:
                 message = f"Invalid vector: vectors of the model '{model.name}' have {model.dimensions} numbers"
                 raise invalid("vector", message)
 
@@ -91,8 +98,7 @@ class Objects:
         added: Sequence[pb.DetectedObject],
         vectors: Mapping[int, Sequence[float]],
     ) -> None:
-        """The vectors that came along; of the others, those that the encoder makes of their looks, and their own model
-        where it is installed."""
+        """The vectors that came along."""
         by_model: dict[str, list[search_pb2.ObjectVector]] = {}
         for place, values in vectors.items():
             vector = search_pb2.ObjectVector(
@@ -101,6 +107,27 @@ class Objects:
             by_model.setdefault(objects[place].model, []).append(vector)
         for model, given in by_model.items():
             await self._put(model, given, _VECTORS)
+
+    async def _take_back(self, object_ids: Sequence[int]) -> None:
+        """What was told to have failed is not there, and sent again it is not there twice."""
+        try:
+            for start in range(0, len(object_ids), _VECTORS):
+                await self._search.remove_object_vectors(object_ids[start : start + _VECTORS])
+        except (Failure, grpc.aio.AioRpcError) as error:
+            logger.warning("vectors of objects that were not added may be left: %s", error)
+        try:
+            await self._library.remove_objects(object_ids)
+        except (Failure, grpc.aio.AioRpcError) as error:
+            logger.warning("%d objects stay, though they were told not to be added: %s", len(object_ids), error)
+
+    async def _show(
+        self,
+        media: pb.Media,
+        objects: Sequence[pb.GivenObject],
+        added: Sequence[pb.DetectedObject],
+        vectors: Mapping[int, Sequence[float]],
+    ) -> None:
+        """Have those without a vector embedded by their looks, and by their own model where it is installed."""
         bare = [
             (given.model, search_pb2.ObjectVector(object_id=one.object_id, item_id=media.item_id, box=_box(given)))
             for place, (one, given) in enumerate(zip(added, objects, strict=True))
@@ -113,8 +140,8 @@ class Objects:
                 for model in sorted(named & installed):
                     await self._put(model, [one for own, one in bare if own == model], _BOXES)
         except (Failure, grpc.aio.AioRpcError) as error:
-            # They are objects all the same; imported while there is search, they are found by their looks too.
-            logger.warning("%d objects of %s have no vectors: %s", len(bare), media.uuid.hex(), error)
+            # They are objects all the same; search looks for those that it was not shown.
+            logger.warning("%d objects of %s have no vectors yet: %s", len(bare), media.uuid.hex(), error)
 
     async def _put(self, model: str, given: Sequence[search_pb2.ObjectVector], at_once: int) -> None:
         for start in range(0, len(given), at_once):
@@ -146,13 +173,9 @@ class Objects:
 
 def _box(given: pb.GivenObject) -> search_pb2.Box:
     """What holds the object."""
-    shape = json.loads(given.shape_json)
-    if "bbox" in shape:
-        left, top, width, height = shape["bbox"]
-    else:
-        across, down = zip(*shape["polygon"], strict=True)
-        left, top = min(across), min(down)
-        width, height = max(across) - left, max(down) - top
+    box = box_of(json.loads(given.shape_json))
+    assert box is not None, "it was read as one or the other"
+    left, top, width, height = box
     return search_pb2.Box(frame=given.frame, x=left, y=top, width=width, height=height)
 
 
