@@ -38,6 +38,7 @@ class BlobSigner:
 
     def __init__(self, key: str, ttl_s: int, clock: Callable[[], float] = time.time) -> None:
         self._key = blake2b(key.encode(), person=b"framewell.blob", digest_size=32).digest()
+        self._frame_key = blake2b(key.encode(), person=b"framewell.frame", digest_size=32).digest()
         self._ttl_ms = ttl_s * 1000
         self._step_ms = max(1, self._ttl_ms // _STEPS)
         self._clock = clock
@@ -47,20 +48,18 @@ class BlobSigner:
         return (int(self._clock() * 1000) + self._ttl_ms) // self._step_ms * self._step_ms + self._step_ms
 
     def token(self, face: Face, item_id: int) -> str:
-        return self.tokens_of(face, [item_id], self.expiry_ms())[0]
+        return self.token_until(face, item_id, self.expiry_ms())
 
-    def tokens_of(self, face: Face, item_ids: Sequence[int], expires_ms: int) -> list[str]:
-        letter, place = _LETTERS[face], list(_LETTERS).index(face)
-        texts = [f"{item_id}.{expires_ms}" for item_id in item_ids]
-        signed = zip(texts, self._signatures(texts), strict=True)
-        return [f"{letter}.{text}~{signatures[place]}" for text, signatures in signed]
+    def token_until(self, face: Face, item_id: int, expires_ms: int) -> str:
+        text = f"{item_id}.{expires_ms}"
+        return f"{_LETTERS[face]}.{text}~{self._signature(face, text)}"
 
     def tokens(self, item_ids: Sequence[int], expires_ms: int) -> list[tuple[str, str]]:
         """Of file and thumbnail of each: they are asked for together."""
         texts = [f"{item_id}.{expires_ms}" for item_id in item_ids]
         return [
             (f"f.{text}~{file}", f"t.{text}~{thumb}")
-            for text, (file, thumb, _) in zip(texts, self._signatures(texts), strict=True)
+            for text, (file, thumb) in zip(texts, self._signatures(texts), strict=True)
         ]
 
     def read(self, token: str) -> Blob:
@@ -71,30 +70,33 @@ class BlobSigner:
         try:
             named, _, signature = token.partition("~")
             letter, _, text = named.partition(".")
-            own = dict(zip(_FACES, self._signatures([text])[0], strict=True)).get(letter, "")
-            if not own or not compare_digest(signature.encode(), own.encode()):
+            face = _FACES.get(letter)
+            if face is None or not compare_digest(signature.encode(), self._signature(face, text).encode()):
                 raise ValueError("not signed by us")
             item_id, expires_ms = text.split(".")
         except ValueError:
             raise Failure(403, ErrorCode.OUTSIDE_ROOTS, "This address is not one of ours.") from None
         if self._clock() * 1000 >= int(expires_ms):
             raise Failure(403, ErrorCode.OUTSIDE_ROOTS, "This address has expired; ask for the item again.")
-        return Blob(_FACES[letter], int(item_id))
+        return Blob(face, int(item_id))
 
-    def _signatures(self, texts: Sequence[str]) -> list[tuple[str, str, str]]:
-        """Of file, thumbnail and frame of each, in one digest. Keyed BLAKE2b (RFC 7693): HMAC costs five times as much,
-        and a page of a hundred items has a hundred of them."""
-        key, size = self._key, 3 * _SIZE
+    def _signature(self, face: Face, text: str) -> str:
+        if face == "frame":
+            digest = blake2b(text.encode(), key=self._frame_key, digest_size=_SIZE).digest()
+            return urlsafe_b64encode(digest).decode("ascii")
+        file, thumb = self._signatures([text])[0]
+        return file if face == "file" else thumb
+
+    def _signatures(self, texts: Sequence[str]) -> list[tuple[str, str]]:
+        """Of file and thumbnail of each, in one digest. Keyed BLAKE2b (RFC 7693): HMAC costs five times as much, and a
+        page of a hundred items has a hundred of them."""
+        key, size = self._key, 2 * _SIZE
         digests = [blake2b(text.encode(), key=key, digest_size=size).digest() for text in texts]
         # In one go: a digest makes a whole number of characters.
         signed = urlsafe_b64encode(b"".join(digests)).decode("ascii")
         return [
-            (
-                signed[at : at + _LENGTH],
-                signed[at + _LENGTH : at + 2 * _LENGTH],
-                signed[at + 2 * _LENGTH : at + 3 * _LENGTH],
-            )
-            for at in range(0, len(signed), 3 * _LENGTH)
+            (signed[at : at + _LENGTH], signed[at + _LENGTH : at + 2 * _LENGTH])
+            for at in range(0, len(signed), 2 * _LENGTH)
         ]
 
 
@@ -117,7 +119,7 @@ class BlobAddresses:
 
     def frame(self, frame_id: int) -> str:
         """Of what a video shows at that moment."""
-        return self._base + self._signer.tokens_of("frame", [frame_id], self._expires_ms)[0]
+        return self._base + self._signer.token_until("frame", frame_id, self._expires_ms)
 
     def both(self, item_id: int) -> tuple[str, str]:
         """Of the file and of its thumbnail."""
