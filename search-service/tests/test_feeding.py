@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,6 +35,12 @@ class FakePart:
     async def run(self) -> None:
         await asyncio.Event().wait()
 
+    def pause(self) -> None:
+        self.paused = True
+
+    def go_on(self) -> None:
+        self.paused = False
+
     async def waiting(self) -> Waiting:
         return self.queue
 
@@ -55,14 +62,14 @@ class FakeStore(MemoryStore):
 
 
 class Rig:
-    def __init__(self, store: FakeStore) -> None:
+    def __init__(self, store: FakeStore, held: Path | None = None) -> None:
         self.store = store
         self.part = FakePart()
         self.giving = SimpleNamespace(written=0)
         part: Any = self.part
         engine: Any = SimpleNamespace(store=self._store)
         giving: Any = self.giving
-        self.feeding = Feeding(part, part, part, part, part, engine, giving)
+        self.feeding = Feeding(part, part, part, part, part, engine, giving, held=held)
 
     async def _store(self) -> FakeStore:
         return self.store
@@ -141,3 +148,32 @@ async def test_jobs_that_nobody_has_in_hand_are_pending() -> None:
         rig.part.counts.running = 5
         told = await rig.feeding.progress()
         assert (told.pending, told.running, told.dead, told.remaining_s) == (6, 5, 1, None)
+
+
+async def test_embedding_that_is_held_back_is_so_after_a_restart(tmp_path: Path) -> None:
+    store, file = FakeStore(), tmp_path / "held"
+
+    def started() -> Rig:
+        return Rig(store, file)
+
+    first = started()
+    assert not first.part.paused
+    first.feeding.pause()
+    first.feeding.pause()
+    second = started()
+    assert second.part.paused
+    second.feeding.go_on()
+    second.feeding.go_on()
+    assert not second.part.paused
+    assert not started().part.paused
+
+
+async def test_embedding_is_held_back_though_nobody_can_note_it(tmp_path: Path) -> None:
+    rig = Rig(FakeStore(), tmp_path / "missing" / "held")
+    rig.feeding.pause()
+    assert rig.part.paused
+    (tmp_path / "folder").mkdir()
+    stuck = Rig(FakeStore(), tmp_path / "folder")
+    assert stuck.part.paused
+    stuck.feeding.go_on()
+    assert not stuck.part.paused

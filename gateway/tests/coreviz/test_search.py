@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fake_fs import Refused
+from fake_fs import FakeFs, Refused
 from fake_search import FakeSearch
 from gateway.dialects.coreviz.parameters import list_request
 from gateway.query import LooseQuery
+from gateway_rig import MakeApp
 from hypothesis import given
 from hypothesis import strategies as st
-from library_world import CID, COLLECTION, CREATED_US, OTHER, PHOTO_ID, World, failed, folder, photo
+from library_world import CID, COLLECTION, CREATED_US, OTHER, PHOTO_ID, World, failed, folder, photo, served
 from media_common.errors import ErrorCode
 from media_proto import metadata_pb2 as pb
 from media_proto import search_pb2
@@ -306,6 +308,29 @@ class TestTheSearch:
         results = (await seeing.get("/api/search?q=x&limit=2")).json()["results"]
 
         assert [one["media"]["id"] for one in results] == ["14" * 16, "15" * 16]
+
+    @pytest.mark.parametrize(("limit", "asked"), [("", 3), ("&limit=2", 2), ("&limit=1000", 3)])
+    async def test_gives_no_more_than_the_setting_says(
+        self,
+        search: FakeSearch,
+        world: World,
+        make_app: MakeApp,
+        service: FakeFs,
+        socket_path: str,
+        tmp_path: Path,
+        limit: str,
+        asked: int,
+    ) -> None:
+        search.answers.update(
+            EmbedTexts=search_pb2.Vectors(vectors=[search_pb2.Vector(values=[1.0])]), FindMatching=found()
+        )
+        settings = {"search_target": f"unix:{tmp_path}/search.sock", "search_max_results": 3}
+        async with served(world, make_app, socket_path, **settings) as limited:
+            assert (await limited.get(f"/api/search?q=x{limit}")).status_code == 200
+
+        assert {(request.limit, request.cap) for name, request in search.asked if name == "FindMatching"} == {
+            (asked, 3)
+        }
 
     async def test_counts_words_and_passes_over_a_collection_that_was_removed_meanwhile(
         self, seeing: httpx.AsyncClient, search: FakeSearch, world: World

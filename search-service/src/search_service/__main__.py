@@ -50,6 +50,8 @@ SERVICE = search_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name
 #: Durable consumers on the queue of jobs.
 EMBEDDING_CONSUMER: Final = "search-embedding"
 CHANGES_CONSUMER: Final = "search-changes"
+#: In the state directory, while embedding is held back.
+HELD: Final = "embedding-held"
 #: How soon a change of state shows in the health check.
 _LOOK_S: Final = 0.5
 
@@ -129,7 +131,7 @@ def feeding_of(
 
     engine.on_lost = look_again
     embedding.on_changed = object_look.ask
-    return Feeding(link, queue, look, embedding, changes, engine, giving, [object_look.run])
+    return Feeding(link, queue, look, embedding, changes, engine, giving, [object_look.run], public.state_path / HELD)
 
 
 async def tell_health(health: HealthServicer, engine: Engine) -> None:

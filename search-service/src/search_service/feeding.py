@@ -8,6 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from media_common.errors import ServiceError
@@ -47,10 +48,12 @@ class Feeding:
         engine: Engine,
         giving: Giving,
         beside: Sequence[Callable[[], Awaitable[None]]] = (),
+        held: Path | None = None,
     ) -> None:
         """
         Args:
             beside: what else runs as long as this does.
+            held: a file that is there while embedding is held back, so that it is after a restart, too.
         """
         self._link = link
         self._queue = queue
@@ -65,6 +68,10 @@ class Feeding:
         self._optimised = -1
         self._told = 0  # of all pictures embedded, in the log
         look.busy = self._busy
+        self._held = held
+        if held is not None and held.exists():
+            logger.info("embedding is held back, as it was before the start")
+            embedding.pause()
 
     async def run(self) -> None:
         """Until cancelled. A part that stumbles is begun again."""
@@ -93,8 +100,18 @@ class Feeding:
 
     def pause(self) -> None:
         self._embedding.pause()
+        if self._held is not None:
+            try:
+                self._held.touch()
+            except OSError as error:
+                logger.warning("embedding is held back, but not after a restart: %s", error)
 
     def go_on(self) -> None:
+        if self._held is not None:
+            try:
+                self._held.unlink(missing_ok=True)
+            except OSError as error:
+                logger.warning("embedding goes on, but not after a restart: %s", error)
         self._embedding.go_on()
 
     async def _busy(self) -> int:

@@ -40,10 +40,12 @@ _BATCH: Final = 1000
 class Finds:
     """One endpoint."""
 
-    def __init__(self, library: Library, search: SearchClient, lookup: Lookup) -> None:
+    def __init__(self, library: Library, search: SearchClient, lookup: Lookup, most: int) -> None:
+        """`most`: results of one search."""
         self._library = library
         self._search = search
         self._lookup = lookup
+        self._most = most
 
     def add_to(self, app: FastAPI) -> None:
         add_route(app, docs.TAG, "GET", "/api/search", self.search, docs.SEARCH)
@@ -53,7 +55,7 @@ class Finds:
         text = (query.text("q") or "").strip()
         if not 1 <= len(text) <= parameters.MAX_QUESTION:
             raise invalid("q", f"Invalid q: must be a text of 1 to {parameters.MAX_QUESTION} characters")
-        limit = parameters.limit_of(query, DEFAULT_RESULTS)
+        limit = min(parameters.limit_of(query, DEFAULT_RESULTS), self._most)
         organization = query.text("organizationId")
         if organization is not None and not ids.is_organization(organization):
             return json_answer({"results": []})
@@ -73,6 +75,7 @@ class Finds:
                     text=text,
                     at_least=parameters.DEFAULT_MIN_SCORE,
                     limit=limit,
+                    cap=self._most,
                 )
                 try:
                     await add_words(

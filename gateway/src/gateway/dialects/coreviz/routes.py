@@ -37,7 +37,7 @@ class CoreViz:
         self._parts = (
             Items(fs, library, self._lookup),
             Objects(library, search, self._lookup),
-            Finds(library, search, self._lookup),
+            Finds(library, search, self._lookup, most),
             Ai(search),
         )
 
