@@ -126,6 +126,22 @@ def test_a_locked_item_cannot_be_deleted(api: Api, coreviz: CoreViz) -> None:
     assert api.item(coreviz.root, path)["status"] == {"locked": True, "trashed": False, "seen": True}
 
 
+def test_a_folder_that_cannot_be_deleted_is_left_as_it_was(api: Api, coreviz: CoreViz) -> None:
+    other, day = coreviz.root / "day1" / "c.jpg", coreviz.root / "day1"
+    long = day / f"{'x' * 248}.jpg"  # no room for `.trash` behind it
+    picture(long)
+    eventually(coreviz.names, lambda names: long.name in names)
+    before = sorted(day.iterdir())
+    folder = coreviz.ok("GET", f"/api/dataset/{coreviz.cid}/media?type=folder")["media"][0]["id"]
+
+    refused = coreviz.client.delete(f"/api/folder/{folder}")
+
+    assert (refused.status_code, refused.json()["error"][:19]) == (409, "Nothing was deleted")
+    assert sorted(day.iterdir()) == before
+    for path in (other, long):
+        assert api.item(coreviz.root, path)["status"] == {"locked": False, "trashed": False, "seen": False}
+
+
 def test_tags_names_and_metadata_are_a_persons(coreviz: CoreViz) -> None:
     address = f"/api/media/{coreviz.ids['b.jpg']}"
 

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from api import Api, error_of, eventually
 from media import many, picture
 from runner.nats import program
-from stack import Stack, free_port, running_stack
+from stack import REPOSITORY, Stack, free_port, running_stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -153,6 +154,43 @@ def test_a_nats_that_lost_its_store_is_used_again(api: Api, nats: Nats, root: Pa
 
     eventually(lambda: thumbnails(root), lambda count: count == 15, 60.0)
     eventually(lambda: api.thumbnail(root / "new" / "frame0000.jpg", 333).status_code, lambda code: code == 200)
+
+
+def test_without_nats_what_was_trashed_is_found_by_no_search(nats: Nats, tmp_path: Path) -> None:
+    encoder = f"open_clip:tiny-shapes/{REPOSITORY}/search-service/tests/tiny/tiny-shapes.pt"
+    environment = {"NATS_URL": nats.url, "FRAMEWELL_ENCODER": encoder}
+    with running_stack(tmp_path / "state", environment=environment) as stack, closing(Api(stack.url)) as api:
+        api.client.headers["X-Api-Key"] = (stack.state_dir / "admin.key").read_text().strip()
+        _trash_while_search_hears_nothing(api, nats, tmp_path)
+
+
+def _trash_while_search_hears_nothing(api: Api, nats: Nats, folder: Path) -> None:
+    many(folder / "made", 6)
+    organization = json.loads(api.get("/api/auth/organization/list").text)[0]["id"]
+    dataset = api.ok(api.send("POST", f"/api/organization/{organization}/datasets", {"name": "Mine"}))["id"]
+    uploaded = {}
+    for path in (folder / "made").iterdir():
+        fields = {"datasetId": dataset, "name": path.name, "path": dataset}
+        answer = api.client.post("/api/upload/multipart", data=fields, files={"file": ("upload", path.read_bytes())})
+        uploaded[path.name] = api.ok(answer)["mediaId"]
+    api.wait_idle()
+    faces = {name: api.ok(api.get("/api/resolve", id=media)) for name, media in uploaded.items()}
+    session = {"session": "s", "collection": faces["frame0000.jpg"]["collection"]["slug"], "modelId": 1}
+
+    def found(strategy: str, n: int, **own: object) -> list[int]:
+        body = {"n": n, "session_info": session, **own}
+        ids: list[int] = api.ok(api.send("POST", f"/exq/search/{strategy}", body))["suggestions"]
+        return ids
+
+    assert len(found("clip", 1000, text="a square")) == len(uploaded)
+    nats.kill()
+    first = found("clip", 3, text="a square")
+    trashed = next(name for name, face in faces.items() if face["itemId"] == first[0])
+    assert api.send("DELETE", f"/api/media/{uploaded[trashed]}").status_code == 200
+    for strategy, own in (("clip", {"text": "a square"}), ("rf", {"pos": first[1:2], "neg": []})):
+        ids = found(strategy, 3, **own)
+        assert first[0] not in ids
+        assert len(ids) == 3
 
 
 def test_workers_down_are_told_by_thumbnails_only(tmp_path: Path) -> None:

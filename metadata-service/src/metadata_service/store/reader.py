@@ -8,7 +8,7 @@ from typing import Any, Final
 
 #: What a connection keeps from one read to the next, in all and in how many kinds; past either the lot is forgotten.
 #: Kinds are of a caller's making, and one that holds nothing takes memory too.
-MOST: Final = 10_000
+MOST: Final = 20_000
 MOST_KINDS: Final = 100
 
 
