@@ -424,6 +424,19 @@ def test_search_that_dies_is_said_and_comes_back(library: Library) -> None:
     )
 
 
+def test_objects_imported_while_search_is_down_are_found_by_their_looks_when_it_is_back(library: Library) -> None:
+    name = next(name for name, what in sorted(library.shown.items()) if what == "a purple star")
+    address = f"/api/dataset/{library.dataset}/media/{library.media(name)['id']}/objects"
+    late = {"type": "object", "label": "late", "model": "objects", "bbox": [0, 0, 128, 128]}
+    old = library.stack.kill("search")
+    [added] = library.ok("POST", address, json=[late])["objects"]
+    library.stack.wait_restarted("search", old)
+
+    alike = f"/api/dataset/{library.dataset}/media?{query(similarToObjectId=added['id'], limit=EACH - 1)}"
+    found = eventually(lambda: library.call("GET", alike), lambda answer: answer.status_code == 200, 60).json()["media"]
+    assert {library.shown[one["name"]] for one in found} == {"a purple star"}
+
+
 def cosine(one: list[float], other: list[float]) -> float:
     lengths = sqrt(sum(x * x for x in one) * sum(y * y for y in other))
     return sum(x * y for x, y in zip(one, other, strict=True)) / lengths
