@@ -154,7 +154,7 @@ async def open_store(settings: SearchSettings, public: PublicSettings) -> Vector
     if public.qdrant_url:
         from search_service.vectors.server import connected
 
-        return await connected(public.qdrant_url, settings.qdrant_api_key, INDEXES)
+        return await connected(public.qdrant_url, settings.qdrant_api_key, INDEXES, f"{settings.qdrant_name}-")
     from search_service.vectors.edge import EdgeStore
 
     return await asyncio.to_thread(EdgeStore, public.state_path / "vectors", INDEXES)
