@@ -1,4 +1,5 @@
-"""Relevance feedback on planted classes: 500 of 20,000 vectors belong to one, a person marks ten a round.
+"""Relevance feedback on planted classes: 500 of 20,000 vectors belong to one, a person marks ten a round. Asked as the
+service asks: of the embedded store, its index built.
 
 A class is several loose groups, as "my child" or "the sea" is: each lies in a cone of its own, among look-alikes that
 are no members. A person is shown the first fifty not yet judged and marks five right and five wrong ones, if there are.
@@ -6,12 +7,17 @@ are no members. A person is shown the first fifty not yet judged and marks five 
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from search_service.domain.feedback import SAMPLE, Marks, direction, sampled
-from search_service.domain.vectors import Vector, unit
+from search_service.domain import points
+from search_service.domain.points import INDEXES, Facts
+from search_service.domain.searching import Judged, Scope, Searching
+from search_service.domain.vectors import Point, Vector, VectorStore, unit
+from search_service.vectors.edge import EdgeStore
 
 from bench.table import Row, at_least
 
@@ -22,6 +28,10 @@ _GROUPS: Final = 3
 _ROUNDS: Final = 5
 _CLASSES: Final = 5
 _SHOWN: Final = 50
+_SPACE: Final = "planted"
+_COLLECTION: Final = 1
+_IMAGE: Final = 4
+_BATCH: Final = 1000
 #: How far members stand out from the look-alikes round them, and how far all scatter.
 _THEME: Final = 0.35
 _SCATTER: Final = 2.0
@@ -46,27 +56,50 @@ def planted(seed: int = 1) -> tuple[Vector, frozenset[int]]:
     return vectors, frozenset(places[:_MEMBERS].tolist())
 
 
-def precisions(vectors: Vector, members: frozenset[int]) -> list[float]:
+async def precisions(folder: Path, seed: int) -> list[float]:
     """Share of members among the first fifty not yet judged, before any mark and after each round."""
+    vectors, members = planted(seed)
+    store = await filled(folder, vectors)
+    search, scope = Searching(store, NoWords(), _SPACE), Scope(_COLLECTION)
     right: list[int] = [min(members)]
     wrong: list[int] = []
-    sample = sampled(range(len(vectors)), SAMPLE)
     found = []
     for _ in range(_ROUNDS + 1):
-        marks = Marks(vectors[right], vectors[wrong], vectors[:0], vectors[sample])
-        scores = vectors @ direction(marks)
-        scores[right + wrong] = -2
-        shown = np.argsort(-scores)[:_SHOWN].tolist()
+        shown = [scored.item_id for scored in await search.judged(scope, Judged(right, wrong), _SHOWN)]
+        assert len(shown) == _SHOWN
+        assert not {*right, *wrong} & set(shown)
         good = [place for place in shown if place in members]
         bad = [place for place in shown if place not in members]
         found.append(len(good) / _SHOWN)
         right += good[:5]
         wrong += bad[: 10 - len(good[:5])]
+    await store.close()
     return found
 
 
+async def filled(folder: Path, vectors: Vector) -> VectorStore:
+    """The embedded store, its index built."""
+    store = EdgeStore(folder, INDEXES)
+    await store.ensure(_SPACE, _DIMENSIONS)
+    for start in range(0, len(vectors), _BATCH):
+        keys = range(start, min(start + _BATCH, len(vectors)))
+        facts = [Facts(key, _COLLECTION, _IMAGE, True) for key in keys]
+        rows = zip(keys, facts, strict=True)
+        await store.upsert(_SPACE, [Point(key, vectors[key], points.payload(key, fact)) for key, fact in rows])
+    await store.optimise(_SPACE)
+    return store
+
+
+class NoWords:
+    """Implements `Words`: here people mark, and say nothing."""
+
+    async def texts(self, batch: Sequence[str]) -> Vector:
+        raise AssertionError(f"nobody asked for {batch}")
+
+
 def measure(work: Path) -> list[Row]:
-    found = np.mean([precisions(*planted(seed)) for seed in range(1, _CLASSES + 1)], axis=0)
+    seeds = range(1, _CLASSES + 1)
+    found = np.mean([asyncio.run(precisions(work / f"feedback-{seed}", seed)) for seed in seeds], axis=0)
     steps = ", ".join(f"{value:.2f}" for value in found)
     last, least = float(found[-1]), float(np.diff(found).min())
     beside = f"{_CLASSES} classes of {_MEMBERS} in {_ITEMS}, before and after each round: {steps}"

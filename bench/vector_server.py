@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from media_common.blobs.folder import FolderStore
 from media_common.grpc_server import serving
 from media_proto import search_pb2_grpc
 from PIL.Image import Image
@@ -23,6 +24,7 @@ from search_service.domain.vectors import Vector, VectorStore
 from search_service.encoders.choosing import Choosing
 from search_service.encoders.object_models import ObjectModels
 from search_service.engine import Engine
+from search_service.frames import Frames
 from search_service.loading.given import GivenPictures
 from search_service.loading.pool import Pool
 from search_service.loading.process import DecodingProcess
@@ -76,7 +78,9 @@ async def main() -> None:
     given = GivenPictures(Pool([DecodingProcess(decoding_environment(), 2048)]))
     engine = Engine(Choosing("offline", lambda _: [(model.name, model)]), opened, given.decoded)
     objects = Objects(engine, ObjectModels({}), Giving(NoCatalogue(), asyncio.Lock()), NoCatalogue())
-    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine, objects))
+    frames = Frames(FolderStore(Path(sys.argv[2]) / "none"), NoCatalogue())
+    servicer = SearchServicer(engine, objects, frames)
+    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, servicer)
     async with serving(sys.argv[1], register, [], 1):
         await asyncio.Event().wait()
 

@@ -104,22 +104,32 @@ class Actor(threading.Thread):
 
 
 class Reviewer(Actor):
-    """Marks its own files and keeps their ledger."""
+    """Marks its own files and keeps their ledger; what the emptier takes is made up for by new files."""
 
     def __init__(self, url: str, seed: int, files: list[Path]) -> None:
         super().__init__(url, seed)
         self.may_be: dict[Path, set[State]] = {path: {FRESH} for path in files}
         self.gone: set[Path] = set()
+        self._folder = files[0].parent
+        self._fewest = len(files) * 2 // 3
 
     def turn(self) -> None:
         left = [path for path in self.may_be if path not in self.gone]
-        if not left:
-            self._stop_asked.set()
+        if len(left) < self._fewest:
+            self._take()
             return
         if self.chooser.random() < 0.15:
             self._batch(self.chooser.sample(left, min(len(left), 10)))
         else:
             self._single(self.chooser.choice(left))
+
+    def _take(self) -> None:
+        """One more file, there at once as a whole."""
+        path = self._folder / f"new{len(self.may_be):05}.jpg"
+        unfinished = self._folder / ".unfinished.jpg"
+        picture(unfinished, colour="blue")
+        unfinished.rename(path)
+        self.may_be[path] = {FRESH}
 
     def _single(self, path: Path) -> None:
         action = self._choose()

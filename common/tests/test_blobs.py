@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from media_common.blobs import BlobMissing, BlobStore, StoreFailed, StoreUnreachable, open_store
-from media_common.blobs.folder import INCOMING, FolderStore
+from media_common.blobs.folder import FRAMES, INCOMING, FolderStore
 from media_common.blobs.removal import Removed, sweep, unreferenced
 from media_common.blobs.s3 import S3Store
 from media_common.config import PublicSettings, SettingsError
@@ -177,6 +177,65 @@ def test_a_thumbnail_is_kept_by_blob_and_size(store: BlobStore) -> None:
     assert names(store) == [sha256]
 
 
+def test_frames_of_a_video_are_kept_by_item_and_moment(store: BlobStore) -> None:
+    assert store.frame(7, 0) is None
+    store.keep_frames(7, {0: b"first", 4_125: b"second"})
+    store.keep_frames(2**40 + 7, {0: b"another's"})
+    assert (store.frame(7, 0), store.frame(7, 4_125), store.frame(7, 4_126)) == (b"first", b"second", None)
+    assert store.frame(2**40 + 7, 0) == b"another's"
+    assert sorted(store.framed()) == [7, 2**40 + 7]
+    assert names(store) == []
+
+
+def test_frames_that_are_kept_again_replace_those_before(store: BlobStore) -> None:
+    store.keep_frames(7, {0: b"first", 1_000: b"of before"})
+    store.keep_frames(70, {1_000: b"another's"})
+    for _ in range(2):
+        store.keep_frames(7, {0: b"first again", 2_000: b"new"})
+    assert (store.frame(7, 0), store.frame(7, 2_000)) == (b"first again", b"new")
+    assert store.frame(7, 1_000) is None
+    assert store.frame(70, 1_000) == b"another's"
+
+
+def test_frames_go_with_their_item_and_nothing_else_does(store: BlobStore) -> None:
+    assert list(store.framed()) == []
+    store.drop_frames(7)
+    sha256 = put(store, b"an upload")
+    store.keep_thumbnail(sha256, 256, b"png")
+    for item_id in (7, 70, 7 + 256):
+        store.keep_frames(item_id, {0: b"jpg", 1: b"jpg"})
+    store.drop_frames(7)
+    store.drop_frames(7)
+    assert sorted(store.framed()) == [70, 263]
+    assert (store.frame(7, 0), store.frame(70, 1), store.frame(263, 0)) == (None, b"jpg", b"jpg")
+    assert (read(store, sha256), store.thumbnail(sha256, 256)) == (b"an upload", b"png")
+
+
+def test_frames_are_no_blobs_that_a_sweep_would_take(store: BlobStore) -> None:
+    store.keep_frames(7, {0: b"jpg"})
+    assert swept(store).count == 0
+    assert store.frame(7, 0) == b"jpg"
+
+
+def test_a_frame_that_a_power_cut_left_empty_is_none(store: BlobStore) -> None:
+    store.keep_frames(7, {0: b""})
+    assert store.frame(7, 0) is None
+
+
+def test_a_full_disk_takes_no_frames_and_what_a_kept_frame_left_half_written_goes(tmp_path: Path) -> None:
+    with pytest.raises(StoreFailed, match="no room"):
+        FolderStore(tmp_path, spare_bytes=2**60).keep_frames(7, {0: b"jpg"})
+    store = FolderStore(tmp_path)
+    assert list(store.framed()) == []
+    store.keep_frames(7, {0: b"jpg"})
+    (folder,) = (tmp_path / FRAMES).glob("*/7")
+    (folder / ".0123").write_bytes(b"half")
+    store.keep_frames(7, {1: b"jpg"})
+    assert [path.name for path in folder.iterdir()] == ["1.jpg"]
+    store.drop_frames(7)
+    assert not folder.exists()
+
+
 def test_a_sweep_removes_what_no_item_refers_to_with_its_thumbnails(store: BlobStore) -> None:
     kept, other = put(store, b"kept"), put(store, b"not wanted")
     for sha256 in (kept, other):
@@ -258,7 +317,15 @@ def test_a_folder_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None
 
 def test_a_server_that_is_not_there_is_told_as_such() -> None:
     with closing(s3_store(f"http://127.0.0.1:{free_port()}")) as store:
-        for call in (store.writer, lambda: store.size(bytes(32)), lambda: list(store.listed())):
+        for call in (
+            store.writer,
+            lambda: store.size(bytes(32)),
+            lambda: list(store.listed()),
+            lambda: store.frame(7, 0),
+            lambda: store.keep_frames(7, {0: b"jpg"}),
+            lambda: list(store.framed()),
+            lambda: store.drop_frames(7),
+        ):
             with pytest.raises(StoreUnreachable):
                 call()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nats
 import pytest
+from fs_service import queues as queues_module
 from fs_service.domain.errors import QueueUnavailable
 from fs_service.domain.ports import OutboxRow
 from fs_service.nats_link import NatsLink
@@ -326,7 +327,12 @@ async def test_jobs_without_a_worker_yet_wait(link: NatsLink, client: Client) ->
     assert queues.thumbnail.pending == 0
 
 
-async def test_a_worker_that_answers_is_up_and_is_not_asked_again_at_once(link: NatsLink, client: Client) -> None:
+async def test_a_worker_that_answers_is_up_and_is_not_asked_again_at_once(
+    link: NatsLink, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However slow the machine: half a second is not what this judges.
+    monkeypatch.setattr(queues_module, "_PING_S", 20.0)
+    monkeypatch.setattr(queues_module, "_PING_KEPT_S", 60.0)
     asked = 0
 
     async def answer(message: Msg) -> None:

@@ -33,6 +33,7 @@ class Row:
     kind: pb.MediaKind.ValueType = pb.MEDIA_KIND_IMAGE
     source: pb.MediaSource.ValueType = pb.MEDIA_SOURCE_EXTERNAL
     tags: dict[int, list[Value]] = field(default_factory=dict)
+    frame_of: int | None = None  # a video's id
 
     @property
     def name(self) -> str:
@@ -66,7 +67,7 @@ def collection_message() -> pb.Collection:
 def item_message(row: Row, tagset_ids: Any) -> pb.Item:
     item = pb.Item(
         relative_id=row.id,
-        media_id=row.id,
+        media_id=row.frame_of or row.id,
         kind=row.kind,
         name=row.name,
         uri=row.uri.encode("utf-8", "surrogateescape"),

@@ -76,6 +76,8 @@ async def test_a_range_is_served(client: httpx.AsyncClient) -> None:
         "f.12.9999999999999~x",
         BlobSigner("another key", 60).token("file", 12),
         SIGNER.token("file", 12).replace("f.12", "f.13"),
+        SIGNER.token("file", 12).replace("f.12", "m.12"),
+        SIGNER.token("frame", 12).replace("m.12", "t.12"),
         SIGNER.token("file", 12) + "x",
         "%00",
         "%F0%9F",
@@ -99,7 +101,7 @@ async def test_what_is_gone_is_404(client: httpx.AsyncClient, fake: FakeFs, worl
     error_of(await client.get(FILE), 404)
 
 
-@given(st.integers(1, 10**6), st.integers(0, 2**62), st.sampled_from(["file", "thumb"]))
+@given(st.integers(1, 10**6), st.integers(0, 2**62), st.sampled_from(["file", "thumb", "frame"]))
 def test_an_address_is_good_for_its_time_and_no_longer(ttl_s: int, item_id: int, face: str) -> None:
     now = [1_700_000_000.123]
     signer = BlobSigner(SIGNING_KEY, ttl_s, lambda: now[0])

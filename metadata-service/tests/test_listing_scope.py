@@ -134,6 +134,19 @@ def test_a_folder_that_is_not_there_is_told(database: Database, collection: Coll
         database.read(browsing.scope, "mine", (collection.uuid, UUID(int=1)), ListQuery(0, 1))
 
 
+def test_what_has_the_words_comes_by_its_score_and_a_name_weighs_more(
+    database: Database, collection: Collection, tree: Tree
+) -> None:
+    # Plain bm25 prefers the shorter text whichever column it is in.
+    database.write(media.edit, tree["a.jpg"], None, {"description": "zebra"})
+    database.write(media.edit, tree["one/b.jpg"], "zebra on a hill.jpg", {})
+    hits = database.read(browsing.with_words, collection.slug, (), ListQuery(0, 1, recursive=True), "zebra", 10)
+    assert [node_id for node_id, _ in hits] == [tree["one/b.jpg"], tree["a.jpg"]]
+    assert hits[0][1] > hits[1][1] > 0
+    best = database.read(browsing.with_words, collection.slug, (), ListQuery(0, 1, recursive=True), "zebra", 1)
+    assert best == hits[:1]
+
+
 def test_words_are_looked_for_among_what_a_listing_shows(
     database: Database, collection: Collection, tree: Tree
 ) -> None:

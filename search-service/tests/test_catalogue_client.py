@@ -16,6 +16,7 @@ from media_proto import metadata_pb2 as pb
 from media_proto import metadata_pb2_grpc
 from PIL import Image
 from search_service.catalogue_client import RemoteCatalogue
+from search_service.domain import points
 from search_service.domain.errors import CatalogueUnavailable
 from search_service.domain.items import Still
 from search_service.domain.objects import Box, Detection
@@ -75,6 +76,7 @@ async def test_items_come_with_their_facts_and_where_their_pixels_are(rig: Rig) 
     ids = [photo.item_id, raw.item_id, film.item_id, sound.item_id]
     items = await rig.catalogue.items([*ids, 999_999])
     assert [*items] == ids
+    assert (items[film.item_id].is_video, items[film.item_id].facts.kind) == (True, points.VIDEO)
     item = items[photo.item_id]
     facts = item.facts
     assert (facts.item_id, facts.collection_id, facts.kind) == (photo.item_id, rig.collection.id, pb.MEDIA_KIND_IMAGE)

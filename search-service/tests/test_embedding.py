@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -106,6 +106,7 @@ class FakeCatalogue:
     fails: int = 0
     fails_with: list[Exception] = field(default_factory=list)
     loaded: Counter[int] = field(default_factory=Counter)
+    order: list[tuple[str, int]] = field(default_factory=list)  # of what became of frames
 
     async def items(self, item_ids: Sequence[int]) -> Mapping[int, Item[int]]:
         if self.fails_with:
@@ -129,7 +130,8 @@ class FakeCatalogue:
             return [Still(at_s, item_id * 100 + int(at_s)) for at_s in moments_s]
 
         listed = item_id not in self.unlisted
-        facts = Facts(item_id, 1, 4, listed, tag_ids=self.tags.get(item_id, []), taken_us=self.taken.get(item_id, 7))
+        kind = points.VIDEO if item_id in self.frames else 4
+        facts = Facts(item_id, 1, kind, listed, tag_ids=self.tags.get(item_id, []), taken_us=self.taken.get(item_id, 7))
         return Item(
             facts,
             self.seals[item_id],
@@ -141,6 +143,7 @@ class FakeCatalogue:
         )
 
     async def frame_ids(self, item_id: int, stills: Sequence[Still[int]]) -> Sequence[int]:
+        self.order.append(("told", item_id))
         return [item_id + 10_000 * frame for frame in range(len(stills))] if item_id in self.seals else []
 
     async def embedded(self, item_ids: Sequence[int]) -> None:
@@ -172,6 +175,22 @@ class FakeModel:
         return Counter(picture for batch in self.batches for picture in batch)
 
 
+class FakeFrames:
+    """Implements `Frames`."""
+
+    def __init__(self, catalogue: FakeCatalogue) -> None:
+        self.kept: dict[int, list[float]] = {}
+        self.dropped: list[int] = []
+        self._catalogue = catalogue
+
+    async def keep(self, item_id: int, stills: Sequence[Still[int]]) -> None:
+        self._catalogue.order.append(("kept", item_id))
+        self.kept[item_id] = [still.timestamp_s for still in stills]
+
+    def gone(self, item_ids: Iterable[int]) -> None:
+        self.dropped += item_ids
+
+
 class Rig:
     """Implements `Models`."""
 
@@ -181,12 +200,15 @@ class Rig:
         self.unavailable = ""
         self.stumbles = 0
         self.looks_asked = 0
-        self.agreement = Agreement(self.catalogue, self.opened)
+        self.frames = FakeFrames(self.catalogue)
+        self.agreement = Agreement(self.catalogue, self.opened, self.frames.gone)
         self.how = {"batch": 8, "longest_wait_s": 0.02} | how
         self.work = self.embedding()
 
     def embedding(self) -> Embedding[int]:
-        return Embedding(self.queue, self.catalogue, self, self.opened, self.agreement, **self.how)  # type: ignore[arg-type]
+        return Embedding(  # type: ignore[arg-type]
+            self.queue, self.catalogue, self, self.opened, self.agreement, self.frames, **self.how
+        )
 
     async def opened(self) -> VectorStore:
         return self.store
@@ -323,6 +345,37 @@ async def test_an_item_that_is_gone_loses_its_vectors() -> None:
         rig.queue.put(3)
         await rig.until_settled(3)
         assert set(await rig.points()) == {4}
+
+
+async def test_frames_of_a_video_are_kept_before_the_catalogue_names_them_and_go_with_it() -> None:
+    async with running() as rig:
+        rig.catalogue.frames[3] = 3
+        rig.add(3, 4)
+        await rig.until_settled(2)
+        assert rig.frames.kept == {3: [0.0, 1.0, 2.0]}
+        assert rig.catalogue.order == [("kept", 3), ("told", 3)]
+        rig.add(3, 4)  # nothing of it changed
+        await rig.until_settled(4)
+        assert rig.catalogue.order == [("kept", 3), ("told", 3)]
+        assert rig.frames.dropped == []
+        rig.catalogue.seals.clear()
+        await rig.agreement.agree([3, 4])
+        assert rig.frames.dropped == [3]
+
+
+async def test_frames_of_a_video_that_goes_while_it_is_embedded_go_too() -> None:
+    async with running() as rig:
+        rig.model.gate.clear()
+        rig.catalogue.frames[3] = 2
+        rig.add(3)
+        async with asyncio.timeout(10):
+            while not rig.catalogue.loaded[3]:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        rig.catalogue.seals.clear()
+        rig.model.gate.set()
+        await rig.until_settled(1)
+        assert (list(rig.frames.kept), rig.frames.dropped) == ([3], [3])
+        assert await rig.points() == {}
 
 
 async def test_a_picture_that_cannot_be_read_is_parked_with_its_reason_and_holds_nobody_up() -> None:

@@ -182,6 +182,10 @@ async def test_a_large_video_says_how_large_it_is_as_it_is_shown(
     [still] = await loader.load("a.mp4", VIDEO)
     assert (still.width_px, still.height_px) == size
     assert still.picture.size == (size[0] * 3 // 10, size[1] * 3 // 10)
+    with Image.open(io.BytesIO(still.jpeg), formats=["JPEG"]) as shown:
+        assert shown.size == (size[0] * 8 // 10, size[1] * 8 // 10)
+        middle = np.asarray(shown.getpixel((shown.width // 2, shown.height // 2)), int)
+    assert np.abs(middle - COLOURS[1]).max() < 30
 
 
 async def test_a_video_has_a_frame_a_scene(loader: Loader) -> None:

@@ -53,7 +53,7 @@ class Rig:
         self.told: list[str] = []
         self.queue: list[Job] = []
         self.waiting = 0
-        self.look = Look(self, self, self, self.opened, Agreement(self, self.opened), self.covered)
+        self.look = Look(self, self, self, self.opened, Agreement(self, self.opened, list), self.covered)
         self.look.busy = self.busy
 
     async def fetch(self, most: int, wait_s: float) -> Sequence[Job]:

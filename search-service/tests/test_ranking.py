@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from search_service.domain import feedback, fusion, temporal, zero_shot
+from search_service.domain import fusion, temporal, zero_shot
 from search_service.domain.feedback import Marks, direction
 from search_service.domain.vectors import Vector, unit
 
@@ -67,16 +67,6 @@ def test_a_query_pulls_less_than_a_person() -> None:
 
 def test_nothing_at_all_is_no_direction_and_no_failure() -> None:
     assert not direction(Marks(NONE, NONE, NONE, NONE)).any()
-
-
-@given(st.sets(st.integers(0, 10**9), max_size=300), st.randoms())
-def test_the_sample_is_the_same_whatever_the_order(ids: set[int], chance: object) -> None:
-    listed = list(ids)
-    first = feedback.sampled(listed, 20)
-    chance.shuffle(listed)  # type: ignore[attr-defined]
-    assert feedback.sampled(listed, 20) == first
-    assert len(set(first)) == len(first) == min(20, len(ids))
-    assert set(first) <= ids
 
 
 # ---- fusion ----

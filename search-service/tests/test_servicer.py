@@ -30,6 +30,7 @@ from search_service.domain.vectors import Point, Vector, VectorStore, unit
 from search_service.encoders.choosing import Choosing
 from search_service.encoders.object_models import ObjectModels
 from search_service.engine import Engine
+from search_service.frames import Frames
 from search_service.loading.given import GivenPictures
 from search_service.loading.pixels import Pixels, Place
 from search_service.loading.pool import Pool
@@ -88,7 +89,7 @@ class Library:
             return [Still(0.0, half, picture.width, picture.height)]
 
         async def load_at(moments_s: Sequence[float]) -> Sequence[Still[Image.Image]]:
-            return [Still(at_s, self.frames[key](at_s)) for at_s in moments_s]
+            return [Still(at_s, self.frames[key](at_s), jpeg=b"at %g" % at_s) for at_s in moments_s]
 
         is_video = key in self.frames
         return Item(
@@ -141,7 +142,8 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     engine = Engine(Choosing("offline", lambda _: [("colours", Colours)]), opened, given.decoded)
     library, models = Library(), ObjectModels({"brightness": Brightness, "broken": Broken})
     objects = Objects(engine, models, Giving(library, asyncio.Lock()), library)
-    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, SearchServicer(engine, objects))
+    servicer = SearchServicer(engine, objects, Frames(FolderStore(tmp_path / "blobs"), library))
+    register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, servicer)
     address = f"unix:{tmp_path}/search.sock"
     async with serving(address, register, [], 1), open_channel(address) as channel:
         yield Rig(search_pb2_grpc.SearchServiceStub(channel), store, library, decoder)
@@ -421,6 +423,17 @@ async def test_an_object_is_cut_out_of_the_frame_that_its_video_has_had_all_alon
     assert int(np.argmax((await rig.store.vectors("colours-1.objects", [101]))[101])) == 2
 
 
+async def test_frames_that_are_missed_are_made_at_the_moments_asked_for(rig: Rig, tmp_path: Path) -> None:
+    rig.know(1)
+    rig.library.pictures[1] = Image.new("RGB", (20, 20))
+    rig.library.frames[1] = lambda at_s: Image.new("RGB", (20, 20))
+    for item_id in (1, 2):  # the second is not known
+        await rig.stub.MakeFrames(pb.MakeFramesRequest(item_id=item_id, seconds=[0, 2.5]))
+    store = FolderStore(tmp_path / "blobs")
+    assert list(store.framed()) == [1]
+    assert (store.frame(1, 0), store.frame(1, 2500)) == (b"at 0", b"at 2.5")
+
+
 async def test_a_registered_model_has_vectors_of_its_own_length(rig: Rig) -> None:
     rig.know(1)
     rig.know(2)
@@ -517,6 +530,8 @@ async def test_objects_of_a_collection_that_look_alike_are_clusters(rig: Rig) ->
             ErrorCode.INVALID_ARGUMENT,
         ),
         ("CountItems", pb.CountItemsRequest(scope=pb.Scope(filter=pb.Filter())), ErrorCode.INVALID_ARGUMENT),
+        ("MakeFrames", pb.MakeFramesRequest(item_id=1), ErrorCode.INVALID_ARGUMENT),
+        ("MakeFrames", pb.MakeFramesRequest(item_id=1, seconds=[0.5] * 101), ErrorCode.INVALID_ARGUMENT),
         ("PutVectors", pb.PutVectorsRequest(), ErrorCode.INVALID_ARGUMENT),
         ("PutVectors", pb.PutVectorsRequest(item_ids=[1, 2], vectors=[pb.Vector()]), ErrorCode.INVALID_ARGUMENT),
         ("PutVectors", pb.PutVectorsRequest(item_ids=[1], vectors=[pb.Vector()]), ErrorCode.INVALID_ARGUMENT),

@@ -57,6 +57,7 @@ def test_no_killed_process_loses_an_action_a_file_or_a_thumbnail(chaotic: Stack,
         actor.stop()
         print(f"{type(actor).__name__}: {actor.answered} answered, {actor.cut_off} cut off")
     for reviewer in reviewers:
+        print(f"{len(reviewer.gone)} of {len(reviewer.may_be)} files deleted")
         reviewer.settle()
     assert all(reviewer.answered > 20 * ROUNDS for reviewer in reviewers), "hardly anything got through"
     assert emptier.deleted > 0

@@ -1,4 +1,4 @@
-"""The encoder is gone for a while: search says why, everything else works, and afterwards nothing is missing."""
+"""The encoder is gone or off for a while: search says why, everything else works, and afterwards nothing is missing."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from api import Api, query
+from media_proto import metadata_pb2, metadata_pb2_grpc
 from stack import REPOSITORY, Stack, running_stack, wait_until
 
 pytest.importorskip("torch", reason="the models are not installed")
@@ -46,6 +48,16 @@ def best(client: httpx.Client, words: str) -> str:
         return ""
     assert answer.status_code == 200, answer.text
     return next((one["media"]["name"] for one in answer.json()["results"]), "")
+
+
+def sizes_of(stack: Stack) -> list[int]:
+    """Of the library's pictures, as the catalogue has them."""
+    with grpc.insecure_channel(stack.facts()["sockets"]["metadata"]) as channel:
+        images = metadata_pb2.ListMediaRequest(
+            collection="library", recursive=True, kinds=[metadata_pb2.MEDIA_KIND_IMAGE], limit=100
+        )
+        told = metadata_pb2_grpc.MetadataServiceStub(channel).ListMedia(images, timeout=10)
+    return [one.facts.size_bytes for one in told.media]
 
 
 def shapes(root: Path) -> None:
@@ -91,3 +103,29 @@ def test_with_a_damaged_model_search_says_why_and_all_else_works_until_it_is_men
             wait_until(lambda: best(client, f"a {colour} star") == f"{number}.png", 20, f"{colour} is found")  # noqa: B023
         assert api.jobs()["encoder"]["state"] == "ready"
         assert stack.pids() == began
+
+
+def test_what_changed_while_search_was_off_is_found_for_what_it_is_now(tmp_path: Path) -> None:
+    root = tmp_path / "library"
+    shapes(root)
+    tiny = f"open_clip:tiny-shapes/{TINY}/tiny-shapes.pt"
+    with running_stack(tmp_path / "state", environment={"FRAMEWELL_ENCODER": tiny}) as stack:
+        with people(stack) as (api, client):
+            api.add_root(root)
+            wait_until(lambda: best(client, "a red star") == "0.png", 120, "it is found for what it is")
+            wait_until(lambda: api.jobs()["idle"], 60, "all is embedded")
+        stack.stop()
+        stack.environment["FRAMEWELL_ENCODER"] = "off"
+        stack.start()
+        with people(stack) as (api, client):
+            drawn("purple", "circle", random.Random(1), 96).save(root / "0.png")
+            size = (root / "0.png").stat().st_size
+            wait_until(lambda: api.item(root, root / "0.png")["sizeBytes"] == size, 30, "the change is noticed")
+            wait_until(lambda: size in sizes_of(stack), 30, "the catalogue has it")
+            assert api.jobs()["encoder"]["state"] == "off"
+        stack.stop()
+        stack.environment["FRAMEWELL_ENCODER"] = tiny
+        stack.start()
+        with people(stack) as (_, client):
+            wait_until(lambda: best(client, "a purple circle") == "0.png", 120, "it is found for what it is now")
+            assert asked(client, "a red star").json()["results"] == []  # nothing else is like it

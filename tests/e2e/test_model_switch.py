@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import grpc
 import httpx
 import pytest
 from api import Api, query
-from media_proto import search_pb2, search_pb2_grpc
+from media_proto import metadata_pb2, metadata_pb2_grpc, search_pb2, search_pb2_grpc
 from stack import REPOSITORY, Stack, running_stack, wait_until
 
 torch = pytest.importorskip("torch", reason="the models are not installed")
@@ -118,3 +119,59 @@ def test_no_query_fails_and_none_is_mixed_while_a_model_is_switched(tmp_path: Pa
             return search.CountItems(search_pb2.CountItemsRequest(scope=every), timeout=20).count
 
         wait_until(lambda: count() == EACH * len(COLOURS) + 1, 60, "each item has its vector")
+
+
+def test_what_is_on_a_disk_that_is_away_stays_found_by_the_old_model_until_the_new_one_has_seen_it(
+    tmp_path: Path,
+) -> None:
+    for name in ("tiny-shapes.json", "tiny-shapes.pt"):
+        shutil.copy(TINY / name, tmp_path)
+    here, disk, chance = tmp_path / "here", tmp_path / "disk", random.Random(4)
+    for root, colour in ((here, "red"), (disk, "blue")):
+        root.mkdir()
+        for number in range(EACH):
+            drawn(colour, "star", chance).save(root / f"{colour}-{number:02}.png")
+    setting = f"open_clip:tiny-shapes/{tmp_path}/tiny-shapes.pt"
+    with (
+        running_stack(tmp_path / "state", environment={"FRAMEWELL_ENCODER": setting}) as stack,
+        closing(Api(stack.url)) as api,
+        grpc.insecure_channel(stack.facts()["sockets"]["search"]) as channel,
+        grpc.insecure_channel(stack.facts()["sockets"]["metadata"]) as catalogue,
+    ):
+        search = search_pb2_grpc.SearchServiceStub(channel)
+        known = metadata_pb2_grpc.MetadataServiceStub(catalogue)
+
+        def readiness() -> search_pb2.Readiness:
+            return search.GetReadiness(search_pb2.GetReadinessRequest(), timeout=20)
+
+        def listed() -> metadata_pb2.ListCollectionsResponse:
+            return known.ListCollections(metadata_pb2.ListCollectionsRequest(), timeout=20)
+
+        def found() -> dict[bytes, int]:
+            """How many have a vector that answers, by review path."""
+            counted = {}
+            for one in listed().collections:
+                asked = search_pb2.CountItemsRequest(scope=search_pb2.Scope(collection_id=one.id))
+                counted[one.root_path] = search.CountItems(asked, timeout=20).count
+            return counted
+
+        for root in (here, disk):
+            api.add_root(root)
+        both = {bytes(here): EACH, bytes(disk): EACH}
+        wait_until(lambda: found() == both, 120, "all are embedded")
+        wait_until(lambda: api.jobs()["idle"], 60, "idle")
+        before, done = readiness().encoder.space, readiness().progress.done
+        disk.rename(tmp_path / "unplugged")
+        wait_until(lambda: len(listed().away_ids) == 1, 60, "the disk is known to be away")
+        told = search.UseEncoder(
+            search_pb2.UseEncoderRequest(name=f"open_clip:tiny-shapes/{other(tmp_path)}"), timeout=120
+        )
+        wait_until(lambda: readiness().progress.done >= done + EACH, 120, "the new model has seen what is here")
+        time.sleep(5)  # long enough for a switch, if it came
+        assert readiness().encoder.space == before
+        assert readiness().next.space == told.next.space
+        assert found() == both
+        assert api.jobs()["idle"]
+        (tmp_path / "unplugged").rename(disk)
+        wait_until(lambda: readiness().encoder.space == told.next.space, 120, "the new model answers")
+        assert found() == both

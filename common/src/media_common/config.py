@@ -65,7 +65,7 @@ class PublicSettings(BaseSettings):
         default="",
         pattern=r"^(https?://[^/\s]+/?)?$",
         validation_alias="S3_ENDPOINT",
-        description="uploads go to this S3 server, http(s)://host:port; empty: into `<state>/blobs`",
+        description="uploads and frames go to this S3 server, http(s)://host:port; empty: into `<state>/blobs`",
     )
     s3_access_key: str = Field(
         default="", repr=False, validation_alias="S3_ACCESS_KEY", description="needed with S3_ENDPOINT"

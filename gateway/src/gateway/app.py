@@ -44,6 +44,7 @@ from gateway.dialects.platform.resolve import Resolver
 from gateway.dialects.platform.routes import Platform
 from gateway.dialects.wickson.routes import Wickson
 from gateway.errors import Failure, failure_of
+from gateway.frames import Frames
 from gateway.front import FrontedApp
 from gateway.hosts import Hosts
 from gateway.jobs import Jobs
@@ -137,7 +138,7 @@ def create_app(parts: Parts) -> FastAPI:
     MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE, visible).add_to(app)
     jobs = Jobs(fs, catalogue, search, parts.public.encoder)
     Platform(fs, jobs, search, dependencies, metrics, parts.stopping, visible).add_to(app)
-    BlobBytes(fs, library, signer, metrics, Stored(store, fs)).add_to(app)
+    BlobBytes(fs, library, signer, metrics, Stored(store, fs), Frames(store, search)).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
     Resolver(catalogue).add_to(app)
     Reindexing(catalogue).add_to(app)

@@ -136,6 +136,10 @@ class SearchClient(Remote):
     async def put_object_vectors(self, request: pb.PutObjectVectorsRequest) -> int:
         return (await self.ask(self.stub.PutObjectVectors, request, self._pictures_s)).written
 
+    async def make_frames(self, item_id: int, seconds: Sequence[float]) -> None:
+        """Those of a video that are missed in the blob store."""
+        await self.ask(self.stub.MakeFrames, pb.MakeFramesRequest(item_id=item_id, seconds=seconds))
+
     async def remove_object_vectors(self, object_ids: Sequence[int]) -> None:
         await self.ask(self.stub.RemoveObjectVectors, pb.RemoveObjectVectorsRequest(object_ids=object_ids))
 

@@ -154,6 +154,23 @@ async def test_our_own_files_get_signed_addresses_and_keep_odd_names(exq: httpx.
     assert item["thumbnail_url"] != item["original_url"]
 
 
+async def test_a_frame_of_our_own_video_is_shown_itself_and_plays_the_video(
+    exq: httpx.AsyncClient, world: World
+) -> None:
+    film = {"uri": "2025/film.mp4", "kind": pb.MEDIA_KIND_VIDEO, "source": pb.MEDIA_SOURCE_IN_PLACE}
+    world.rows += [Row(905, **film), Row(906, **film, frame_of=905)]  # type: ignore[arg-type]
+
+    for items in (
+        (await asked(exq, "base", media_ids=[905, 906]))["items"],
+        (await asked(exq, "details", media_ids=[905, 906], tagset_ids=[1]))["items"],
+    ):
+        whole, frame = items
+        assert "/blob/t.905." in whole["thumbnail_url"]
+        assert "/blob/m.906." in frame["thumbnail_url"]
+        assert whole["original_url"] == frame["original_url"]
+    assert "/blob/m.906." in (await asked(exq, "base", mediaId=906))["thumbPath"]
+
+
 async def test_a_group_of_our_own_has_no_file(exq: httpx.AsyncClient) -> None:
     (group,) = (await asked(exq, "base", media_ids=[901]))["items"]
 

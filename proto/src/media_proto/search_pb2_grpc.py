@@ -109,6 +109,11 @@ class SearchServiceStub:
                 request_serializer=media__proto_dot_search__pb2.RemoveObjectVectorsRequest.SerializeToString,
                 response_deserializer=media__proto_dot_search__pb2.RemoveObjectVectorsResponse.FromString,
                 _registered_method=True)
+        self.MakeFrames = channel.unary_unary(
+                '/framewell.search.v1.SearchService/MakeFrames',
+                request_serializer=media__proto_dot_search__pb2.MakeFramesRequest.SerializeToString,
+                response_deserializer=media__proto_dot_search__pb2.MakeFramesResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/framewell.search.v1.SearchService/ListModels',
                 request_serializer=media__proto_dot_search__pb2.ListModelsRequest.SerializeToString,
@@ -229,6 +234,14 @@ class SearchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MakeFrames(self, request, context):
+        """Frames of a video that are missed in the blob store are made again; answers when that has been tried. They are all
+        that it has then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """The encoder, and the object models that are installed.
         """
@@ -320,6 +333,11 @@ def add_SearchServiceServicer_to_server(servicer, server):
                     servicer.RemoveObjectVectors,
                     request_deserializer=media__proto_dot_search__pb2.RemoveObjectVectorsRequest.FromString,
                     response_serializer=media__proto_dot_search__pb2.RemoveObjectVectorsResponse.SerializeToString,
+            ),
+            'MakeFrames': grpc.unary_unary_rpc_method_handler(
+                    servicer.MakeFrames,
+                    request_deserializer=media__proto_dot_search__pb2.MakeFramesRequest.FromString,
+                    response_serializer=media__proto_dot_search__pb2.MakeFramesResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -737,6 +755,33 @@ class SearchService:
             '/framewell.search.v1.SearchService/RemoveObjectVectors',
             media__proto_dot_search__pb2.RemoveObjectVectorsRequest.SerializeToString,
             media__proto_dot_search__pb2.RemoveObjectVectorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MakeFrames(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.search.v1.SearchService/MakeFrames',
+            media__proto_dot_search__pb2.MakeFramesRequest.SerializeToString,
+            media__proto_dot_search__pb2.MakeFramesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -66,6 +66,10 @@ class SearchServiceStub:
     """
     RemoveObjectVectors: _grpc.UnaryUnaryMultiCallable[_search_pb2.RemoveObjectVectorsRequest, _search_pb2.RemoveObjectVectorsResponse]
     """Objects that are no more: their vectors of every model."""
+    MakeFrames: _grpc.UnaryUnaryMultiCallable[_search_pb2.MakeFramesRequest, _search_pb2.MakeFramesResponse]
+    """Frames of a video that are missed in the blob store are made again; answers when that has been tried. They are all
+    that it has then.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_search_pb2.ListModelsRequest, _search_pb2.Models]
     """The encoder, and the object models that are installed."""
     UseEncoder: _grpc.UnaryUnaryMultiCallable[_search_pb2.UseEncoderRequest, _search_pb2.Models]
@@ -106,6 +110,10 @@ class SearchServiceAsyncStub(SearchServiceStub):
     """
     RemoveObjectVectors: _aio.UnaryUnaryMultiCallable[_search_pb2.RemoveObjectVectorsRequest, _search_pb2.RemoveObjectVectorsResponse]  # type: ignore[assignment]
     """Objects that are no more: their vectors of every model."""
+    MakeFrames: _aio.UnaryUnaryMultiCallable[_search_pb2.MakeFramesRequest, _search_pb2.MakeFramesResponse]  # type: ignore[assignment]
+    """Frames of a video that are missed in the blob store are made again; answers when that has been tried. They are all
+    that it has then.
+    """
     ListModels: _aio.UnaryUnaryMultiCallable[_search_pb2.ListModelsRequest, _search_pb2.Models]  # type: ignore[assignment]
     """The encoder, and the object models that are installed."""
     UseEncoder: _aio.UnaryUnaryMultiCallable[_search_pb2.UseEncoderRequest, _search_pb2.Models]  # type: ignore[assignment]
@@ -233,6 +241,16 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.RemoveObjectVectorsResponse, _abc.Awaitable[_search_pb2.RemoveObjectVectorsResponse]]:
         """Objects that are no more: their vectors of every model."""
+
+    @_abc_1.abstractmethod
+    def MakeFrames(
+        self,
+        request: _search_pb2.MakeFramesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.MakeFramesResponse, _abc.Awaitable[_search_pb2.MakeFramesResponse]]:
+        """Frames of a video that are missed in the blob store are made again; answers when that has been tried. They are all
+        that it has then.
+        """
 
     @_abc_1.abstractmethod
     def ListModels(

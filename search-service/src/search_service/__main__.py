@@ -14,6 +14,7 @@ from typing import Final
 from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
 from media_common import subjects
+from media_common.blobs import BlobStore
 from media_common.blobs import open_store as open_blobs
 from media_common.config import PublicSettings, SettingsError, loaded
 from media_common.grpc_client import open_channel
@@ -34,7 +35,8 @@ from search_service.encoders.choice import candidates
 from search_service.encoders.choosing import OFF, Choosing
 from search_service.encoders.object_models import ObjectModels, installed
 from search_service.engine import Engine
-from search_service.feeding import Feeding
+from search_service.feeding import Feeding, for_ever
+from search_service.frames import Frames
 from search_service.jobs import Lane, NatsLink
 from search_service.loading.given import GivenPictures
 from search_service.loading.pixels import Pixels
@@ -64,39 +66,40 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
     )
     models = ObjectModels(installed())
     async with AsyncExitStack() as ends:
-        catalogue = await catalogue_of(settings, public, ends)
+        blobs = open_blobs(public)
+        ends.callback(blobs.close)
+        catalogue = await catalogue_of(settings, blobs, ends)
         given = GivenPictures(Pool([DecodingProcess(decoding_environment(), settings.decoder_memory_mb, nice=0)]))
         ends.push_async_callback(given.close)
         engine = Engine(choosing, partial(open_store, settings, public), given.decoded)
         ends.push_async_callback(models.close)
         ends.push_async_callback(engine.close)
         known = catalogue or NoCatalogue()
-        agreement = Agreement(known, engine.store)
+        frames = Frames(blobs, known)
+        agreement = Agreement(known, engine.store, frames.gone)
         giving = Giving(known, agreement.lock)
         objects = Objects(engine, models, giving, known)
         feeding = None
         if catalogue is not None and public.encoder != OFF:
-            feeding = feeding_of(settings, public, engine, catalogue, agreement, giving, models, objects)
-        servicer = SearchServicer(engine, objects, feeding)
+            feeding = feeding_of(settings, public, engine, catalogue, agreement, frames, giving, models, objects)
+        servicer = SearchServicer(engine, objects, frames, feeding)
         register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, servicer)
         async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s) as health:
             await health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
             beside = [asyncio.create_task(tell_health(health, engine))]
+            if catalogue is not None:
+                beside.append(asyncio.create_task(for_ever(frames.run)))
             if feeding is not None:
                 beside.append(asyncio.create_task(feeding.run()))
             await stop.wait()
             await ended(*beside)
 
 
-async def catalogue_of(
-    settings: SearchSettings, public: PublicSettings, ends: AsyncExitStack
-) -> RemoteCatalogue | None:
+async def catalogue_of(settings: SearchSettings, blobs: BlobStore, ends: AsyncExitStack) -> RemoteCatalogue | None:
     """The catalogue with the pixels of what is in it; None: no service has it."""
     if not settings.metadata_target:
         return None
     environment = decoding_environment()
-    blobs = open_blobs(public)
-    ends.callback(blobs.close)
     processes = [DecodingProcess(environment, settings.decoder_memory_mb) for _ in range(settings.decoders)]
     pixels = Pixels(processes, blobs)
     ends.push_async_callback(pixels.close)
@@ -110,6 +113,7 @@ def feeding_of(
     engine: Engine,
     catalogue: RemoteCatalogue,
     agreement: Agreement,
+    frames: Frames,
     giving: Giving,
     models: ObjectModels,
     objects: Objects,
@@ -117,7 +121,7 @@ def feeding_of(
     link = NatsLink(public.nats_url)
     queue = Lane(link, subjects.JOBS_EMBED, EMBEDDING_CONSUMER, subjects.DEAD_EMBED)
     look = Look(queue, catalogue, engine, engine.store, agreement, engine.covered)
-    embedding = Embedding(look, catalogue, engine, engine.store, agreement, loads=settings.decoders)
+    embedding = Embedding(look, catalogue, engine, engine.store, agreement, frames, loads=settings.decoders)
     changes = FactsLane(Lane(link, subjects.JOBS_FACTS, CHANGES_CONSUMER), agreement, look.ask)
     object_look = ObjectLook(engine, models, objects, catalogue, lambda: embedding.paused)
 
@@ -150,7 +154,7 @@ async def open_store(settings: SearchSettings, public: PublicSettings) -> Vector
     if public.qdrant_url:
         from search_service.vectors.server import connected
 
-        return await connected(public.qdrant_url, settings.qdrant_api_key, INDEXES)
+        return await connected(public.qdrant_url, settings.qdrant_api_key, INDEXES, f"{settings.qdrant_name}-")
     from search_service.vectors.edge import EdgeStore
 
     return await asyncio.to_thread(EdgeStore, public.state_path / "vectors", INDEXES)

@@ -16,6 +16,12 @@ class SearchSettings(BaseSettings):
     listen: str = Field(min_length=1, description="unix:/path or host:port of the gRPC server")
     stop_grace_s: float = Field(default=2.0, gt=0, description="seconds that calls in flight get at the end")
     qdrant_api_key: str = Field(default="", repr=False, description="key of the Qdrant server, where it asks for one")
+    # No hyphen: one installation's prefix is never the beginning of another's.
+    qdrant_name: str = Field(
+        default="framewell",
+        pattern=r"^[A-Za-z0-9_]{1,64}$",
+        description="what this installation's collections on a Qdrant server begin with, where several share one",
+    )
     threads: int = Field(default=0, ge=0, description="processor threads of a model; 0: as many as there are cores")
     metadata_target: str = Field(
         default="", description="unix:/path or host:port of metadata-service; empty: nothing is embedded"

@@ -76,7 +76,7 @@ class Feeding:
     async def run(self) -> None:
         """Until cancelled. A part that stumbles is begun again."""
         parts = (self._link.run, self._embedding.run, self._changes.run, self._look.run, self._watch, *self._beside)
-        tasks = [asyncio.create_task(_for_ever(part)) for part in parts]
+        tasks = [asyncio.create_task(for_ever(part)) for part in parts]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -170,7 +170,7 @@ class Feeding:
         return True
 
 
-async def _for_ever(part: Callable[[], Awaitable[None]]) -> None:
+async def for_ever(part: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await part()

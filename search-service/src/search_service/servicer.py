@@ -15,6 +15,7 @@ from search_service.domain.progress import Feeding
 from search_service.domain.searching import OBJECTS, Judged, ObjectStart
 from search_service.domain.vectors import Vector
 from search_service.engine import Engine
+from search_service.frames import Frames
 from search_service.objects import Objects
 from search_service.spaces import Space
 
@@ -24,12 +25,14 @@ _MOST_TEXTS: Final = 1000
 _MOST_PICTURES: Final = 64
 _MOST_PUT: Final = 1000
 _MOST_WORDS: Final = 1000
+_MOST_MOMENTS: Final = 100
 
 
 class SearchServicer(search_pb2_grpc.SearchServiceServicer):
-    def __init__(self, engine: Engine, objects: Objects, feeding: Feeding | None = None) -> None:
+    def __init__(self, engine: Engine, objects: Objects, frames: Frames, feeding: Feeding | None = None) -> None:
         self._engine = engine
         self._objects = objects
+        self._frames = frames
         self._feeding = feeding
 
     async def GetReadiness(self, request: pb.GetReadinessRequest, context: Any) -> pb.Readiness:
@@ -132,6 +135,11 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
         if self._feeding is not None:
             (self._feeding.pause if request.paused else self._feeding.go_on)()
         return await self._progress()
+
+    async def MakeFrames(self, request: pb.MakeFramesRequest, context: Any) -> pb.MakeFramesResponse:
+        _at_most("seconds", len(request.seconds), _MOST_MOMENTS)
+        await self._frames.make(request.item_id, list(request.seconds))
+        return pb.MakeFramesResponse()
 
     async def PutVectors(self, request: pb.PutVectorsRequest, context: Any) -> pb.PutVectorsResponse:
         _at_most("item_ids", len(request.item_ids), _MOST_PUT)

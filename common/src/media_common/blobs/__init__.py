@@ -1,14 +1,16 @@
-"""Uploaded bytes, kept by what they are: a blob's name is the SHA-256 of its bytes.
+"""Uploaded bytes, kept by what they are: a blob's name is the SHA-256 of its bytes. Beside them pictures that can be
+made again: thumbnails of blobs, and frames of videos wherever those are.
 
 The port, and which of its two implementations a process uses. The gateway writes and reads, the thumbnail workers read
-and keep thumbnails; the catalogue knows which blob belongs to which item. Nothing here deletes a blob: `removal` does.
+and keep thumbnails, search reads and keeps frames; the catalogue knows which blob belongs to which item. Nothing here
+deletes: `removal` does.
 
 All calls block, and may be made from any thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +92,7 @@ class BlobWriter(Protocol):
 
 
 class BlobStore(Protocol):
-    """Blobs by the SHA-256 of their bytes (32 bytes), and the thumbnails made of them.
+    """Blobs by the SHA-256 of their bytes (32 bytes) and the thumbnails made of them, and frames by their video's item.
 
     Every call may raise `StoreUnreachable` or `StoreFailed`.
     """
@@ -124,6 +126,19 @@ class BlobStore(Protocol):
 
     def keep_thumbnail(self, sha256: bytes, size_px: int, png: bytes) -> None:
         """Keep it; it can always be made again."""
+
+    def frame(self, item_id: int, at_ms: int) -> bytes | None:
+        """The kept JPEG of that moment of a video."""
+
+    def keep_frames(self, item_id: int, jpegs: Mapping[int, bytes]) -> None:
+        """Keep these of a video, by their millisecond, and no others; they can always be made again. Each is there
+        whole or not at all."""
+
+    def framed(self) -> Iterator[int]:
+        """The items that have frames."""
+
+    def drop_frames(self, item_id: int) -> None:
+        """All of the item's, if it has any."""
 
     def listed(self) -> Iterator[Listed]:
         """Every blob."""

@@ -1,5 +1,5 @@
-"""Blobs as files: `<folder>/ab/cd/<sha-256 in hex>`, thumbnails of them in `<folder>/thumbnails/ab/cd/`, and what is on
-its way in as `<folder>/incoming/<random>`.
+"""Blobs as files: `<folder>/ab/cd/<sha-256 in hex>`, thumbnails of them in `<folder>/thumbnails/ab/cd/`, frames
+of videos as `<folder>/frames/ab/<item>/<millisecond>.jpg`, and what is on its way in as `<folder>/incoming/<random>`.
 
 A blob is written beside its place, flushed to the disk and renamed, so it is whole or not there. The same bytes again
 replace the file with themselves: one file, and a damaged one is healed by uploading it again.
@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -21,11 +21,13 @@ from media_common.blobs import CHUNK_BYTES, BlobMissing, Listed, Stored, StoreFa
 
 INCOMING: Final = "incoming"
 THUMBNAILS: Final = "thumbnails"
+FRAMES: Final = "frames"
 LOCK: Final = ".lock"
 #: Nothing is taken that would leave less: the catalogue and everybody else write to the same disk.
 SPARE_BYTES: Final = 64 * 1024 * 1024
 _PAIR: Final = re.compile(r"[0-9a-f]{2}")
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
+_ITEM: Final = re.compile(r"[0-9]+")
 
 
 class FolderStore:
@@ -67,17 +69,34 @@ class FolderStore:
         return None
 
     def keep_thumbnail(self, sha256: bytes, size_px: int, png: bytes) -> None:
-        place = self._thumbnail_place(sha256, size_px)
-        temporary = place.with_name(f".{secrets.token_hex(8)}")
         with _storage():
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                temporary.write_bytes(png)
-                # Not flushed: a cut leaves no thumbnail or an empty one, and an empty one is made again.
-                temporary.replace(place)
-            except BaseException:
-                removal.drop_unfinished(temporary)
-                raise
+            _keep(self._thumbnail_place(sha256, size_px), png)
+
+    def frame(self, item_id: int, at_ms: int) -> bytes | None:
+        with suppress(BlobMissing), _storage():
+            return (self._frames_of(item_id) / _frame_name(at_ms)).read_bytes() or None
+        return None
+
+    def keep_frames(self, item_id: int, jpegs: Mapping[int, bytes]) -> None:
+        folder = self._frames_of(item_id)
+        named = {_frame_name(at_ms): jpeg for at_ms, jpeg in jpegs.items()}
+        with _storage():
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            disk = os.statvfs(self.folder)
+            if disk.f_bavail * disk.f_frsize < self.spare_bytes + sum(map(len, named.values())):
+                raise StoreFailed("the disk has no room left")
+            for name, jpeg in named.items():
+                _keep(folder / name, jpeg)
+            removal.drop_frames(folder, named)
+
+    def framed(self) -> Iterator[int]:
+        for shelf in _named(self.folder / FRAMES, _PAIR):
+            for folder in _named(shelf, _ITEM):
+                yield int(folder.name)
+
+    def drop_frames(self, item_id: int) -> None:
+        with _storage():
+            removal.drop_frames(self._frames_of(item_id))
 
     def listed(self) -> Iterator[Listed]:
         for first in _named(self.folder, _PAIR):
@@ -107,6 +126,9 @@ class FolderStore:
     def _thumbnail_place(self, sha256: bytes, size_px: int) -> Path:
         name = sha256.hex()
         return self.folder / THUMBNAILS / name[:2] / name[2:4] / f"{name}-{size_px}.png"
+
+    def _frames_of(self, item_id: int) -> Path:
+        return self.folder / FRAMES / f"{item_id % 256:02x}" / str(item_id)
 
 
 class FolderWriter:
@@ -171,6 +193,22 @@ def shared(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _keep(place: Path, data: bytes) -> None:
+    """What can be made again. Not flushed: a cut leaves none or an empty one, and an empty one is made again."""
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = place.with_name(f".{secrets.token_hex(8)}")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(place)
+    except BaseException:
+        removal.drop_unfinished(temporary)
+        raise
+
+
+def _frame_name(at_ms: int) -> str:
+    return f"{at_ms}.jpg"
 
 
 def _private(path: str, flags: int) -> int:

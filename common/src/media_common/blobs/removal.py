@@ -1,4 +1,5 @@
-"""The one place where uploaded bytes are deleted: what never became a blob, and blobs that no item refers to.
+"""The one place where uploaded bytes are deleted: what never became a blob, and blobs that no item refers to; and the
+frames of videos that are gone or are others now.
 
 Files of review paths are another matter: those are deleted by fs-service alone (`fs_service/store/removal.py`).
 """
@@ -8,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -33,7 +35,7 @@ class Removed:
 
 
 def drop_unfinished(path: Path) -> None:
-    """The file of an upload or a thumbnail that did not come to its end; it may be gone already."""
+    """The file of an upload, a thumbnail or a frame that did not come to its end; it may be gone already."""
     path.unlink(missing_ok=True)
 
 
@@ -106,6 +108,15 @@ def remove_file(place: Path, thumbnails: Path, lock: Path, blob: Listed) -> bool
     for thumbnail in thumbnails.glob(f"{blob.sha256.hex()}-*.png"):
         thumbnail.unlink(missing_ok=True)
     return True
+
+
+def drop_frames(folder: Path, kept: Container[str] = ()) -> None:
+    """Delete an item's frames but those of these names; with none of them left, their folder goes too."""
+    for path in list(folder.iterdir()) if folder.is_dir() else []:
+        if path.name not in kept:
+            path.unlink(missing_ok=True)
+    with suppress(OSError):  # not empty, or not there
+        folder.rmdir()
 
 
 def remove_objects(client: Minio, bucket: str, keys: Iterable[str]) -> None:

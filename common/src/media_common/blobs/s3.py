@@ -1,5 +1,6 @@
 """Blobs as objects of one S3 bucket: `blobs/<sha-256 in hex>`, thumbnails of them as
-`thumbnails/<sha-256>-<size>.png`, and what is on its way in as `incoming/<random>`.
+`thumbnails/<sha-256>-<size>.png`, frames of videos as `frames/<item>/<millisecond>.jpg`, and what is on its way in as
+`incoming/<random>`.
 
 The bytes are sent in parts as they come and hashed on the way; at the end the server copies the object to its name.
 The same bytes again replace the object with themselves.
@@ -14,7 +15,7 @@ import re
 import secrets
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ from media_common.blobs import CHUNK_BYTES, BlobMissing, Listed, Stored, StoreFa
 INCOMING: Final = "incoming/"
 BLOBS: Final = "blobs/"
 THUMBNAILS: Final = "thumbnails/"
+FRAMES: Final = "frames/"
 #: A part is held in memory until it is sent; ten thousand of them are the largest object: 80 GB.
 _PART_BYTES: Final = 8 * 1024 * 1024
 #: Chunks that may wait for the sender.
@@ -67,10 +69,7 @@ class S3Store:
 
     def writer(self) -> S3Writer:
         with _server():
-            if not self._has_bucket:
-                if not self._client.bucket_exists(self._bucket):
-                    self._client.make_bucket(self._bucket)
-                self._has_bucket = True
+            self._ensure_bucket()
         return S3Writer(self._client, self._bucket)
 
     def size(self, sha256: bytes) -> int:
@@ -106,19 +105,35 @@ class S3Store:
             yield Path(file.name)
 
     def thumbnail(self, sha256: bytes, size_px: int) -> bytes | None:
-        with suppress(BlobMissing), _server():
-            answer = self._client.get_object(self._bucket, _thumbnail_key(sha256, size_px))
-            try:
-                return answer.read()
-            finally:
-                answer.close()
-                answer.release_conn()
-        return None
+        return self._whole(_thumbnail_key(sha256, size_px))
 
     def keep_thumbnail(self, sha256: bytes, size_px: int, png: bytes) -> None:
         with _server():
             key = _thumbnail_key(sha256, size_px)
             self._client.put_object(self._bucket, key, io.BytesIO(png), len(png), "image/png")
+
+    def frame(self, item_id: int, at_ms: int) -> bytes | None:
+        return self._whole(_frame_key(item_id, at_ms))
+
+    def keep_frames(self, item_id: int, jpegs: Mapping[int, bytes]) -> None:
+        named = {_frame_key(item_id, at_ms): jpeg for at_ms, jpeg in jpegs.items()}
+        with _server():
+            self._ensure_bucket()
+            for key, jpeg in named.items():
+                self._client.put_object(self._bucket, key, io.BytesIO(jpeg), len(jpeg), "image/jpeg")
+            stale = [key for key in self._frame_keys(item_id) if key not in named]
+            removal.remove_objects(self._client, self._bucket, stale)
+
+    def framed(self) -> Iterator[int]:
+        with suppress(BlobMissing), _server():
+            for one in self._client.list_objects(self._bucket, FRAMES):
+                name = (one.object_name or "").removeprefix(FRAMES).removesuffix("/")
+                if name.isdecimal():
+                    yield int(name)
+
+    def drop_frames(self, item_id: int) -> None:
+        with suppress(BlobMissing), _server():
+            removal.remove_objects(self._client, self._bucket, self._frame_keys(item_id))
 
     def listed(self) -> Iterator[Listed]:
         with suppress(BlobMissing), _server():
@@ -143,6 +158,27 @@ class S3Store:
 
     def close(self) -> None:
         self._pool.clear()
+
+    def _ensure_bucket(self) -> None:
+        if not self._has_bucket:
+            if not self._client.bucket_exists(self._bucket):
+                self._client.make_bucket(self._bucket)
+            self._has_bucket = True
+
+    def _whole(self, key: str) -> bytes | None:
+        """A small object."""
+        with suppress(BlobMissing), _server():
+            answer = self._client.get_object(self._bucket, key)
+            try:
+                return answer.read() or None
+            finally:
+                answer.close()
+                answer.release_conn()
+        return None
+
+    def _frame_keys(self, item_id: int) -> list[str]:
+        found = self._client.list_objects(self._bucket, _frames_of(item_id))
+        return [one.object_name for one in found if one.object_name]
 
     def incoming(self) -> int:
         """How many uploads are under way or abandoned."""
@@ -281,6 +317,14 @@ def _key(sha256: bytes) -> str:
 
 def _thumbnail_key(sha256: bytes, size_px: int) -> str:
     return f"{THUMBNAILS}{sha256.hex()}-{size_px}.png"
+
+
+def _frames_of(item_id: int) -> str:
+    return f"{FRAMES}{item_id}/"
+
+
+def _frame_key(item_id: int, at_ms: int) -> str:
+    return f"{_frames_of(item_id)}{at_ms}.jpg"
 
 
 def _exists(client: Minio, bucket: str, key: str) -> bool:

@@ -32,6 +32,8 @@ _TAGS: Final = (
     "JOIN tagset ON tagset.id = tag.tagset_id "
     "WHERE tagset.tagtype = ? AND tagset.name NOT IN (" + ", ".join("?" * len(_HIDDEN)) + ")"
 )
+#: What a word in each column weighs: none in the scope, twice in the name and the tags.
+_RANK: Final = "bm25(0.0, 2.0, 1.0, 1.0, 2.0)"
 #: Words of a query beyond these add time, not meaning.
 MAX_WORDS: Final = 32
 
@@ -79,8 +81,7 @@ def found(
     anything = " OR ".join(f'"{word}"' for word in words)
     query = f"scope : {scope_of(collection_id)} AND {{name description captions tags}} : ({anything})"
     rows = snapshot.connection.execute(
-        "SELECT rowid, -bm25(words, 0.0, 2.0, 1.0, 1.0, 2.0) AS score FROM words WHERE words MATCH ? ORDER BY rank",
-        (query,),
+        "SELECT rowid, -rank FROM words WHERE words MATCH ? AND rank MATCH ? ORDER BY rank", (query, _RANK)
     )
     passing = ((int(node_id), float(score)) for node_id, score in rows if passes(node_id))
     return list(islice(passing, limit))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -37,10 +37,17 @@ OpenStore = Callable[[], Awaitable[VectorStore]]
 
 
 class Agreement:
-    def __init__(self, catalogue: Catalogue[Any], store: OpenStore) -> None:
+    def __init__(
+        self, catalogue: Catalogue[Any], store: OpenStore, videos_gone: Callable[[Iterable[int]], None]
+    ) -> None:
+        """
+        Args:
+            videos_gone: told of videos that have lost their vectors so.
+        """
         self.lock = asyncio.Lock()
         self._catalogue = catalogue
         self._store = store
+        self._videos_gone = videos_gone
 
     async def agree(self, item_ids: Sequence[int]) -> set[int]:
         """Write what changed of these items to every vector of theirs, of whatever model; items that are gone lose
@@ -51,6 +58,7 @@ class Agreement:
         """
         store = await self._store()
         stale: set[int] = set()
+        videos: set[int] = set()
         async with self.lock:
             items = await self._catalogue.items(item_ids)
             for name in await store.collections():
@@ -61,6 +69,8 @@ class Agreement:
                     item_id = payload.get(points.ITEM)
                     if not isinstance(item_id, int) or (item := items.get(item_id)) is None:
                         gone.append(key)
+                        if isinstance(item_id, int) and payload.get(points.KIND) == points.VIDEO:
+                            videos.add(item_id)
                         continue
                     if change := changed(key, payload, item.facts):
                         changes[key] = change
@@ -71,6 +81,8 @@ class Agreement:
                     await store.set_payload(name, changes)
                 if gone:
                     await store.delete(name, gone)
+        if videos:
+            self._videos_gone(videos)
         return stale
 
 

@@ -33,7 +33,7 @@ from search_service.domain.errors import (
 )
 from search_service.domain.filters import Payload
 from search_service.domain.in_hand import InHand
-from search_service.domain.items import Catalogue, Item, Models, Space, Still
+from search_service.domain.items import Catalogue, Frames, Item, Models, Space, Still
 from search_service.domain.jobs import MOST_DELIVERIES, MOST_LOST, Job, Jobs, pause_s
 from search_service.domain.points import Facts
 from search_service.domain.vectors import Point, Vector, VectorStore
@@ -90,6 +90,7 @@ class Embedding(Generic[P]):
         models: Models[P],
         store: OpenStore,
         agreement: Agreement,
+        frames: Frames,
         *,
         batch: int = 32,
         longest_wait_s: float = 1.0,
@@ -111,6 +112,7 @@ class Embedding(Generic[P]):
         self._models = models
         self._store = store
         self._agreement = agreement
+        self._frames = frames
         self._batch = batch
         self._longest_wait_s = longest_wait_s
         self._loads = loads
@@ -280,6 +282,8 @@ class Embedding(Generic[P]):
         for one in encoded.batch:
             frames[one.job.item_id] = [one.job.item_id]
             if one.item.is_video:
+                # First, so that a frame is there when the catalogue says so.
+                await self._frames.keep(one.job.item_id, one.stills)
                 frames[one.job.item_id] = await self._catalogue.frame_ids(one.job.item_id, one.stills)
         store = await self._store()
         async with self._agreement.lock:
@@ -299,6 +303,9 @@ class Embedding(Generic[P]):
                 if stale := before.keys() - {point.point_id for point in made}:
                     await store.delete(name, sorted(stale))
                 self.counts.embedded += len(made)
+        self._frames.gone(
+            [one.job.item_id for one in encoded.batch if one.item.is_video and one.job.item_id not in items]
+        )
         await self._tell_embedded([item_id for item_id in frames if item_id in items])
         await self._finish([one.job for one in encoded.batch])
 

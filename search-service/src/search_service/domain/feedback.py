@@ -9,7 +9,6 @@ direction at all, and the next round show neither (bench/feedback.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,9 +24,8 @@ BACKGROUND: Final = 0.3
 WEAK: Final = 0.25
 #: Finds of the query that count as weakly right.
 WEAK_POSITIVES: Final = 10
-#: Items of the random sample that stands in for marks, and the seed that makes the same request answer the same.
+#: Items of the random sample that stands in for marks.
 SAMPLE: Final = 100
-SEED: Final = 20_011
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +59,6 @@ def direction(marks: Marks) -> Vector:
     targets = np.concatenate([np.full(len(part), target) for part, target, _ in parts])
     weights = np.concatenate([_shared(len(part), weight) for part, _, weight in parts])
     return unit(_ridge(rows, targets, weights))
-
-
-def sampled(ids: Sequence[int], size: int = SAMPLE) -> list[int]:
-    """A random sample that is the same for the same ids, in ascending order."""
-    if len(ids) <= size:
-        return sorted(ids)
-    chosen = np.random.default_rng(SEED).choice(len(ids), size, replace=False)
-    ordered = sorted(ids)
-    return sorted(ordered[place] for place in chosen)
 
 
 def _shared(many: int, weight: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

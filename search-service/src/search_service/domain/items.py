@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from search_service.domain.points import Facts
 from search_service.domain.vectors import Vector
@@ -22,6 +22,7 @@ class Still(Generic[P]):
     #: Of the original, upright: what objects are told in.
     width_px: int = 0
     height_px: int = 0
+    jpeg: bytes = b""  # what people are shown of it; none where the item is shown itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,16 @@ class Catalogue(Protocol[P]):
 
     async def embedded(self, item_ids: Sequence[int]) -> None:
         """They have a vector now."""
+
+
+class Frames(Protocol):
+    """What people are shown of videos' frames. Neither call fails, and neither is worth waiting for long."""
+
+    async def keep(self, item_id: int, stills: Sequence[Still[Any]]) -> None:
+        """These are a video's now, and no others."""
+
+    def gone(self, item_ids: Iterable[int]) -> None:
+        """These videos are no more."""
 
 
 class Space(Protocol[Shown]):

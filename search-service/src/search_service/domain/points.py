@@ -37,6 +37,9 @@ INDEXES: Final[Mapping[str, FieldKind]] = {
     LOT: "integer",
 }
 
+#: The kind that has frames, of framewell.metadata.v1.MediaKind.
+VIDEO: Final = 8
+
 _OBJECTS: Final = ".objects"
 _BY_MODEL: Final = "object-model."
 

@@ -34,7 +34,7 @@ RAW: Final = b"raw"
 VIDEO: Final = b"video"
 #: No file at all: the picture itself stands where its path would.
 GIVEN: Final = b"given"
-#: The first field of an answer; behind it a sentence, then the pictures, each a head and its pixels.
+#: The first field of an answer; behind it a sentence, then the pictures, each a head, its pixels and its JPEG.
 FOUND: Final = b"found"
 GONE: Final = b"gone"
 UNREADABLE: Final = b"unreadable"
@@ -114,7 +114,7 @@ def _found(decode: Callable[[T], Found], what: T) -> list[bytes]:
     fields = [FOUND, b""]
     for still in found:
         size = still.picture.width, still.picture.height, still.width_px, still.height_px
-        fields += [HEAD.pack(still.timestamp_s, *size), still.picture.tobytes()]
+        fields += [HEAD.pack(still.timestamp_s, *size), still.picture.tobytes(), still.jpeg]
     return fields
 
 

@@ -91,7 +91,7 @@ class Pixels:
 def stills_of(fields: Sequence[bytes]) -> list[Still[Image.Image]]:
     """The pictures of an answer, as they come after its sentence."""
     stills = []
-    for head, pixels in zip(fields[::2], fields[1::2], strict=True):
+    for head, pixels, jpeg in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
         at_s, width, height, width_px, height_px = child.HEAD.unpack(head)
-        stills.append(Still(at_s, Image.frombytes("RGB", (width, height), pixels), width_px, height_px))
+        stills.append(Still(at_s, Image.frombytes("RGB", (width, height), pixels), width_px, height_px, jpeg))
     return stills

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from itertools import pairwise
 from typing import Any, Final
 
@@ -31,6 +32,10 @@ _SHORTEST_S: Final = 1.0
 _TINY_PX: Final = 16
 #: No encoder looks at more of a frame.
 _SIDE_PX: Final = 384
+#: What people are shown of a frame is as large as the largest thumbnail.
+SHOWN_PX: Final = 1024
+#: Hardly to be told from better ones at this size, and some 80 KB of a film.
+_QUALITY: Final = 80
 _MOST_PIXELS: Final = 100_000_000
 #: What was found by then will do.
 _PATIENCE_S: Final = 40.0
@@ -135,22 +140,33 @@ def _tiny(frame: Any) -> NDArray[np.int16]:
 
 
 def still(at_s: float, frame: Any, stream: Any) -> Still[Image.Image]:
-    """Small, in its true shape, upright; its size is that of the video's own pixels.
+    """For the encoder and for people; its size is that of the video's own pixels.
 
     Raises:
         UnreadablePicture: it is too large.
     """
     _check(frame.width, frame.height)
+    across, down = (frame.height, frame.width) if _quarters(frame) % 2 else (frame.width, frame.height)
+    shown = BytesIO()
+    _picture(frame, stream, SHOWN_PX).save(shown, "JPEG", quality=_QUALITY)
+    return Still(at_s, _picture(frame, stream, _SIDE_PX), across, down, shown.getvalue())
+
+
+def _picture(frame: Any, stream: Any, side_px: int) -> Image.Image:
+    """No larger than that, in its true shape, upright."""
     ratio = float(stream.sample_aspect_ratio or 1) or 1.0
     width, height = max(1, round(frame.width * ratio)), frame.height
-    scale = min(1.0, _SIDE_PX / max(width, height))
+    scale = min(1.0, side_px / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = frame.reformat(width=size[0], height=size[1], format="rgb24", interpolation="AREA")
     picture = Image.fromarray(small.to_ndarray())
-    quarters = round(frame.rotation / 90) % 4  # counter-clockwise
-    how = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)[quarters]
-    across, down = (frame.height, frame.width) if quarters % 2 else (frame.width, frame.height)
-    return Still(at_s, picture if how is None else picture.transpose(how), across, down)
+    how = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)[_quarters(frame)]
+    return picture if how is None else picture.transpose(how)
+
+
+def _quarters(frame: Any) -> int:
+    """How often it is to be turned, counter-clockwise."""
+    return int(round(frame.rotation / 90) % 4)
 
 
 def _check(width_px: int, height_px: int) -> None:

@@ -31,9 +31,7 @@ _PROBE_S: Final = 1.0
 _TIMEOUT_S: Final = 30
 
 
-async def connected(
-    url: str, api_key: str, indexes: Mapping[str, FieldKind], prefix: str = "framewell-"
-) -> QdrantStore:
+async def connected(url: str, api_key: str, indexes: Mapping[str, FieldKind], prefix: str) -> QdrantStore:
     """A store on the server at `url`, over gRPC where it answers.
 
     Raises:

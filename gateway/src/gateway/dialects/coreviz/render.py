@@ -139,13 +139,18 @@ def _frame_out(frame: pb.Frame, media: pb.Media, blobs: BlobAddresses) -> dict[s
     return {
         "id": frame.uuid.hex(),
         "timestamp": f"{frame.timestamp_s:.6f}".rstrip("0").rstrip("."),
-        "blob": blobs.thumbnail(media.item_id),
+        "blob": _shown_of(frame, media, blobs),
         "width": frame.width_px if frame.HasField("width_px") else None,
         "height": frame.height_px if frame.HasField("height_px") else None,
         "objects": [
             {"id": found.uuid.hex(), "type": found.kind, "label": found.label, "blob": ""} for found in frame.objects
         ],
     }
+
+
+def _shown_of(frame: pb.Frame, media: pb.Media, blobs: BlobAddresses) -> str:
+    """A still is its own frame."""
+    return blobs.frame(frame.item_id) if media.kind == pb.MEDIA_KIND_VIDEO else blobs.thumbnail(media.item_id)
 
 
 def folder_out(folder: pb.Media) -> dict[str, Any]:

@@ -37,6 +37,9 @@ class Blobs(Protocol):
     def of_each(self, item_ids: Sequence[int]) -> list[tuple[str, str]]:
         """Of the file and of its thumbnail, of each."""
 
+    def frame(self, frame_id: int) -> str:
+        """Of what a video shows at that moment."""
+
 
 class Addresses:
     """Where an item's bytes are: below the collection's own addresses when it was imported, else with us."""
@@ -58,14 +61,22 @@ class Addresses:
         for item in items:
             if item.source == _EXTERNAL:
                 found.append(self._external(item))
+            elif item.is_group:
+                found.append((None, None))
             else:
-                found.append((None, None) if item.is_group else next(signed))
+                original, thumbnail = next(signed)
+                item_id = self._collection.id_base + _relative(item)
+                found.append((original, thumbnail if item_id == item.media_id else self._blobs.frame(item_id)))
         return found
 
     def _external(self, item: pb.Item | ShownItem) -> tuple[str | None, str | None]:
         uri = item.uri
         original = external.original(self._collection, uri)
         return original, external.thumbnail(self._collection, uri, item.thumbnail_uri)
+
+
+def _relative(item: pb.Item | ShownItem) -> int:
+    return item.id if isinstance(item, ShownItem) else item.relative_id
 
 
 def value_out(value: pb.Value) -> int | float | str:

@@ -26,7 +26,7 @@ MAX_THUMBNAIL_PX: Final = 1024
 _SHOWABLE: Final = re.compile(r"(?:image|video|audio)/(?!svg)[A-Za-z0-9.+-]+")
 _OPAQUE: Final = "application/octet-stream"
 #: Seconds; after that a revalidation costs a look at the file's time.
-_THUMBNAIL_CACHE: Final = "private, max-age=60"
+THUMBNAIL_CACHE: Final = "private, max-age=60"
 #: A quick thumbnail pays nothing for watching its caller.
 _WATCH_AFTER_S: Final = 0.05
 _NOT_IN_QUOTES: Final = re.compile(r"[^ !#-\[\]-~]")
@@ -131,7 +131,7 @@ async def send_thumbnail(
     if thumbnail.placeholder:
         headers["Cache-Control"] = "no-store"
         return Response(thumbnail.png, 200, headers, media_type="image/png")
-    headers["Cache-Control"] = _THUMBNAIL_CACHE
+    headers["Cache-Control"] = THUMBNAIL_CACHE
     headers["ETag"] = f'"{thumbnail.etag}"'
     if date := http_date(thumbnail.modified_us):
         headers["Last-Modified"] = date

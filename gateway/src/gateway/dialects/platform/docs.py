@@ -112,7 +112,7 @@ PLAN: Final = _doc(
     errors={400: "The path is malformed.", 403: "The path is not a known review path."},
 )
 BLOB: Final = _doc(
-    "Media bytes or a thumbnail by a signed address, as the lists give it; needs no key",
+    "Media bytes, a thumbnail or a frame by a signed address, as the lists give it; needs no key",
     b"",
     media_type="*/*",
     also={
