@@ -414,7 +414,7 @@ async def test_edge_has_a_collection_only_when_it_could_be_listed(tmp_path: Path
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
-        await connected("http://127.0.0.1:1", "", INDEXES)
+        await connected("http://127.0.0.1:1", "", INDEXES, "t-")
 
 
 async def test_a_wrong_api_key_is_told(qdrant: tuple[str, str]) -> None:
@@ -422,4 +422,4 @@ async def test_a_wrong_api_key_is_told(qdrant: tuple[str, str]) -> None:
     if not key:
         pytest.skip("this server asks for none")
     with pytest.raises(StoreUnavailable, match="refuses"):
-        await connected(url, "wrong", INDEXES)
+        await connected(url, "wrong", INDEXES, "t-")
