@@ -21,6 +21,7 @@ from search_service.domain.filters import EVERYTHING, NOTHING, All, Any, Between
 from search_service.domain.vectors import Point, VectorStore, unit
 from search_service.testing import DIMENSIONS, INDEXES, points, tree
 from search_service.vectors.edge import EdgeStore
+from search_service.vectors.edge_filters import Needed
 from search_service.vectors.memory import MemoryStore
 from search_service.vectors.server import QdrantStore, connected
 
@@ -214,6 +215,47 @@ async def test_a_filtered_search_finds_as_many_as_pass_in_the_order_of_an_exact_
         assert [hit.score for hit in mine] == pytest.approx([hit.score for hit in exact], abs=1e-4)
 
 
+async def test_a_condition_that_every_point_passes_counts_again_when_one_does_not(store: VectorStore) -> None:
+    await small(store)
+    await store.set_payload("animals", {key: {"kind": "image"} for key in (1, 2, 2**41)})
+    images = Has("kind", frozenset({"image"}))
+    for _ in range(2):
+        assert await found(store, "animals", 1, 0, 0, filter=images) == [1, 2**41, 2]
+    await store.set_payload("animals", {2**41: {"kind": "video"}})
+    assert await found(store, "animals", 1, 0, 0, filter=images) == [1, 2]
+    await store.upsert("animals", [Point(2**41, of(1, 1, 0), {"kind": "image"})])
+    assert await found(store, "animals", 1, 0, 0, filter=images) == [1, 2**41, 2]
+    await store.upsert("animals", [Point(3, of(1, 0, 0), {"kind": "video"})])
+    assert await found(store, "animals", 1, 0, 0, filter=All((images, Has("kind", frozenset({"image", "a"}))))) == [
+        1,
+        2**41,
+        2,
+    ]
+    await store.delete("animals", [3])
+    assert await found(store, "animals", 1, 0, 0, filter=Not(images)) == []
+
+
+def test_what_was_counted_while_something_was_written_is_not_believed() -> None:
+    needed, image = Needed(), Has("kind", frozenset({"image"}))
+    counted: list[Filter] = []
+
+    def count(filter: Filter) -> int:
+        counted.append(filter)
+        return 3
+
+    def interrupted(filter: Filter) -> int:
+        needed.written()
+        return count(filter)
+
+    assert needed.of(image, interrupted) == All((image,))
+    assert needed.of(image, count) == All(())
+    many = len(counted)
+    assert needed.of(All((image, Not(image))), count) == All((Not(image),))
+    assert len(counted) == many  # known
+    needed.written()
+    assert needed.of(image, lambda filter: 2 if filter == image else 3) == All((image,))
+
+
 async def test_an_alias_answers_for_a_collection_and_flips_in_one_step(store: VectorStore) -> None:
     await small(store, "old")
     await store.ensure("new", 2)
@@ -323,6 +365,7 @@ from pathlib import Path
 import numpy as np
 from search_service.domain.vectors import Point
 from search_service.vectors.edge import EdgeStore
+from search_service.vectors.edge_filters import Needed
 async def main():
     store = EdgeStore(Path(sys.argv[1]), {"tags": "integer"})
     await store.ensure("many", 8)
@@ -414,7 +457,7 @@ async def test_edge_has_a_collection_only_when_it_could_be_listed(tmp_path: Path
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
-        await connected("http://127.0.0.1:1", "", INDEXES)
+        await connected("http://127.0.0.1:1", "", INDEXES, "t-")
 
 
 async def test_a_wrong_api_key_is_told(qdrant: tuple[str, str]) -> None:
@@ -422,4 +465,4 @@ async def test_a_wrong_api_key_is_told(qdrant: tuple[str, str]) -> None:
     if not key:
         pytest.skip("this server asks for none")
     with pytest.raises(StoreUnavailable, match="refuses"):
-        await connected(url, "wrong", INDEXES)
+        await connected(url, "wrong", INDEXES, "t-")

@@ -171,7 +171,9 @@ def test_what_is_on_a_disk_that_is_away_stays_found_by_the_old_model_until_the_n
         assert readiness().encoder.space == before
         assert readiness().next.space == told.next.space
         assert found() == both
-        assert api.jobs()["idle"]
+        wait_until(lambda: api.jobs()["idle"], 90, "nothing is tried for ever")
+        assert readiness().encoder.space == before
+        assert found() == both
         (tmp_path / "unplugged").rename(disk)
         wait_until(lambda: readiness().encoder.space == told.next.space, 120, "the new model answers")
         assert found() == both
