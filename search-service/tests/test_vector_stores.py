@@ -236,7 +236,7 @@ async def test_a_condition_that_every_point_passes_counts_again_when_one_does_no
 
 
 def test_what_was_counted_while_something_was_written_is_not_believed() -> None:
-    needed, image = Needed(), Has("kind", frozenset({"image"}))
+    needed, image = Needed(0), Has("kind", frozenset({"image"}))
     counted: list[Filter] = []
 
     def count(filter: Filter) -> int:
@@ -254,6 +254,16 @@ def test_what_was_counted_while_something_was_written_is_not_believed() -> None:
     assert len(counted) == many  # known
     needed.written()
     assert needed.of(image, lambda filter: 2 if filter == image else 3) == All((image,))
+
+
+def test_nothing_is_counted_while_things_are_being_written() -> None:
+    needed, image = Needed(3600), Has("kind", frozenset({"image"}))
+    needed.written()
+
+    def count(filter: Filter) -> int:
+        raise AssertionError(f"{filter} was counted")
+
+    assert needed.of(image, count) == All((image,))
 
 
 async def test_an_alias_answers_for_a_collection_and_flips_in_one_step(store: VectorStore) -> None:

@@ -59,6 +59,7 @@ _SCANNED: Final = 10_000 * 1024
 #: Of the vectors in an index, how many may be gone before it is built anew, and in how large an index.
 _GONE: Final = 0.2
 _WORTH_VACUUM: Final = 1000
+_REST_S: Final = 2.0
 #: Points that are brought over at a time.
 _BATCH: Final = 1000
 
@@ -75,10 +76,11 @@ class _Build:
 class EdgeStore:
     """Implements `VectorStore`. One process at a time: the engine locks its files."""
 
-    def __init__(self, folder: Path, indexes: Mapping[str, FieldKind]) -> None:
+    def __init__(self, folder: Path, indexes: Mapping[str, FieldKind], rest_s: float = _REST_S) -> None:
         """
         Args:
             indexes: payload fields that filters ask for; they are indexed when a collection is made.
+            rest_s: so long after the last write it is found out what every point passes.
 
         Raises:
             StoreUnavailable: the folder cannot be used.
@@ -89,7 +91,7 @@ class EdgeStore:
         self._changed: dict[str, float] = {}  # name -> when the engine was last made to flush
         self._fresh: Counter[str] = Counter()  # name -> points written since its index was built
         self._builds: dict[str, _Build] = {}
-        self._needed: defaultdict[str, Needed] = defaultdict(Needed)
+        self._needed: defaultdict[str, Needed] = defaultdict(partial(Needed, rest_s))
         self._building = asyncio.Lock()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="vectors")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="vectors-writer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -15,18 +16,26 @@ _FEW: Final = 8
 
 class Needed:
     """Leaves out of a filter what every point passes anyway, as "in this library" does where there is one: the engine
-    asks each condition of each point that it comes by, which takes longer than to compare the vectors."""
+    asks each condition of each point that it comes by, which takes longer than to compare the vectors. To count takes
+    longer than such a question, so that it is done only when nothing has been written for a while."""
 
     #: Conditions that are kept; past that the lot is forgotten.
     _MOST: Final = 100
 
-    def __init__(self) -> None:
+    def __init__(self, rest_s: float) -> None:
+        """
+        Args:
+            rest_s: so long nothing has been written before anything is counted.
+        """
+        self._rest_s = rest_s
         self._writes = 0
+        self._written_at = time.monotonic()
         self._known: dict[Has, tuple[int, bool]] = {}
 
     def written(self) -> None:
         """To be said before and after everything that changes a point: what was counted meanwhile is not believed."""
         self._writes += 1
+        self._written_at = time.monotonic()
 
     def of(self, tree: Filter, count: Callable[[Filter], int]) -> Filter:
         """
@@ -44,6 +53,8 @@ class Needed:
         writes = self._writes
         at, passed = self._known.get(part, (-1, False))
         if at != writes:
+            if time.monotonic() - self._written_at < self._rest_s:
+                return False
             passed = count(part) == count(EVERYTHING)
             if len(self._known) >= self._MOST:
                 self._known.clear()
