@@ -122,3 +122,25 @@ async def test_what_comes_after_idle_seconds_is_read(nats: NatsServer) -> None:
             await until_looked(notebook, path)
             await asyncio.sleep(1.05)  # longer than one fetch
     assert len(notebook.looked) == 4
+
+
+async def test_before_it_has_looked_nobody_knows_what_waits(nats: NatsServer) -> None:
+    assert Follower("", Notebook()).has_looked  # there is no queue to look at
+    client = Client()
+    await client.connect(nats.url)
+    follower = Follower(nats.url, Notebook())
+    task = asyncio.create_task(follower.run())  # the stream is not there yet, so neither is its reader
+    try:
+        await asyncio.sleep(0.3)
+        assert not follower.has_looked
+        stream = client.jetstream()
+        await stream.add_stream(StreamConfig(name=subjects.MEDIA_STREAM, subjects=["media.>"]))
+        async with asyncio.timeout(20):
+            while not follower.has_looked:  # noqa: ASYNC110 - it has no event for it
+                await asyncio.sleep(0.02)
+        assert follower.waiting == 0
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await client.close()

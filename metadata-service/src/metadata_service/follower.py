@@ -47,6 +47,8 @@ class Follower:
         self._last = 0
         #: Events not yet looked at, as of the last fetch.
         self.waiting = 0
+        #: Whether the queue has been looked at since the start; before that nobody knows what waits.
+        self.has_looked = not url
         #: Why no event comes, a sentence; empty when they do.
         self.problem = ""
 
@@ -100,12 +102,14 @@ class Follower:
                 self.waiting, self.problem = 0, ""
                 if not connection.is_connected:
                     raise
+                self.has_looked = True
                 continue
             except APIError as error:
                 raise nats.errors.Error(str(error)) from error
             if not messages:  # the server's "nothing" came a moment before our own time was up
-                self.waiting, self.problem = 0, ""
+                self.waiting, self.problem, self.has_looked = 0, "", True
                 continue
+            self.has_looked = True
             self.waiting = messages[-1].metadata.num_pending + len(messages)
             await self._settle(messages)
             self.problem = ""

@@ -47,7 +47,8 @@ class Indexing:
         left = await self._reading.left()
         return pb.Indexing(
             waiting=self._follower.waiting,
-            running=self._follower.waiting > 0 or await self._is_due(),
+            # Until the queue is looked at, its figures elsewhere do not count what waits for this service either.
+            running=not self._follower.has_looked or self._follower.waiting > 0 or await self._is_due(),
             roots=roots,
             problem=self._indexer.problem or self._follower.problem,
             files=left.files,
