@@ -4,15 +4,37 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
+
+
+@contextmanager
+def bare_server(size: int) -> Iterator[int]:
+    """Such a server, and its port."""
+    command = [sys.executable, "-m", "bench.bare_server", str(size)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
+    assert process.stdout is not None
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
 
 
 def main() -> None:
     body = os.urandom(int(sys.argv[1]))
     app = FastAPI()
+
+    @app.post("/{path:path}")
+    async def given(path: str, request: Request) -> Response:
+        await request.json()
+        return Response(body, media_type="application/json")
 
     @app.get("/api/media-thumbnail")
     async def thumbnail(path: str, size: int) -> Response:

@@ -10,6 +10,7 @@ from metadata_service.store import retrieval
 from metadata_service.store.reader import MOST
 
 from bench import load
+from bench.bare_server import bare_server
 from bench.client import Connection
 from bench.library import make
 from bench.product import Product
@@ -46,12 +47,13 @@ def measure(work: Path) -> list[Row]:
 def _row(product: Product, work: Path, name: str, ids: int, reach: float, **more: object) -> Row:
     target, bodies = f"/exq/item/{name}", _bodies(ids, _REQUESTS, **more)
     with Connection(product.port) as connection:
-        for body in bodies:
-            connection.post(target, body)
+        size = max(len(connection.post(target, body)) for body in bodies)
     figure = load.post_rate(product.port, target, bodies, _CLIENTS, work)
-    return at_least(
-        f"/exq/item/{name}, {ids} ids", figure, "/s", reach, "", None, f"{_CLIENTS} clients, {load.client()}"
-    )
+    # It tells how fast the machine is right now.
+    with bare_server(size) as port:
+        bare = load.post_rate(port, target, bodies, _CLIENTS, work)
+    note = f"{_CLIENTS} clients, {load.client()}, answers of {size // 1000} kB"
+    return at_least(f"/exq/item/{name}, {ids} ids", figure, "/s", reach, "bare FastAPI, bytes in memory", bare, note)
 
 
 def _fresh(product: Product, work: Path, name: str, **more: object) -> Row:

@@ -67,6 +67,7 @@ class Product:
             self._stop()
             raise
         self.start_s = time.perf_counter() - began
+        wait_for(self._all_listen, _START_S, "every worker listens", 0.01)
         self._sampler.start()
         return self
 
@@ -137,6 +138,14 @@ class Product:
                 raise RuntimeError(f"the product ended:\n{tail}") from None
             return {}
         return facts
+
+    def _all_listen(self) -> bool:
+        """Workers beyond the first follow when the product is ready."""
+        for address in self._facts()["sockets"].values():
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(str(address).removeprefix("unix:")):
+                    return False
+        return True
 
     def _sample(self) -> None:
         while not self._done.wait(_SAMPLE_S):

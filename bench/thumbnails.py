@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 
 from bench import load
+from bench.bare_server import bare_server
 from bench.client import Connection, at_once, target
 from bench.product import Product, wait_for
 from bench.table import Row, at_least, at_most, percentile, ratio_at_least, ratio_at_most
@@ -119,16 +120,8 @@ def _cached(product: Product, paths: Sequence[Path], work: Path) -> Row:
     with Connection(product.port) as connection:
         size = max(len(connection.get(where)) for where in wheres)
     rate = load.rate(product.port, wheres, _CLIENTS, work)
-    bare = subprocess.Popen(
-        [sys.executable, "-m", "bench.bare_server", str(size)], stdout=subprocess.PIPE, text=True, bufsize=1
-    )
-    assert bare.stdout is not None
-    try:
-        bare_rate = load.rate(int(bare.stdout.readline()), wheres, _CLIENTS, work)
-    finally:
-        bare.terminate()
-        bare.wait()
-        bare.stdout.close()
+    with bare_server(size) as port:
+        bare_rate = load.rate(port, wheres, _CLIENTS, work)
     return at_least(
         f"cached 256 px thumbnails a second, {_CLIENTS} connections",
         rate,

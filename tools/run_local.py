@@ -134,6 +134,7 @@ async def supervise(
             if status != 201:
                 output.line("run", f"the sample library could not be added: {answer}")
         ready.set()
+        supervisor.start_later()
         publish()
         for line in welcome(settings, url, output, time.monotonic() - began, demo):
             output.line("run", line)
@@ -158,7 +159,7 @@ async def supervise(
 
 async def missing(stack: Stack, host: str, port: int) -> str:
     """Who does not answer yet; empty when all do. The gateway's own readiness asks the services over gRPC."""
-    silent = [name for name, address in stack.sockets.items() if not await probe.accepts(address)]
+    silent = [name for name, address in stack.awaited.items() if not await probe.accepts(address)]
     if silent:
         return ", ".join(silent)
     try:

@@ -528,7 +528,7 @@ async def test_what_is_found_changed_and_deleted_is_told_over_nats(
                         return True
                 return False
 
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 for subject in (subjects.MEDIA_FOUND, subjects.MEDIA_STATE, subjects.MEDIA_GONE):
                     while not await told(subject, good):
                         await asyncio.sleep(0.1)
@@ -536,7 +536,7 @@ async def test_what_is_found_changed_and_deleted_is_told_over_nats(
             wanted = thumbnail_pb2.RenderRequest.FromString(job.data or b"")
             assert wanted.root == b(root)
             assert (root / os.fsdecode(wanted.relative_path)).parent.exists()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (queues := await fs.GetQueues(fs_pb2.GetQueuesRequest())).index.pending:
                     await asyncio.sleep(0.1)
             assert queues.nats_up

@@ -124,6 +124,11 @@ def serve(world: World, fake: FakeMetadata) -> None:
             answer.related[one].ids.extend(member for member in group if member != one)
         return answer
 
+    def related_of_each(request: pb.GetItemsOfEachRequest) -> pb.RelatedOfEach:
+        ours = [one.collection in (SLUG, UUID.hex()) for one in request.requests]
+        found = [related(one) if known_ else None for one, known_ in zip(request.requests, ours, strict=True)]
+        return pb.RelatedOfEach(answers=[pb.MaybeRelated(items=one) for one in found])
+
     def members(request: pb.GetMembersRequest) -> pb.ItemIds:
         known(request)
         return pb.ItemIds(ids=world.members(request.relative_id))
@@ -160,6 +165,7 @@ def serve(world: World, fake: FakeMetadata) -> None:
         ListCollections=lambda _: pb.ListCollectionsResponse(collections=[collection_message()]),
         GetItems=items,
         GetRelated=related,
+        GetRelatedOfEach=related_of_each,
         GetMembers=members,
         IsExcluded=excluded,
         ListTagsets=tagsets,

@@ -20,6 +20,8 @@ from media_common.errors import ErrorCode
 from media_proto import fs_pb2
 from media_proto import metadata_pb2 as pb
 
+from gateway import blobs
+
 DATA = bytes(range(256))
 #: Good for longer than any test run.
 SIGNER = BlobSigner(SIGNING_KEY, 86_400)
@@ -112,6 +114,20 @@ def test_an_address_is_good_for_its_time_and_no_longer(ttl_s: int, item_id: int,
     now[0] += ttl_s / 60 + 0.01
     with pytest.raises(Failure):
         signer.read(token)
+
+
+def test_many_addresses_at_once_are_those_of_each_alone_also_when_asked_again_and_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(blobs, "_MOST_MADE", 4)
+    now = [1_000_000.0]
+    signer = BlobSigner(SIGNING_KEY, 600, lambda: now[0])
+    for items in ([1, 2, 3], [3, 3, 4, 1], [5, 6, 7, 8, 9], [1, 9]):
+        for _ in range(2):
+            until = signer.expiry_ms()
+            each = [(signer.token_until("file", n, until), signer.token_until("thumb", n, until)) for n in items]
+            assert signer.tokens(items, until) == each
+            now[0] += 11.0  # the step of such a life is ten seconds
 
 
 def test_the_signing_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:

@@ -323,6 +323,24 @@ def test_the_newest_of_several_collections_are_merged_by_time(database: Database
         assert (page.ids, page.total) == (expected[offset : offset + 7], 63)
 
 
+@pytest.mark.parametrize("size", [2, 200])
+def test_who_is_related_is_right_when_asked_again_and_after_a_change(database: Database, size: int) -> None:
+    imported = database.write(collections.create, "Old", imported=True, first_id=1000)
+
+    def work(txn: Transaction) -> None:
+        add_group(txn, imported, GroupKind.IMPORTED, [], relative_id=size + 1, uri="video/7.mp4")
+        for n in range(1, size + 1):
+            media.add_imported(txn, imported, Imported(n, f"video/{n}.mp4", Kind.VIDEO, None, size + 1))
+
+    database.write(work)
+    for _ in range(3):
+        assert database.read(retrieval.related, imported, [1, 2]) == {
+            1: [n for n in range(1, size + 1) if n != 1], 2: [n for n in range(1, size + 1) if n != 2],
+        }  # fmt: skip
+    database.write(media.set_marks, imported.id_base + 2, Marks.GONE, Marks.GONE)
+    assert 2 not in database.read(retrieval.related, imported, [1])[1]
+
+
 def test_an_import_keeps_its_numbers_and_new_ones_come_after(database: Database, collection: Collection) -> None:
     imported = database.write(collections.create, "Old", imported=True, first_id=100)
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from media_common.testing import quick_folder
 from metadata_service.domain.filters import Branch, Expression, ListQuery, Sort, Values
 from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.media import Facts, FileSeen, Kind, Marks, Upload
@@ -39,7 +40,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(target=folders)
     def begin(self) -> int:
-        self.directory = tempfile.TemporaryDirectory()
+        self.directory = tempfile.TemporaryDirectory(dir=quick_folder())
         ticks = itertools.count(1_000)
         file = Path(self.directory.name) / "catalogue.db"
         self.database = Database(file, clock=lambda: next(ticks), limits=self.limits)
@@ -283,6 +284,7 @@ def _nothing() -> Node:
     return Node(0, None, Kind.FOLDER, "", 0)
 
 
+@pytest.mark.timeout(600)  # thousands of statements beside whatever else the machine does
 @pytest.mark.parametrize("machine", [Machine, PatchingMachine, RereadingMachine])
 def test_every_page_is_what_the_plain_model_says(machine: type[Machine]) -> None:
     run = settings(max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))

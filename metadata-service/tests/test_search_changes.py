@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from media_common.errors import ServiceError
+from media_common.testing import quick_folder
 from metadata_service.domain.disk import Content, Inside, Looked
 from metadata_service.domain.groups import GroupKind
 from metadata_service.domain.imports import Begin, GivenTag, GivenTagset
@@ -57,7 +59,7 @@ class Catalogued(RuleBasedStateMachine):
 
     @initialize(target=folders)
     def begin(self) -> int:
-        self.directory = tempfile.TemporaryDirectory()
+        self.directory = tempfile.TemporaryDirectory(dir=quick_folder())
         ticks = itertools.count(1_000)
         self.database = Database(Path(self.directory.name) / "catalogue.db", clock=lambda: next(ticks))
         self.collection = self.database.write(indexing.collection_for, ROOT)
@@ -313,6 +315,7 @@ def _filtered(facts: SearchFacts) -> SearchFacts:
     return replace(facts, pixels=None, seal="", name="", embedded=False, size_bytes=0)
 
 
+@pytest.mark.timeout(600)  # thousands of statements beside whatever else the machine does
 def test_after_any_changes_search_is_told_of_every_item_it_would_see_differently() -> None:
     run = settings(max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Catalogued, settings=run)  # type: ignore[no-untyped-call]

@@ -113,6 +113,9 @@ def test_the_catalogue_over_a_real_socket(tmp_path: Path) -> None:
         each = service.GetItemsOfEach(pb.GetItemsOfEachRequest(requests=asked_for), timeout=5)
         assert [list(answer.items.uris) for answer in each.answers] == [[b"a.jpg"], []]
         assert [answer.HasField("items") for answer in each.answers] == [True, False]
+        others = service.GetRelatedOfEach(pb.GetItemsOfEachRequest(requests=asked_for), timeout=5)
+        assert [list(answer.items.related) for answer in others.answers] == [[added.item_id], []]
+        assert [answer.HasField("items") for answer in others.answers] == [True, False]
         assert service.GetIndexing(pb.GetIndexingRequest(), timeout=5) == pb.Indexing()
 
 

@@ -31,8 +31,10 @@ class FakePart:
         self.left = 0
         self.paused = False
         self.queue = Waiting()
+        self.runs = 0
 
     async def run(self) -> None:
+        self.runs += 1
         await asyncio.Event().wait()
 
     def pause(self) -> None:
@@ -177,3 +179,22 @@ async def test_embedding_is_held_back_though_nobody_can_note_it(tmp_path: Path) 
     assert stuck.part.paused
     stuck.feeding.go_on()
     assert not stuck.part.paused
+
+
+async def test_what_needs_the_model_begins_a_while_after_the_start_or_when_somebody_asks_how_it_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_once = 2  # the connection and the lane of changes
+    monkeypatch.setattr(feeding_module, "_BEGIN_S", 1000.0)
+    async with running() as rig:
+        await rig.until_built(1)
+        assert rig.part.runs == at_once
+        await rig.feeding.progress()
+        async with asyncio.timeout(10):
+            while rig.part.runs < at_once + 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+    monkeypatch.setattr(feeding_module, "_BEGIN_S", 0.01)
+    async with running() as rig:
+        async with asyncio.timeout(10):
+            while rig.part.runs < at_once + 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)

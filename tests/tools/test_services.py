@@ -20,3 +20,9 @@ def test_an_address_of_nats_that_came_from_a_file_is_told_once(monkeypatch: pyte
 
     assert told["NATS_URL"] == "nats://token@queue:4222"
     assert "NATS_URL_FILE" not in told
+
+
+def test_the_product_is_ready_with_one_worker_and_the_others_follow(tmp_path: Path) -> None:
+    stack = services.stack(PublicSettings(state_dir=tmp_path), tmp_path, None, workers=3)
+    assert [spec.name for spec in stack.specs if spec.later] == ["thumb-2", "thumb-3"]
+    assert set(stack.sockets) - set(stack.awaited) == {"thumb-2", "thumb-3"}

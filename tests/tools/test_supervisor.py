@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
@@ -114,6 +115,34 @@ async def test_a_process_that_dies_is_started_again_and_said_so(output: Lines) -
         assert child.pid not in (None, first)
         assert child.restarts == 1
     assert "fs was ended by SIGKILL; starting it again in 0.2 s" in output.of("run")
+
+
+async def test_who_is_for_later_is_started_when_told_and_stopped_with_the_others(output: Lines) -> None:
+    first, second = spec("thumb-1", SAYS_BYE), dataclasses.replace(spec("thumb-2", SAYS_BYE), later=True)
+    async with supervised(output, first, second) as supervisor:
+        await eventually(lambda: output.of("thumb-1") == ["up"])
+        assert supervisor.children[1].pid is None
+        supervisor.start_later()
+        await eventually(lambda: output.of("thumb-2") == ["up"])
+        await supervisor.stop()
+    assert output.of("thumb-1") == output.of("thumb-2") == ["up", "bye"]
+
+
+async def test_who_was_never_started_is_not_waited_for(output: Lines) -> None:
+    later = dataclasses.replace(spec("thumb-2", SLEEPS), later=True)
+    async with supervised(output, later) as supervisor:
+        async with asyncio.timeout(1):
+            await supervisor.stop()
+    assert output.of("thumb-2") == []
+
+
+async def test_processes_share_the_session_and_so_how_nice_they_are_counts_between_them(output: Lines) -> None:
+    async with supervised(output, spec("fs", SLEEPS), spec("thumb-1", SLEEPS)) as supervisor:
+        await eventually(lambda: output.of("fs") == output.of("thumb-1") == ["up"])
+        pids = [child.pid for child in supervisor.children]
+        assert None not in pids
+        assert {os.getsid(pid or 0) for pid in pids} == {os.getsid(0)}
+        assert [os.getpgid(pid or 0) for pid in pids] == pids
 
 
 async def test_the_wait_doubles_with_every_death(output: Lines) -> None:

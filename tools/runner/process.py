@@ -1,4 +1,4 @@
-"""One process of the stack: started in its own session, its lines passed on, started again when it dies."""
+"""One process of the stack: started in its own process group, its lines passed on, started again when it dies."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class Spec:
     stage: int = 0
     #: Lines with this in them go into the log file only.
     unremarkable: str | None = None
+    #: Started when everything else is ready: the product is whole without it.
+    later: bool = False
 
 
 class Child:
@@ -109,7 +111,9 @@ class Child:
                 stdin=DEVNULL,
                 stdout=write_end,
                 stderr=STDOUT,
-                start_new_session=True,  # the terminal's Ctrl-C reaches this program only
+                # The terminal's Ctrl-C reaches this program only. No session of its own: Linux shares the processor out
+                # between sessions first, and how nice somebody is counts only among those of the same one.
+                process_group=0,
                 preexec_fn=_DIE_WITH_PARENT,
             )
         except OSError as error:

@@ -34,6 +34,12 @@ class Stack:
     sockets: dict[str, str]
     nats_url: str
 
+    @property
+    def awaited(self) -> dict[str, str]:
+        """Those without which the product is not ready."""
+        later = {spec.name for spec in self.specs if spec.later}
+        return {name: address for name, address in self.sockets.items() if name not in later}
+
 
 def stack(settings: PublicSettings, runtime: Path, nats: Nats | None, workers: int) -> Stack:
     """The processes for these settings.
@@ -47,10 +53,10 @@ def stack(settings: PublicSettings, runtime: Path, nats: Nats | None, workers: i
     sockets |= {f"thumb-{number}": f"unix:{runtime}/thumb-{number}.sock" for number in range(1, workers + 1)}
     common = environment(settings, nats_url)
 
-    def service(name: str, module: str, stage: int, **own: str) -> Spec:
+    def service(name: str, module: str, stage: int, *, later: bool = False, **own: str) -> Spec:
         # Less than what `supervisor.GRACE_S` gives, so that a service ends in its own way.
         grace = {f"{module.partition('_')[0].upper()}_STOP_GRACE_S": "2"}
-        return Spec(name, (sys.executable, "-m", module), grace | common | own, stage)
+        return Spec(name, (sys.executable, "-m", module), grace | common | own, stage, later=later)
 
     specs = [
         service("fs", "fs_service", SERVICE_STAGE, FS_LISTEN=sockets["fs"]),
@@ -69,7 +75,7 @@ def stack(settings: PublicSettings, runtime: Path, nats: Nats | None, workers: i
             SEARCH_METADATA_TARGET=sockets["metadata"],
         ),
         *(
-            service(name, "thumbnail_service", WORKER_STAGE, THUMBNAIL_LISTEN=address)
+            service(name, "thumbnail_service", WORKER_STAGE, later=name != "thumb-1", THUMBNAIL_LISTEN=address)
             for name, address in sockets.items()
             if name.startswith("thumb-")
         ),

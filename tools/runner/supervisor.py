@@ -29,11 +29,15 @@ class Supervisor:
         self._output = output
         self._hurry = asyncio.Event()
         self.children = [Child(spec, output, changed) for spec in specs]
-        self._running: list[asyncio.Task[None]] = []
+        self._running: dict[Child, asyncio.Task[None]] = {}
 
     def start(self) -> None:
-        """Start every process; they find each other when they are up."""
-        self._running = [asyncio.create_task(child.run(), name=child.spec.name) for child in self.children]
+        """Start every process that is not for later; they find each other when they are up."""
+        self._run(later=False)
+
+    def start_later(self) -> None:
+        """Start the others."""
+        self._run(later=True)
 
     async def until_ready(self, missing: Callable[[], Awaitable[str]]) -> None:
         """Wait until `missing()` is empty; it names what does not answer yet.
@@ -51,6 +55,11 @@ class Supervisor:
                 self._output.line("run", f"not ready after {SLOW_START_S:.0f} s: {why}; still trying")
             await asyncio.sleep(_LOOK_AGAIN_S)
 
+    def _run(self, later: bool) -> None:
+        for child in self.children:
+            if child.spec.later is later:
+                self._running[child] = asyncio.create_task(child.run(), name=child.spec.name)
+
     def hurry(self) -> None:
         """Give nobody any more time to stop."""
         self._hurry.set()
@@ -61,6 +70,6 @@ class Supervisor:
         def stage(child: Child) -> int:
             return child.spec.stage
 
-        for number, children in groupby(sorted(self.children, key=stage), key=stage):
+        for number, children in groupby(sorted(self._running, key=stage), key=stage):
             await asyncio.gather(*(child.stop(GRACE_S[number], self._hurry) for child in children))
-        await asyncio.gather(*self._running)
+        await asyncio.gather(*self._running.values())

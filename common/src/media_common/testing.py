@@ -103,6 +103,13 @@ def nats_server(folder: Path) -> Iterator[NatsServer]:
         server.stop(signal.SIGKILL)
 
 
+def quick_folder() -> Path | None:
+    """Where a test that writes durably thousands of times has its files: in memory where that is a folder, else with
+    all others. Not for a test of what a disk does."""
+    memory = Path("/dev/shm")
+    return memory if os.access(memory, os.W_OK) else None
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

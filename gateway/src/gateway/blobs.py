@@ -24,6 +24,8 @@ _SIZE: Final = 21
 _LENGTH: Final = 28
 #: An address stays the same for this part of its life, so that a browser's cache knows it again.
 _STEPS: Final = 60
+#: Items whose addresses are kept; 300 bytes each.
+_MOST_MADE: Final = 20_000
 
 
 class Blob(NamedTuple):
@@ -42,6 +44,9 @@ class BlobSigner:
         self._ttl_ms = ttl_s * 1000
         self._step_ms = max(1, self._ttl_ms // _STEPS)
         self._clock = clock
+        #: Of file and thumbnail of items that were asked for lately, all of the same expiry.
+        self._made: dict[int, tuple[str, str]] = {}
+        self._made_until_ms = 0
 
     def expiry_ms(self) -> int:
         """When an address made now ends."""
@@ -55,7 +60,15 @@ class BlobSigner:
         return f"{_LETTERS[face]}.{text}~{self._signature(face, text)}"
 
     def tokens(self, item_ids: Sequence[int], expires_ms: int) -> list[tuple[str, str]]:
-        """Of file and thumbnail of each: they are asked for together."""
+        """Of file and thumbnail of each: they are asked for together, and of the same items again and again."""
+        if expires_ms != self._made_until_ms or len(self._made) > _MOST_MADE:
+            self._made, self._made_until_ms = {}, expires_ms
+        made = self._made
+        if missing := [item_id for item_id in item_ids if item_id not in made]:
+            made.update(zip(missing, self._tokens(missing, expires_ms), strict=True))
+        return [made[item_id] for item_id in item_ids]
+
+    def _tokens(self, item_ids: Sequence[int], expires_ms: int) -> list[tuple[str, str]]:
         texts = [f"{item_id}.{expires_ms}" for item_id in item_ids]
         return [
             (f"f.{text}~{file}", f"t.{text}~{thumb}")

@@ -40,6 +40,7 @@ class CatalogueClient(Remote):
         self._transfer_s = settings.transfer_deadline_s
         self.is_set_up = bool(settings.metadata_target)
         self._shown = Together(self._shown_alone, self._shown_of_each)
+        self._related = Together(self._related_alone, self._related_of_each)
 
     @classmethod
     def open(cls, settings: GatewaySettings) -> CatalogueClient:
@@ -119,7 +120,14 @@ class CatalogueClient(Remote):
 
     async def related(self, collection: str, ids: Sequence[int]) -> pb.RelatedItems:
         request = pb.GetItemsRequest(collection=collection, relative_ids=ids)
+        return await (self._related.ask if len(ids) <= _FEW else self._related_alone)(request)
+
+    async def _related_alone(self, request: pb.GetItemsRequest) -> pb.RelatedItems:
         return await self.ask(self.stub.GetRelated, request)
+
+    async def _related_of_each(self, requests: Sequence[pb.GetItemsRequest]) -> Sequence[pb.RelatedItems | None]:
+        found = await self.ask(self.stub.GetRelatedOfEach, pb.GetItemsOfEachRequest(requests=requests))
+        return [answer.items if answer.HasField("items") else None for answer in found.answers]
 
     async def members(self, collection: str, group_id: int) -> pb.ItemIds:
         request = pb.GetMembersRequest(collection=collection, relative_id=group_id)

@@ -303,9 +303,12 @@ async def test_those_that_ask_in_one_moment_are_answered_as_alone(
         ("base", {"media_ids": [830]}),
         ("details", {"media_ids": [830, 7], "tagset_ids": []}),
         ("base", {"media_ids": []}),
+        ("related", {"media_ids": [42, 17, 999]}),
+        ("related", {"media_ids": [830]}),
     ]
     alone = [await asked(exq, name, **fields) for name, fields in bodies]
     together = await asyncio.gather(*(asked(exq, name, **fields) for name, fields in bodies))
 
     assert together == alone
     assert metadata.count("GetItemsOfEach") > 0
+    assert metadata.count("GetRelatedOfEach") > 0

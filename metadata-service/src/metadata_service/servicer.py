@@ -187,8 +187,16 @@ class MetadataServicer(ListingCalls, PassingCalls, SearchCalls, UploadCalls, met
 
     async def GetRelated(self, request: pb.GetItemsRequest, context: Context) -> pb.RelatedItems:
         _check_ids(len(request.relative_ids))
-        collection = await self._collection(request.collection)
-        return convert.related(await self._catalogue.read(retrieval.related, collection, list(request.relative_ids)))
+        found = await self._catalogue.read(browsing.related, request.collection, list(request.relative_ids))
+        return convert.related(found)
+
+    async def GetRelatedOfEach(self, request: pb.GetItemsOfEachRequest, context: Context) -> pb.RelatedOfEach:
+        _check_ids(sum(len(each.relative_ids) for each in request.requests), MAX_IDS_OF_EACH)
+        wanted = [(each.collection, list(each.relative_ids)) for each in request.requests]
+        answers = await self._catalogue.read(browsing.related_of_each, wanted)
+        return pb.RelatedOfEach(
+            answers=[pb.MaybeRelated(items=None if one is None else convert.related(one)) for one in answers]
+        )
 
     async def GetMembers(self, request: pb.GetMembersRequest, context: Context) -> pb.ItemIds:
         collection = await self._collection(request.collection)

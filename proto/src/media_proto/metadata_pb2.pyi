@@ -2044,6 +2044,52 @@ class RelatedItems(_message.Message):
 Global___RelatedItems: _TypeAlias = RelatedItems  # noqa: Y015
 
 @_typing.final
+class MaybeRelated(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> Global___RelatedItems:
+        """absent: refused; asked alone, it says why"""
+
+    def __init__(
+        self,
+        *,
+        items: Global___RelatedItems | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_items", b"_items", "items", b"items"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_items", b"_items", "items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__items: _TypeAlias = _typing.Literal["items"]  # noqa: Y015
+    _WhichOneofArgType__items: _TypeAlias = _typing.Literal["_items", b"_items"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__items) -> _WhichOneofReturnType__items | None: ...
+
+Global___MaybeRelated: _TypeAlias = MaybeRelated  # noqa: Y015
+
+@_typing.final
+class RelatedOfEach(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___MaybeRelated]:
+        """in request order"""
+
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[Global___MaybeRelated] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelatedOfEach: _TypeAlias = RelatedOfEach  # noqa: Y015
+
+@_typing.final
 class GetMembersRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

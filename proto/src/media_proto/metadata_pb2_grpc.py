@@ -174,6 +174,11 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.GetItemsRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.RelatedItems.FromString,
                 _registered_method=True)
+        self.GetRelatedOfEach = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/GetRelatedOfEach',
+                request_serializer=media__proto_dot_metadata__pb2.GetItemsOfEachRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.RelatedOfEach.FromString,
+                _registered_method=True)
         self.GetMembers = channel.unary_unary(
                 '/framewell.metadata.v1.MetadataService/GetMembers',
                 request_serializer=media__proto_dot_metadata__pb2.GetMembersRequest.SerializeToString,
@@ -502,6 +507,13 @@ class MetadataServiceServicer:
 
     def GetRelated(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRelatedOfEach(self, request, context):
+        """several such requests at once, too
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -840,6 +852,11 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     servicer.GetRelated,
                     request_deserializer=media__proto_dot_metadata__pb2.GetItemsRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.RelatedItems.SerializeToString,
+            ),
+            'GetRelatedOfEach': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRelatedOfEach,
+                    request_deserializer=media__proto_dot_metadata__pb2.GetItemsOfEachRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.RelatedOfEach.SerializeToString,
             ),
             'GetMembers': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMembers,
@@ -1743,6 +1760,33 @@ class MetadataService:
             '/framewell.metadata.v1.MetadataService/GetRelated',
             media__proto_dot_metadata__pb2.GetItemsRequest.SerializeToString,
             media__proto_dot_metadata__pb2.RelatedItems.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRelatedOfEach(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/GetRelatedOfEach',
+            media__proto_dot_metadata__pb2.GetItemsOfEachRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.RelatedOfEach.FromString,
             options,
             channel_credentials,
             insecure,

@@ -79,6 +79,8 @@ class MetadataServiceStub:
     GetItemsOfEach: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsOfEachRequest, _metadata_pb2.ItemsOfEach]
     """Several such requests at once: a call costs more than what it asks for."""
     GetRelated: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsRequest, _metadata_pb2.RelatedItems]
+    GetRelatedOfEach: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsOfEachRequest, _metadata_pb2.RelatedOfEach]
+    """several such requests at once, too"""
     GetMembers: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetMembersRequest, _metadata_pb2.ItemIds]
     IsExcluded: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.IsExcludedRequest, _metadata_pb2.Excluded]
     ListTagsets: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ListTagsetsRequest, _metadata_pb2.ListTagsetsResponse]
@@ -175,6 +177,8 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     GetItemsOfEach: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsOfEachRequest, _metadata_pb2.ItemsOfEach]  # type: ignore[assignment]
     """Several such requests at once: a call costs more than what it asks for."""
     GetRelated: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsRequest, _metadata_pb2.RelatedItems]  # type: ignore[assignment]
+    GetRelatedOfEach: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetItemsOfEachRequest, _metadata_pb2.RelatedOfEach]  # type: ignore[assignment]
+    """several such requests at once, too"""
     GetMembers: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetMembersRequest, _metadata_pb2.ItemIds]  # type: ignore[assignment]
     IsExcluded: _aio.UnaryUnaryMultiCallable[_metadata_pb2.IsExcludedRequest, _metadata_pb2.Excluded]  # type: ignore[assignment]
     ListTagsets: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ListTagsetsRequest, _metadata_pb2.ListTagsetsResponse]  # type: ignore[assignment]
@@ -436,6 +440,14 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metadata_pb2.GetItemsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.RelatedItems, _abc.Awaitable[_metadata_pb2.RelatedItems]]: ...
+
+    @_abc_1.abstractmethod
+    def GetRelatedOfEach(
+        self,
+        request: _metadata_pb2.GetItemsOfEachRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.RelatedOfEach, _abc.Awaitable[_metadata_pb2.RelatedOfEach]]:
+        """several such requests at once, too"""
 
     @_abc_1.abstractmethod
     def GetMembers(

@@ -8,6 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,9 @@ from search_service.jobs import Lane, NatsLink
 
 logger = logging.getLogger(__name__)
 
+#: A model takes a core for seconds to be loaded. Who starts the whole product on a small machine waits for the imports
+#: of the others: the work that nobody has asked for yet begins so much later, or with the first question how it goes.
+_BEGIN_S: Final = 5.0
 _RETRY_S: Final = 5.0
 _TICK_S: Final = 1.0
 #: The speed of late is that of this many ticks.
@@ -67,6 +71,7 @@ class Feeding:
         # Not none: a process that was killed may have left vectors that are in no index.
         self._optimised = -1
         self._told = 0  # of all pictures embedded, in the log
+        self._asked = asyncio.Event()
         look.busy = self._busy
         self._held = held
         if held is not None and held.exists():
@@ -75,9 +80,13 @@ class Feeding:
 
     async def run(self) -> None:
         """Until cancelled. A part that stumbles is begun again."""
-        parts = (self._link.run, self._embedding.run, self._changes.run, self._look.run, self._watch, *self._beside)
-        tasks = [asyncio.create_task(for_ever(part)) for part in parts]
+        tasks = [asyncio.create_task(for_ever(part)) for part in (self._link.run, self._changes.run, self._watch)]
         try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BEGIN_S):
+                    await self._asked.wait()
+            later = (self._embedding.run, self._look.run, *self._beside)
+            tasks += [asyncio.create_task(for_ever(part)) for part in later]
             await asyncio.gather(*tasks)
         finally:
             # NATS last, so that jobs in hand go back to the queue.
@@ -85,6 +94,7 @@ class Feeding:
             await ended(tasks[0])
 
     async def progress(self) -> Progress:
+        self._asked.set()
         waiting = await self._queue.waiting()
         running = self._embedding.counts.running
         # What the queue gave out and nobody has in hand will come again.

@@ -122,6 +122,28 @@ def items(
     return found, _tags(snapshot, collection, [found], tagset_ids)
 
 
+def related(snapshot: Snapshot, name: str, ids: Sequence[int]) -> dict[int, list[int]]:
+    """`retrieval.related` in the collection of that name, in one go.
+
+    Raises:
+        CollectionNotFound: there is none.
+    """
+    return retrieval.related(snapshot, collections.resolved(snapshot, name), ids)
+
+
+def related_of_each(
+    snapshot: Snapshot, wanted: Sequence[tuple[str, Sequence[int]]]
+) -> list[dict[int, list[int]] | None]:
+    """`related` for each; None where there is no such collection."""
+    answers: list[dict[int, list[int]] | None] = []
+    for name, ids in wanted:
+        try:
+            answers.append(related(snapshot, name, ids))
+        except CollectionNotFound:
+            answers.append(None)
+    return answers
+
+
 def items_of_each(
     snapshot: Snapshot, wanted: Sequence[tuple[str, Sequence[int], Sequence[int]]]
 ) -> list[tuple[list[retrieval.Item], dict[int, dict[int, list[Value]]]] | None]:

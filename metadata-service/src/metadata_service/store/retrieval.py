@@ -31,6 +31,8 @@ _VALUE: Final = one_step.exact("tag.value")
 _HIDDEN: Final = int(Marks.GONE | Marks.EMPTIED)
 #: Who asks for the tags of more tagsets than these has them read each time.
 _KEPT_TAGSETS: Final = 16
+#: A group with more members is read anew each time.
+_FEW_MEMBERS: Final = 50
 
 
 class Item(NamedTuple):
@@ -226,7 +228,11 @@ def _members(connection: sqlite3.Connection, collection: Collection, group_id: i
 def related(snapshot: Snapshot, collection: Collection, ids: Sequence[int]) -> dict[int, list[int]]:
     """For each id the other items of its group; nothing for an unknown one."""
     groups = {item.id: item.group_id for item in base(snapshot, collection, ids)}
-    known = {group: members(snapshot, collection, group) for group in set(groups.values()) if group is not None}
+    kept: dict[int, list[int]] = _kept(snapshot.connection, ("members", collection.id))
+    known: dict[int, list[int]] = {}
+    for one in {group for group in groups.values() if group is not None}:
+        known[one] = kept[one] if one in kept else members(snapshot, collection, one)
+    kept |= {group: items for group, items in known.items() if len(items) <= _FEW_MEMBERS}
     found: dict[int, list[int]] = {}
     for item_id in ids:
         group = groups.get(item_id)
