@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 from search_service.domain import points
-from search_service.domain.points import INDEXES, Facts
+from search_service.domain.points import INDEXES, NEARLY_ALL, Facts
 from search_service.domain.searching import Judged, Scope, Searching
 from search_service.domain.vectors import Point, Vector, VectorStore, unit
 from search_service.vectors.edge import EdgeStore
@@ -79,7 +79,7 @@ async def precisions(folder: Path, seed: int) -> list[float]:
 
 async def filled(folder: Path, vectors: Vector) -> VectorStore:
     """The embedded store, its index built."""
-    store = EdgeStore(folder, INDEXES)
+    store = EdgeStore(folder, INDEXES, NEARLY_ALL)
     await store.ensure(_SPACE, _DIMENSIONS)
     for start in range(0, len(vectors), _BATCH):
         keys = range(start, min(start + _BATCH, len(vectors)))

@@ -19,7 +19,7 @@ from media_proto import search_pb2_grpc
 from PIL.Image import Image
 from search_service.config import decoding_environment
 from search_service.domain.objects import Giving, NoCatalogue
-from search_service.domain.points import INDEXES
+from search_service.domain.points import INDEXES, NEARLY_ALL
 from search_service.domain.vectors import Vector, VectorStore
 from search_service.encoders.choosing import Choosing
 from search_service.encoders.object_models import ObjectModels
@@ -73,7 +73,7 @@ async def main() -> None:
     model = Offline if sys.argv[3:] == ["offline"] else NoModel
 
     async def opened() -> VectorStore:
-        return EdgeStore(Path(sys.argv[2]), INDEXES)
+        return EdgeStore(Path(sys.argv[2]), INDEXES, NEARLY_ALL)
 
     given = GivenPictures(Pool([DecodingProcess(decoding_environment(), 2048)]))
     engine = Engine(Choosing("offline", lambda _: [(model.name, model)]), opened, given.decoded)

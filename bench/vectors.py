@@ -25,7 +25,7 @@ from media_proto import search_pb2_grpc
 from PIL import Image
 from search_service.domain import points
 from search_service.domain.filters import EVERYTHING, Filter, Has
-from search_service.domain.points import INDEXES, Facts
+from search_service.domain.points import INDEXES, NEARLY_ALL, Facts
 from search_service.domain.vectors import Point, Vector, unit
 from search_service.vectors.edge import EdgeStore
 
@@ -63,7 +63,7 @@ def tags(number: int) -> list[int]:
 
 async def filled(folder: Path, vectors: Vector) -> tuple[float, float]:
     """Seconds of writing them all and of building the index."""
-    store = EdgeStore(folder, INDEXES)
+    store = EdgeStore(folder, INDEXES, NEARLY_ALL)
     await store.ensure(SPACE, DIMENSIONS)
     began = perf_counter()
     for start in range(0, len(vectors), 1000):
@@ -80,7 +80,7 @@ async def filled(folder: Path, vectors: Vector) -> tuple[float, float]:
 
 async def recall(folder: Path, vectors: Vector, queries: Vector, rare: bool) -> float:
     """Of the exact nearest twenty, the share that the store finds, in percent."""
-    store = EdgeStore(folder, INDEXES)
+    store = EdgeStore(folder, INDEXES, NEARLY_ALL)
     filter: Filter = Has(points.TAGS, frozenset({_RARE_TAG})) if rare else EVERYTHING
     ids = np.arange(0, len(vectors), 100) if rare else np.arange(len(vectors))
     found = 0

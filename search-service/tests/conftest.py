@@ -84,7 +84,7 @@ async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         if request.param == "memory":
             store = memory
         elif request.param == "edge":
-            store = EdgeStore(tmp_path / "vectors", INDEXES, rest_s=0)
+            store = EdgeStore(tmp_path / "vectors", INDEXES, frozenset({"kind"}), rest_s=0)
         else:
             assert server is not None
             store = await connected(*server, INDEXES, prefix)

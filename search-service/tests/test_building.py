@@ -116,6 +116,29 @@ async def test_a_process_that_dies_leaves_the_vectors_as_they_were(store: EdgeSt
     assert await is_indexed(store)
 
 
+async def test_what_only_got_another_payload_is_built_anew_after_a_failure(store: EdgeStore) -> None:
+    await store.optimise("many")
+    await store.set_payload("many", {key: {"tags": [7]} for key in range(MANY)})
+    built = asyncio.create_task(store.optimise("many"))
+    (await the_process()).send_signal(signal.SIGKILL)
+    with pytest.raises(StoreUnavailable, match="was not built"):
+        await built
+    built = asyncio.create_task(store.optimise("many"))
+    await the_process()
+    await built
+    assert await is_indexed(store)
+
+
+async def test_no_index_is_built_where_the_copy_would_fill_the_disk(
+    store: EdgeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "_ROOM", 10**9)
+    with pytest.raises(StoreUnavailable, match="are free"):
+        await store.optimise("many")
+    assert os.listdir(tmp_path / "vectors" / "shards") == ["many"]
+    assert await store.count("many") == MANY
+
+
 async def test_given_up_it_leaves_no_process_and_no_files(store: EdgeStore, tmp_path: Path) -> None:
     built = asyncio.create_task(store.optimise("many"))
     process = await the_process()

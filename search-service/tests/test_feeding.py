@@ -21,6 +21,8 @@ from search_service.vectors.memory import MemoryStore
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeding_module, "_TICK_S", 0.005)
+    monkeypatch.setattr(feeding_module, "_BEGIN_S", 0.0)
+    monkeypatch.setattr(feeding_module, "_BUILD_AGAIN_S", 0.01)
 
 
 class FakePart:
@@ -144,6 +146,13 @@ async def test_a_store_that_is_away_is_asked_again() -> None:
         await rig.until_built(1)
 
 
+async def test_an_index_that_cannot_be_built_is_tried_again_ever_more_rarely() -> None:
+    async with running() as rig:
+        rig.store.away = many = 10_000
+        await asyncio.sleep(0.5)
+        assert 2 <= many - rig.store.away <= 7  # after 10, 20, 40, 80, 160 and 320 ms
+
+
 async def test_jobs_that_nobody_has_in_hand_are_pending() -> None:
     async with running() as rig:
         rig.part.queue = Waiting(pending=4, running=7, dead=1)
@@ -187,9 +196,11 @@ async def test_what_needs_the_model_begins_a_while_after_the_start_or_when_someb
     at_once = 2  # the connection and the lane of changes
     monkeypatch.setattr(feeding_module, "_BEGIN_S", 1000.0)
     async with running() as rig:
-        await rig.until_built(1)
+        await asyncio.sleep(0.1)
         assert rig.part.runs == at_once
+        assert rig.store.built == 0
         await rig.feeding.progress()
+        await rig.until_built(1)
         async with asyncio.timeout(10):
             while rig.part.runs < at_once + 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)

@@ -659,6 +659,6 @@ async def test_open_clip_models_are_switched_under_load(tmp_path: Path) -> None:
     done = True
     await asking
     assert await store.aliases() == {ANSWERS: following}
-    await until(lambda: before not in store._dimensions)
+    await until(lambda: before not in store._registry.dimensions)
     await engine.close()
     assert sorted(path.name for path in (tmp_path / "vectors" / "shards").iterdir()) == [following]

@@ -18,10 +18,10 @@ import pytest
 from media_common.errors import InvalidArgument
 from search_service.domain.errors import NoSuchVectors, StoreUnavailable, WrongDimensions
 from search_service.domain.filters import EVERYTHING, NOTHING, All, Any, Between, Filter, Has, Ids, Not, matches
-from search_service.domain.vectors import Point, VectorStore, unit
+from search_service.domain.vectors import Hit, Point, VectorStore, unit
 from search_service.testing import DIMENSIONS, INDEXES, points, tree
 from search_service.vectors.edge import EdgeStore
-from search_service.vectors.edge_filters import Needed
+from search_service.vectors.edge_asking import Asking
 from search_service.vectors.memory import MemoryStore
 from search_service.vectors.server import QdrantStore, connected
 
@@ -215,6 +215,51 @@ async def test_a_filtered_search_finds_as_many_as_pass_in_the_order_of_an_exact_
         assert [hit.score for hit in mine] == pytest.approx([hit.score for hit in exact], abs=1e-4)
 
 
+async def test_conditions_that_nearly_all_pass_hold_whatever_is_written(store: VectorStore) -> None:
+    """Such conditions may be taken out of the question; what fails them is never found, what passes always is."""
+    given = [Point(one.point_id, one.vector, {**one.payload, "kind": "image"}) for one in points()]
+    oracle = MemoryStore()
+    for each in (store, oracle):
+        await each.ensure("many", DIMENSIONS)
+        await each.upsert("many", given)
+    chance, numbers = random.Random(5), np.random.default_rng(5)
+    images, keys = Has("kind", frozenset({"image"})), [one.point_id for one in given]
+    for turn in range(120):
+        few = chance.sample(keys, chance.choice([0, 1, 3]))
+        if turn % 40 == 39:
+            few = keys[:: chance.choice([2, 20])]
+        match chance.randrange(4):
+            case 0:
+                changed = {key: {"kind": chance.choice(["video", "image"])} for key in few}
+                for each in (store, oracle):
+                    await each.set_payload("many", changed)
+            case 1:
+                for each in (store, oracle):
+                    await each.delete("many", few)
+            case 2:
+                made = [Point(key, numbers.standard_normal(DIMENSIONS, np.float32), {"kind": "video"}) for key in few]
+                for each in (store, oracle):
+                    await each.upsert("many", made)
+            case _:
+                made = [Point(key, numbers.standard_normal(DIMENSIONS, np.float32), {"kind": "image"}) for key in few]
+                for each in (store, oracle):
+                    await each.upsert("many", made)
+        wanted = images if chance.random() < 0.5 else All((images, tree(chance, 1)))
+        query, limit = numbers.standard_normal(DIMENSIONS, np.float32), chance.choice([1, 10, 400])
+        mine, exact = [await each.search("many", query, limit, wanted) for each in (store, oracle)]
+        assert [hit.point_id for hit in mine] == [hit.point_id for hit in exact]
+
+
+async def test_as_many_are_found_as_pass_although_the_few_that_fail_are_all_nearest(store: VectorStore) -> None:
+    await store.ensure("many", 3)
+    near = [Point(key, of(1, 0, key / 1000), {"kind": "video"}) for key in range(20)]
+    far = [Point(key, of(0, 1, key / 1000), {"kind": "image"}) for key in range(20, 300)]
+    await store.upsert("many", near + far)
+    for _ in range(2):
+        hits = await store.search("many", of(1, 0, 0), 5, Has("kind", frozenset({"image"})))
+        assert [hit.point_id >= 20 for hit in hits] == [True] * 5
+
+
 async def test_a_condition_that_every_point_passes_counts_again_when_one_does_not(store: VectorStore) -> None:
     await small(store)
     await store.set_payload("animals", {key: {"kind": "image"} for key in (1, 2, 2**41)})
@@ -233,37 +278,6 @@ async def test_a_condition_that_every_point_passes_counts_again_when_one_does_no
     ]
     await store.delete("animals", [3])
     assert await found(store, "animals", 1, 0, 0, filter=Not(images)) == []
-
-
-def test_what_was_counted_while_something_was_written_is_not_believed() -> None:
-    needed, image = Needed(0), Has("kind", frozenset({"image"}))
-    counted: list[Filter] = []
-
-    def count(filter: Filter) -> int:
-        counted.append(filter)
-        return 3
-
-    def interrupted(filter: Filter) -> int:
-        needed.written()
-        return count(filter)
-
-    assert needed.of(image, interrupted) == All((image,))
-    assert needed.of(image, count) == All(())
-    many = len(counted)
-    assert needed.of(All((image, Not(image))), count) == All((Not(image),))
-    assert len(counted) == many  # known
-    needed.written()
-    assert needed.of(image, lambda filter: 2 if filter == image else 3) == All((image,))
-
-
-def test_nothing_is_counted_while_things_are_being_written() -> None:
-    needed, image = Needed(3600), Has("kind", frozenset({"image"}))
-    needed.written()
-
-    def count(filter: Filter) -> int:
-        raise AssertionError(f"{filter} was counted")
-
-    assert needed.of(image, count) == All((image,))
 
 
 async def test_an_alias_answers_for_a_collection_and_flips_in_one_step(store: VectorStore) -> None:
@@ -375,7 +389,7 @@ from pathlib import Path
 import numpy as np
 from search_service.domain.vectors import Point
 from search_service.vectors.edge import EdgeStore
-from search_service.vectors.edge_filters import Needed
+from search_service.vectors.edge_asking import Asking
 async def main():
     store = EdgeStore(Path(sys.argv[1]), {"tags": "integer"})
     await store.ensure("many", 8)
@@ -463,6 +477,70 @@ async def test_edge_has_a_collection_only_when_it_could_be_listed(tmp_path: Path
     again = EdgeStore(tmp_path, INDEXES)
     assert await again.count("animals") == 3
     await again.close()
+
+
+async def test_edge_that_cannot_note_a_change_has_not_made_it(tmp_path: Path) -> None:
+    store = EdgeStore(tmp_path, INDEXES)
+    await small(store)
+    await small(store, "others")
+    await store.set_alias("now", "animals")
+    (tmp_path / "collections.new").mkdir()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="cannot be used now"):
+            await store.drop("animals")
+        with pytest.raises(StoreUnavailable, match="cannot be used now"):
+            await store.set_alias("now", "others")
+    assert await store.collections() == {"animals": 3, "others": 3}
+    assert await store.aliases() == {"now": "animals"}
+    assert await store.count("now") == 3
+    (tmp_path / "collections.new").rmdir()
+    await store.drop("animals")
+    await store.close()
+    again = EdgeStore(tmp_path, INDEXES)
+    assert await again.collections() == {"others": 3}
+    assert await again.aliases() == {}
+    await again.close()
+
+
+@pytest.mark.parametrize("moment", ["while it is found out who fails", "before the walk"])
+async def test_edge_never_finds_what_never_passed_whenever_it_was_written(tmp_path: Path, moment: str) -> None:
+    store = EdgeStore(tmp_path, INDEXES, frozenset({"kind", "number"}), rest_s=0)
+    await store.ensure("many", 3)
+    await store.upsert("many", [Point(key, of(1, key, 0), {"kind": "image", "number": 1}) for key in range(100)])
+    images = Has("kind", frozenset({"image"}))
+    await store.search("many", of(1, 0, 0), 1, images)
+    shard, usual = store._shard("many"), store._usual_of("many")
+
+    def write() -> None:
+        video = Point(999, of(1, 0, 0), {"kind": "video", "number": 1})
+        store._upsert("many", [video])
+
+    class Interrupted(Asking):
+        def count(self, filter: Filter) -> int:
+            counted = super().count(filter)
+            if moment == "while it is found out who fails" and filter != EVERYTHING:
+                write()
+            return counted
+
+        def _walked(self, query: np.ndarray, limit: int, filter: Filter, ef: int) -> list[Hit]:
+            if moment == "before the walk" and filter != asked:
+                write()
+            return super()._walked(query, limit, filter, ef)
+
+    asked = All((images, Has("number", frozenset({1})))) if moment != "before the walk" else images
+    hits = Interrupted(shard).nearest(of(1, 0, 0), 5, asked, 64, usual)
+    assert [hit.point_id for hit in hits] == [0, 1, 2, 3, 4]
+    assert (await store.ids("many", Has("kind", frozenset({"video"})))) == [999]
+    await store.close()
+
+
+async def test_ids_that_no_point_can_have_are_fine(store: VectorStore) -> None:
+    await small(store)
+    assert await store.vectors("animals", [-1]) == {}
+    assert await store.payloads("animals", [-1]) == {}
+    await store.set_payload("animals", {-1: {"kind": "image"}})
+    await store.delete("animals", [-1])
+    assert await store.count("animals", Ids(frozenset({-1, 1}))) == 1
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:

@@ -87,6 +87,34 @@ class TestScoredMode:
 
         assert body == {"media": [], "pagination": {"total": 2, "limit": 10, "offset": 0, "hasMore": False}}
 
+    async def test_what_was_trashed_meanwhile_gives_its_place_to_the_next(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
+    ) -> None:
+        for number in range(20, 30):
+            uuid = bytes([number]) * 16
+            world.items[uuid] = photo(item_id=number, uuid=uuid, listed=number >= 23)
+
+        def matching(asked: search_pb2.FindMatchingRequest) -> search_pb2.FoundPage:
+            left = [number for number in range(20, 30) if number not in asked.scope.seen]
+            assert not {one.item_id for one in asked.words} & set(asked.scope.seen)
+            return found(*((number, 1 - number / 100) for number in left[: asked.limit]), total=len(left))
+
+        search.answers["FindMatching"] = matching
+        world.fake.answers["FindText"] = pb.TextHits(hits=[pb.TextHit(item_id=number, bm25=1) for number in (20, 25)])
+
+        body = (await seeing.get(f"{ADDRESS}?q=x&limit=2")).json()
+
+        assert [one["id"] for one in body["media"]] == ["17" * 16, "18" * 16]
+        assert body["pagination"] == {"total": 7, "limit": 2, "offset": 0, "hasMore": True}
+
+    async def test_never_shows_what_is_of_another_collection(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
+    ) -> None:
+        world.items[PHOTO_ID] = photo(collection_id=2)
+        search.answers["FindMatching"] = found((12, 0.5))
+
+        assert (await seeing.get(f"{ADDRESS}?q=x")).json()["media"] == []
+
     async def test_puts_every_filter_into_the_query(
         self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
     ) -> None:

@@ -29,7 +29,7 @@ from search_service.domain.agreement import Agreement, FactsLane
 from search_service.domain.embedding import Embedding
 from search_service.domain.look import Look
 from search_service.domain.objects import Giving, NoCatalogue
-from search_service.domain.points import INDEXES
+from search_service.domain.points import INDEXES, NEARLY_ALL
 from search_service.domain.vectors import VectorStore
 from search_service.encoders.choice import candidates
 from search_service.encoders.choosing import OFF, Choosing
@@ -157,7 +157,7 @@ async def open_store(settings: SearchSettings, public: PublicSettings) -> Vector
         return await connected(public.qdrant_url, settings.qdrant_api_key, INDEXES, f"{settings.qdrant_name}-")
     from search_service.vectors.edge import EdgeStore
 
-    return await asyncio.to_thread(EdgeStore, public.state_path / "vectors", INDEXES)
+    return await asyncio.to_thread(EdgeStore, public.state_path / "vectors", INDEXES, NEARLY_ALL)
 
 
 def run() -> int:

@@ -37,6 +37,10 @@ _LATE: Final = 60
 _OPTIMISE_EVERY: Final = 20_000
 #: A backlog is over when nothing was written for so many ticks.
 _QUIET_TICKS: Final = 3
+#: An index that could not be built is tried again so much later, then after twice as long, up to an hour: each trial
+#: copies all the vectors.
+_BUILD_AGAIN_S: Final = 30.0
+_BUILD_AGAIN_MOST_S: Final = 3600.0
 
 
 class Feeding:
@@ -72,6 +76,7 @@ class Feeding:
         self._optimised = -1
         self._told = 0  # of all pictures embedded, in the log
         self._asked = asyncio.Event()
+        self._begun = False
         look.busy = self._busy
         self._held = held
         if held is not None and held.exists():
@@ -85,6 +90,7 @@ class Feeding:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_BEGIN_S):
                     await self._asked.wait()
+            self._begun = True
             later = (self._embedding.run, self._look.run, *self._beside)
             tasks += [asyncio.create_task(for_ever(part)) for part in later]
             await asyncio.gather(*tasks)
@@ -145,6 +151,7 @@ class Feeding:
 
     async def _watched(self) -> None:
         written, quiet = 0, 0
+        again_s, not_before = _BUILD_AGAIN_S, 0.0
         while True:
             await asyncio.sleep(_TICK_S)
             counts = self._embedding.counts
@@ -153,12 +160,18 @@ class Feeding:
             else:
                 self._late.clear()
             before, written = written, counts.embedded + self._giving.written
-            quiet = quiet + 1 if written == before and not counts.running and not self._look.left else 0
+            is_quiet = self._begun and written == before and not counts.running and not self._look.left
+            quiet = quiet + 1 if is_quiet else 0
             fresh = written - self._optimised
+            if time.monotonic() < not_before:
+                continue
             if fresh >= _OPTIMISE_EVERY or (fresh and quiet >= _QUIET_TICKS and not await self._more_will_come()):
                 self._tell()
                 if await self._optimise():
-                    self._optimised = written
+                    self._optimised, again_s = written, _BUILD_AGAIN_S
+                else:
+                    not_before = time.monotonic() + again_s
+                    again_s = min(2 * again_s, _BUILD_AGAIN_MOST_S)
 
     async def _more_will_come(self) -> bool:
         return not self._embedding.paused and await self._queue.pending() > 0

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 #: bm25 at which the words count half of what they can.
 _HALF: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     item_id: int
     score: float
 
@@ -38,10 +36,10 @@ def by_item(frame_scores: Mapping[int, float], item_of: Mapping[int, int]) -> di
 
 def fused(cosines: Mapping[int, float], bm25: Mapping[int, float]) -> dict[int, float]:
     """Cosine plus squashed bm25, for every item that has either."""
-    return {
-        item_id: max(0.0, cosines.get(item_id, 0.0)) + squashed(bm25.get(item_id, 0.0))
-        for item_id in cosines.keys() | bm25.keys()
-    }
+    scores = {item_id: cosine if cosine > 0.0 else 0.0 for item_id, cosine in cosines.items()}
+    for item_id, fit in bm25.items():
+        scores[item_id] = scores.get(item_id, 0.0) + squashed(fit)
+    return scores
 
 
 def averaged(first: Mapping[int, float], second: Mapping[int, float]) -> dict[int, float]:
@@ -55,8 +53,8 @@ def averaged(first: Mapping[int, float], second: Mapping[int, float]) -> dict[in
 
 def ranked(scores: Mapping[int, float], at_least: float = float("-inf")) -> list[Scored]:
     """Best first, equal ones by id; none below `at_least`."""
-    kept = [Scored(item_id, score) for item_id, score in scores.items() if score >= at_least]
-    return sorted(kept, key=lambda scored: (-scored.score, scored.item_id))
+    kept = sorted((-score, item_id) for item_id, score in scores.items() if score >= at_least)
+    return [Scored(item_id, -score) for score, item_id in kept]
 
 
 def page(scored: Sequence[Scored], offset: int, limit: int, cap: int) -> tuple[list[Scored], int]:

@@ -37,6 +37,9 @@ INDEXES: Final[Mapping[str, FieldKind]] = {
     LOT: "integer",
 }
 
+#: Nearly every point of a library passes what is asked of these, where there is one library and little trash.
+NEARLY_ALL: Final = frozenset((COLLECTION, LISTED))
+
 #: The kind that has frames, of framewell.metadata.v1.MediaKind.
 VIDEO: Final = 8
 

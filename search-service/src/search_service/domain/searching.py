@@ -269,7 +269,7 @@ class Searching:
     async def _matching(self, filter: Filter, text: str, bm25: Mapping[int, float], cap: int) -> dict[int, float]:
         """Cosine plus words, of the nearest and of those that the catalogue finds by words."""
         [target] = await self._words.texts([text])
-        cosines = {scored.item_id: scored.score for scored in await self._nearest(filter, target, cap)}
+        cosines = {item_id: hit.score for item_id, hit in (await self._best(filter, target, cap)).items()}
         cosines |= await self._exact(filter, target, bm25.keys() - cosines.keys())
         return fusion.fused(cosines, bm25)
 

@@ -7,9 +7,9 @@ digits, `-`, `_` and `.`; an alias answers wherever a collection's name is asked
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from media_common.errors import InvalidArgument
@@ -36,8 +36,7 @@ class Point:
     payload: Payload
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     point_id: int
     score: float  # cosine
 
@@ -127,6 +126,11 @@ def checked_name(name: str) -> str:
     if not _NAME.fullmatch(name) or ".." in name:
         raise InvalidArgument(f"{name!r} cannot name a collection of vectors.")
     return name
+
+
+def possible(ids: Iterable[int]) -> list[int]:
+    """Those that a point can have: engines refuse others, and there is nothing of them."""
+    return [key for key in ids if key >= 0]
 
 
 def unit(vectors: NDArray[np.floating]) -> Vector:

@@ -8,18 +8,14 @@ start.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
 import shutil
 import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 from uuid import uuid4
@@ -30,9 +26,21 @@ from media_common.errors import ServiceError
 
 from search_service.domain.errors import NoSuchVectors, StoreUnavailable, WrongDimensions
 from search_service.domain.filters import EVERYTHING, Filter, Payload
-from search_service.domain.vectors import DEFAULT_EF, FieldKind, Hit, Point, Vector, by_payload, checked, checked_name
-from search_service.vectors.building import built
-from search_service.vectors.edge_filters import Needed, translated
+from search_service.domain.vectors import (
+    DEFAULT_EF,
+    FieldKind,
+    Hit,
+    Point,
+    Vector,
+    by_payload,
+    checked,
+    checked_name,
+    possible,
+)
+from search_service.vectors.building import Build, bring_over, built, check_room
+from search_service.vectors.edge_asking import Asking
+from search_service.vectors.edge_registry import Registry
+from search_service.vectors.edge_usual import Usual
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -52,35 +60,29 @@ _GRAPH: Final = engine.HnswIndexConfig(m=16, ef_construct=100, full_scan_thresho
 #: The index walks over numbers of a byte each, a quarter of what memory has to bring: two thirds of the time, of the
 #: building too. What it finds is compared by its true numbers.
 _BYTES: Final = engine.ScalarQuantizationConfig(type=engine.ScalarType.Int8, quantile=0.99, always_ram=True)
-#: Of what the walk finds anyway, twice as many are compared by their true numbers, where it finds so many.
-_OVERSAMPLING: Final = 2.0
 #: Bytes of vectors outside the index that a search looks at one by one: fewer than the engine itself would build for.
 _SCANNED: Final = 10_000 * 1024
 #: Of the vectors in an index, how many may be gone before it is built anew, and in how large an index.
 _GONE: Final = 0.2
 _WORTH_VACUUM: Final = 1000
 _REST_S: Final = 2.0
-#: Points that are brought over at a time.
-_BATCH: Final = 1000
-
-
-@dataclass(eq=False)
-class _Build:
-    """A copy of a shard whose index is being built, and the points that were written since it was copied."""
-
-    name: str
-    place: Path
-    touched: set[int] = field(default_factory=set)
 
 
 class EdgeStore:
     """Implements `VectorStore`. One process at a time: the engine locks its files."""
 
-    def __init__(self, folder: Path, indexes: Mapping[str, FieldKind], rest_s: float = _REST_S) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        indexes: Mapping[str, FieldKind],
+        nearly_all: Collection[str] = (),
+        rest_s: float = _REST_S,
+    ) -> None:
         """
         Args:
             indexes: payload fields that filters ask for; they are indexed when a collection is made.
-            rest_s: so long after the last write it is found out what every point passes.
+            nearly_all: those of them whose conditions nearly every point passes.
+            rest_s: so long after the last write it is found out what nearly every point passes.
 
         Raises:
             StoreUnavailable: the folder cannot be used.
@@ -90,17 +92,16 @@ class EdgeStore:
         self._shards: dict[str, engine.EdgeShard] = {}
         self._changed: dict[str, float] = {}  # name -> when the engine was last made to flush
         self._fresh: Counter[str] = Counter()  # name -> points written since its index was built
-        self._builds: dict[str, _Build] = {}
-        self._needed: defaultdict[str, Needed] = defaultdict(partial(Needed, rest_s))
+        self._builds: dict[str, Build] = {}
+        self._nearly_all, self._rest_s = nearly_all, rest_s
+        self._usual: dict[str, Usual] = {}
         self._building = asyncio.Lock()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="vectors")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="vectors-writer")
         self._using = threading.Condition()
         self._used: Counter[int] = Counter()  # readings of a shard that are under way, by its identity
         try:
-            (folder / "shards").mkdir(parents=True, exist_ok=True)
-            self._dimensions, self._aliases, self._places = self._read()
-            self._drop_unlisted()
+            self._registry = Registry(folder)
         except OSError as error:
             raise StoreUnavailable(f"Vectors cannot be kept in {folder}: {error.strerror}.") from error
 
@@ -111,12 +112,12 @@ class EdgeStore:
         await self._written(self._ensure, name, dimensions)
 
     def _ensure(self, name: str, dimensions: int) -> None:
-        there = self._dimensions.get(name)
+        there = self._registry.dimensions.get(name)
         if there is not None:
             if there != dimensions:
                 raise WrongDimensions(f"Vectors of {name} have {there} numbers, not {dimensions}.")
             return
-        place = self._place(name)
+        place = self._registry.place(name)
         shutil.rmtree(place, ignore_errors=True)
         vectors = engine.EdgeVectorParams(size=dimensions, distance=engine.Distance.Cosine)
         made = engine.EdgeConfig(vectors=vectors, hnsw_config=_GRAPH, quantization_config=_BYTES)
@@ -124,31 +125,32 @@ class EdgeStore:
         for indexed, kind in self._indexes.items():
             shard.update(engine.UpdateOperation.create_field_index(indexed, _KINDS[kind]))
         shard.flush()
-        self._dimensions[name] = dimensions
         try:
-            self._write()
+            self._registry.write(dimensions={**self._registry.dimensions, name: dimensions})
         except OSError:  # unlisted it would be gone after the next start
-            del self._dimensions[name]
             shard.close()
             raise
         self._shards[name] = shard
 
     async def collections(self) -> Mapping[str, int]:
-        return dict(self._dimensions)
+        return dict(self._registry.dimensions)
 
     async def drop(self, name: str) -> None:
         await self._written(self._drop, name)
 
     def _drop(self, name: str) -> None:
-        if self._dimensions.pop(name, None) is None:
+        registry = self._registry
+        if name not in registry.dimensions:
             return
-        place = self._place(name)
-        self._places.pop(name, None)
+        place = registry.place(name)
+        registry.write(
+            {there: numbers for there, numbers in registry.dimensions.items() if there != name},
+            {alias: meant for alias, meant in registry.aliases.items() if meant != name},
+            {there: folder for there, folder in registry.places.items() if there != name},
+        )
         self._builds.pop(name, None)
         self._fresh.pop(name, None)
-        self._needed.pop(name, None)
-        self._aliases = {alias: meant for alias, meant in self._aliases.items() if meant != name}
-        self._write()
+        self._usual.pop(name, None)
         with self._using:
             shard = self._shards.pop(name, None)
         if shard is not None:
@@ -160,13 +162,12 @@ class EdgeStore:
         await self._written(self._set_alias, alias, name)
 
     def _set_alias(self, alias: str, name: str) -> None:
-        if name not in self._dimensions:
+        if name not in self._registry.dimensions:
             raise NoSuchVectors(f"There are no vectors of {name}.")
-        self._aliases = {**self._aliases, alias: name}
-        self._write()
+        self._registry.write(aliases={**self._registry.aliases, alias: name})
 
     async def aliases(self) -> Mapping[str, str]:
-        return dict(self._aliases)
+        return dict(self._registry.aliases)
 
     # ---- points ----
 
@@ -185,12 +186,12 @@ class EdgeStore:
         await self._written(self._set_payload, name, payloads)
 
     def _set_payload(self, name: str, payloads: Mapping[int, Payload]) -> None:
-        there = {int(record.id) for record in self._shard(name).retrieve(list(payloads), False, False)}
+        there = {int(record.id) for record in self._shard(name).retrieve([*possible(payloads)], False, False)}
         for ids, fields in by_payload({key: payloads[key] for key in sorted(there)}):
             self._update(name, engine.UpdateOperation.set_payload(list(ids), dict(fields)), ids)
 
     async def delete(self, name: str, ids: Sequence[int]) -> None:
-        await self._written(lambda: self._update(name, engine.UpdateOperation.delete_points(list(ids)), ids))
+        await self._written(lambda: self._update(name, engine.UpdateOperation.delete_points([*possible(ids)]), ids))
 
     async def search(
         self,
@@ -204,45 +205,33 @@ class EdgeStore:
     ) -> list[Hit]:
         wanted = checked(query, self._dimensions_of(name))
 
-        def asked(shard: engine.EdgeShard) -> list[engine.ScoredPoint]:
-            needed = self._needed[self._meant(name)].of(filter, partial(_count, shard))
-            request = engine.QueryRequest(
-                limit=limit,
-                query=engine.Query.Nearest(wanted.tolist()),
-                filter=translated(needed),
-                with_payload=False,
-                with_vector=False,
-                params=_parameters(limit, max(ef, limit), exact),
-            )
-            return shard.query(request)
+        def found(shard: engine.EdgeShard, meant: str) -> list[Hit]:
+            if exact:
+                return Asking(shard).exact(wanted, limit, filter)
+            return Asking(shard).nearest(wanted, limit, filter, ef, self._usual_of(meant))
 
-        found = await self._read_from(name, asked)
-        return sorted((Hit(int(hit.id), hit.score) for hit in found), key=lambda hit: (-hit.score, hit.point_id))
+        return await self._read_from(name, found)
 
     async def vectors(self, name: str, ids: Sequence[int]) -> dict[int, Vector]:
-        wanted: list[engine.PointId] = list(ids)
-        records = await self._read_from(name, lambda shard: shard.retrieve(wanted, False, True))
+        wanted: list[engine.PointId] = [*possible(ids)]
+        records = await self._read_from(name, lambda shard, _: shard.retrieve(wanted, False, True))
         return {int(record.id): np.asarray(record.vector, np.float32) for record in records}
 
     async def payloads(self, name: str, ids: Sequence[int], fields: Sequence[str] = ()) -> dict[int, Payload]:
-        wanted: list[engine.PointId] = list(ids)
-        records = await self._read_from(name, lambda shard: shard.retrieve(wanted, list(fields) or True, False))
+        wanted: list[engine.PointId] = [*possible(ids)]
+        records = await self._read_from(name, lambda shard, _: shard.retrieve(wanted, list(fields) or True, False))
         return {int(record.id): record.payload or {} for record in records}
 
     async def count(self, name: str, filter: Filter = EVERYTHING) -> int:
-        return await self._read_from(name, lambda shard: _count(shard, filter))
+        return await self._read_from(name, lambda shard, _: Asking(shard).count(filter))
 
     async def ids(self, name: str, filter: Filter = EVERYTHING, *, after: int = -1, limit: int = 10_000) -> list[int]:
-        request = engine.ScrollRequest(
-            offset=max(after + 1, 0), limit=limit, filter=translated(filter), with_payload=False, with_vector=False
-        )
-        records, _ = await self._read_from(name, lambda shard: shard.scroll(request))
-        return [int(record.id) for record in records]
+        return await self._read_from(name, lambda shard, _: Asking(shard).ids(filter, limit, after))
 
     async def optimise(self, name: str) -> None:
-        name = self._meant(name)
+        name = self._registry.meant(name)
         async with self._building:
-            if not await self._read_from(name, lambda shard: self._is_wanting(name, shard)):
+            if not await self._read_from(name, lambda shard, _: self._is_wanting(name, shard)):
                 return
             with _translated():
                 build = await asyncio.get_running_loop().run_in_executor(self._writer, self._copied, name)
@@ -258,15 +247,16 @@ class EdgeStore:
         indexed, points = info.indexed_vectors_count, info.points_count
         # A point whose payload is written moves out of the index, as one that is replaced does.
         fresh = max(points - indexed, min(points, self._fresh[name]))
-        if fresh * self._dimensions[name] * 4 >= _SCANNED:
+        if fresh * self._registry.dimensions[name] * 4 >= _SCANNED:
             return True
         return indexed >= _WORTH_VACUUM and indexed - points > _GONE * indexed
 
-    def _copied(self, name: str) -> _Build:
-        build = _Build(name, self._folder / "shards" / f"{name}.{uuid4().hex}")
+    def _copied(self, name: str) -> Build:
+        build = Build(name, self._folder / "shards" / f"{name}.{uuid4().hex}", self._fresh[name])
+        check_room(self._registry.place(name))
         self._shard(name).flush()
         try:
-            shutil.copytree(self._place(name), build.place)
+            shutil.copytree(self._registry.place(name), build.place)
         except OSError:
             shutil.rmtree(build.place, ignore_errors=True)
             raise
@@ -274,24 +264,17 @@ class EdgeStore:
         self._fresh[name] = 0
         return build
 
-    def _take_over(self, build: _Build) -> None:
+    def _take_over(self, build: Build) -> None:
         """Bring over what was written meanwhile, and search the copy from now on."""
         name = build.name
         if self._builds.get(name) is not build:  # dropped meanwhile
             return
-        before, old_place = self._shard(name), self._place(name)
+        before, old_place = self._shard(name), self._registry.place(name)
         shard = engine.EdgeShard.load(str(build.place))
         try:
-            touched = sorted(build.touched)
-            for start in range(0, len(touched), _BATCH):
-                _bring_over(before, shard, touched[start : start + _BATCH])
+            bring_over(before, shard, sorted(build.touched))
             shard.flush()
-            self._places[name] = build.place.name
-            try:
-                self._write()
-            except OSError:
-                self._places[name] = old_place.name
-                raise
+            self._registry.write(places={**self._registry.places, name: build.place.name})
         except BaseException:
             shard.close()
             raise
@@ -301,11 +284,11 @@ class EdgeStore:
         self._close_unused(before)
         shutil.rmtree(old_place, ignore_errors=True)
 
-    def _end(self, build: _Build) -> None:
+    def _end(self, build: Build) -> None:
         if self._builds.get(build.name) is build:
             del self._builds[build.name]
-        if self._places.get(build.name) != build.place.name:
-            self._fresh[build.name] += len(build.touched)
+        if self._registry.places.get(build.name) != build.place.name:
+            self._fresh[build.name] += build.fresh
             shutil.rmtree(build.place, ignore_errors=True)
 
     async def close(self) -> None:
@@ -325,16 +308,21 @@ class EdgeStore:
         with _translated():
             await asyncio.get_running_loop().run_in_executor(self._writer, work, *arguments)
 
-    async def _read_from(self, name: str, work: Callable[[engine.EdgeShard], T]) -> T:
+    async def _read_from(self, name: str, work: Callable[[engine.EdgeShard, str], T]) -> T:
+        """
+        Args:
+            work: given the shard and the collection that it is of, whatever an alias means by then.
+        """
         with _translated():
             return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_by, name, work)
 
-    def _read_by(self, name: str, work: Callable[[engine.EdgeShard], T]) -> T:
+    def _read_by(self, name: str, work: Callable[[engine.EdgeShard, str], T]) -> T:
         with self._using:
+            name = self._registry.meant(name)
             shard = self._shard(name)
             self._used[id(shard)] += 1
         try:
-            return work(shard)
+            return work(shard, name)
         finally:
             with self._using:
                 self._used[id(shard)] -= 1
@@ -348,16 +336,13 @@ class EdgeStore:
         shard.close()
 
     def _update(self, name: str, operation: engine.UpdateOperation, ids: Iterable[int]) -> None:
-        shard, name = self._shard(name), self._meant(name)
+        shard, name = self._shard(name), self._registry.meant(name)
         touched = set(ids)
         if (build := self._builds.get(name)) is not None:
             build.touched |= touched
         self._fresh[name] += len(touched)
-        self._needed[name].written()
-        try:
+        with self._usual_of(name).writing(touched):
             shard.update(operation)
-        finally:
-            self._needed[name].written()
         now = time.monotonic()
         if now - self._changed.setdefault(name, now) > _FLUSH_S:
             self._changed[name] = now
@@ -369,77 +354,21 @@ class EdgeStore:
         Raises:
             StoreUnavailable: its files cannot be opened.
         """
-        name = self._meant(name)
+        name = self._registry.meant(name)
         with self._using:
             if name not in self._shards:
                 try:
-                    self._shards[name] = engine.EdgeShard.load(str(self._place(name)))
+                    self._shards[name] = engine.EdgeShard.load(str(self._registry.place(name)))
                 except Exception as error:  # the engine raises nothing narrower
                     raise StoreUnavailable(f"The vectors of {name} cannot be opened: {error}.") from error
             return self._shards[name]
 
+    def _usual_of(self, name: str) -> Usual:
+        # In one step: whoever writes and whoever reads must have the same.
+        return self._usual.setdefault(name, Usual(self._nearly_all, self._rest_s))
+
     def _dimensions_of(self, name: str) -> int:
-        return self._dimensions[self._meant(name)]
-
-    def _meant(self, name: str) -> str:
-        meant = self._aliases.get(name, name)
-        if meant not in self._dimensions:
-            raise NoSuchVectors(f"There are no vectors of {name}.")
-        return meant
-
-    # ---- what there is ----
-
-    def _place(self, name: str) -> Path:
-        return self._folder / "shards" / self._places.get(name, name)
-
-    def _read(self) -> tuple[dict[str, int], dict[str, str], dict[str, str]]:
-        """Dimensions by collection, collections by alias, folders by collection."""
-        try:
-            facts = json.loads((self._folder / "collections.json").read_text())
-        except FileNotFoundError:
-            return {}, {}, {}
-        except ValueError as error:
-            raise StoreUnavailable(f"{self._folder}/collections.json is damaged: {error}.") from error
-        return dict(facts["dimensions"]), dict(facts["aliases"]), dict(facts.get("places", {}))
-
-    def _write(self) -> None:
-        place = self._folder / "collections.json"
-        facts = {"dimensions": self._dimensions, "aliases": self._aliases, "places": self._places}
-        text = json.dumps(facts, indent=2)
-        with open(place.with_suffix(".new"), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(place.with_suffix(".new"), place)
-
-    def _drop_unlisted(self) -> None:
-        listed = {self._place(name) for name in self._dimensions}
-        for place in (self._folder / "shards").iterdir():
-            if place not in listed:
-                shutil.rmtree(place, ignore_errors=True)
-
-
-def _count(shard: engine.EdgeShard, filter: Filter) -> int:
-    return shard.count(engine.CountRequest(exact=True, filter=translated(filter)))
-
-
-def _parameters(limit: int, ef: int, exact: bool) -> engine.SearchParams:
-    if exact:
-        return engine.SearchParams(exact=True, quantization=engine.QuantizationSearchParams(ignore=True))
-    more = _OVERSAMPLING if limit * _OVERSAMPLING <= ef else None
-    return engine.SearchParams(
-        hnsw_ef=ef, quantization=engine.QuantizationSearchParams(rescore=True, oversampling=more)
-    )
-
-
-def _bring_over(before: engine.EdgeShard, following: engine.EdgeShard, ids: Sequence[int]) -> None:
-    """Points as they are now; those that are gone go."""
-    records = before.retrieve(list(ids), True, True)
-    made = [engine.Point(record.id, record.vector, record.payload) for record in records if record.vector is not None]
-    if made:
-        following.update(engine.UpdateOperation.upsert_points(made))
-    if gone := set(ids).difference(int(record.id) for record in records):
-        following.update(engine.UpdateOperation.delete_points(sorted(gone)))
+        return self._registry.dimensions[self._registry.meant(name)]
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Final
 
 import qdrant_edge as engine
@@ -11,55 +9,6 @@ import qdrant_edge as engine
 from search_service.domain.filters import EVERYTHING, All, Any, Between, Filter, Has, Ids, Not, simplified
 
 _LARGEST: Final = 1.7e308
-_FEW: Final = 8
-
-
-class Needed:
-    """Leaves out of a filter what every point passes anyway, as "in this library" does where there is one: the engine
-    asks each condition of each point that it comes by, which takes longer than to compare the vectors. To count takes
-    longer than such a question, so that it is done only when nothing has been written for a while."""
-
-    #: Conditions that are kept; past that the lot is forgotten.
-    _MOST: Final = 100
-
-    def __init__(self, rest_s: float) -> None:
-        """
-        Args:
-            rest_s: so long nothing has been written before anything is counted.
-        """
-        self._rest_s = rest_s
-        self._writes = 0
-        self._written_at = time.monotonic()
-        self._known: dict[Has, tuple[int, bool]] = {}
-
-    def written(self) -> None:
-        """To be said before and after everything that changes a point: what was counted meanwhile is not believed."""
-        self._writes += 1
-        self._written_at = time.monotonic()
-
-    def of(self, tree: Filter, count: Callable[[Filter], int]) -> Filter:
-        """
-        Args:
-            count: how many points pass a filter.
-        """
-        plain = simplified(tree)
-        parts = plain.parts if isinstance(plain, All) else (plain,)
-        return All(tuple(part for part in parts if not self._is_passed_by_all(part, count)))
-
-    def _is_passed_by_all(self, part: Filter, count: Callable[[Filter], int]) -> bool:
-        # Few values: a fixed part of many questions, as the kinds are, and not what somebody asks once.
-        if not isinstance(part, Has) or len(part.values) > _FEW:
-            return False
-        writes = self._writes
-        at, passed = self._known.get(part, (-1, False))
-        if at != writes:
-            if time.monotonic() - self._written_at < self._rest_s:
-                return False
-            passed = count(part) == count(EVERYTHING)
-            if len(self._known) >= self._MOST:
-                self._known.clear()
-            self._known[part] = writes, passed
-        return passed and writes == self._writes
 
 
 def translated(tree: Filter) -> engine.Filter | None:

@@ -17,7 +17,17 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 
 from search_service.domain.errors import NoSuchVectors, StoreUnavailable, WrongDimensions
 from search_service.domain.filters import EVERYTHING, All, Any, Between, Filter, Has, Ids, Not, Payload, simplified
-from search_service.domain.vectors import DEFAULT_EF, FieldKind, Hit, Point, Vector, by_payload, checked, checked_name
+from search_service.domain.vectors import (
+    DEFAULT_EF,
+    FieldKind,
+    Hit,
+    Point,
+    Vector,
+    by_payload,
+    checked,
+    checked_name,
+    possible,
+)
 
 _KINDS: Final = {
     "integer": models.PayloadSchemaType.INTEGER,
@@ -143,13 +153,13 @@ class QdrantStore:
 
     async def set_payload(self, name: str, payloads: Mapping[int, Payload]) -> None:
         async with self._asked(name):
-            records = await self._client.retrieve(self._prefix + name, list(payloads), with_payload=False)
+            records = await self._client.retrieve(self._prefix + name, possible(payloads), with_payload=False)
             for ids, fields in by_payload({int(record.id): payloads[int(record.id)] for record in records}):
                 await self._client.set_payload(self._prefix + name, dict(fields), points=list(ids), wait=True)
 
     async def delete(self, name: str, ids: Sequence[int]) -> None:
         async with self._asked(name):
-            await self._client.delete(self._prefix + name, models.PointIdsList(points=list(ids)), wait=True)
+            await self._client.delete(self._prefix + name, models.PointIdsList(points=possible(ids)), wait=True)
 
     async def search(
         self,
@@ -177,12 +187,14 @@ class QdrantStore:
 
     async def vectors(self, name: str, ids: Sequence[int]) -> dict[int, Vector]:
         async with self._asked(name):
-            records = await self._client.retrieve(self._prefix + name, list(ids), with_payload=False, with_vectors=True)
+            records = await self._client.retrieve(
+                self._prefix + name, possible(ids), with_payload=False, with_vectors=True
+            )
         return {int(record.id): np.asarray(record.vector, np.float32) for record in records}
 
     async def payloads(self, name: str, ids: Sequence[int], fields: Sequence[str] = ()) -> dict[int, Payload]:
         async with self._asked(name):
-            records = await self._client.retrieve(self._prefix + name, list(ids), with_payload=list(fields) or True)
+            records = await self._client.retrieve(self._prefix + name, possible(ids), with_payload=list(fields) or True)
         return {int(record.id): record.payload or {} for record in records}
 
     async def count(self, name: str, filter: Filter = EVERYTHING) -> int:

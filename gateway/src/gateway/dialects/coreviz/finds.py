@@ -92,7 +92,9 @@ class Finds:
             vectors = await self._search.embed_texts([text])
             found = [one for scored in await asyncio.gather(*map(of, collections)) for one in scored]
             best = sorted(found, key=lambda one: (-one.score, one.item_id))[:limit]
-            media = await self._library.listed([one.item_id for one in best]) if best else {}
+            listed = await self._library.listed([one.item_id for one in best]) if best else {}
+            asked_of = {one.id for one in collections}
+            media = {item_id: one for item_id, one in listed.items() if one.collection_id in asked_of}
             frames = [frame.item_id for one in media.values() for frame in one.frames]
             kept = await self._vectors(frames, vectors.model)
             if kept is not None:

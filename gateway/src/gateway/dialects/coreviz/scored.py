@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import grpc
@@ -19,6 +20,9 @@ from gateway.errors import invalid
 from gateway.library import Library
 from gateway.search import SearchClient
 
+#: Search hears of the trash a moment later, or not before the queue is back: so often it is asked again without what
+#: is trashed, so that the page is full and the total right.
+_AGAIN: Final = 3
 #: What the search service takes the encoder's own vectors of objects by.
 OBJECTS: Final = "objects"
 
@@ -51,15 +55,24 @@ class Scoring:
             add_words(asked, self._library, wanted),
         )
         asked.scope.CopyFrom(search_scope(wanted, scope))
+        for last_time in (*(False,) * _AGAIN, True):
+            found = await self._matching(asked, question)
+            media = await self._library.listed([one.item_id for one in found.scored]) if found.scored else {}
+            own = {item_id: one for item_id, one in media.items() if one.collection_id == scope.collection_id}
+            gone = {one.item_id for one in found.scored} - own.keys()
+            if last_time or not gone:
+                break
+            _leave_out(asked, gone)
+        return Found.of(found, own)
+
+    async def _matching(self, asked: search_pb2.FindMatchingRequest, question: Question) -> search_pb2.FoundPage:
         try:
-            found = await self._search.matching(asked)
+            return await self._search.matching(asked)
         except grpc.aio.AioRpcError as error:
             if question.object_id is not None and error_code_of(error) in _NO_VECTOR:
                 reason = error.details() or "This object has no vector."
                 raise invalid("similarToObjectId", reason) from error
             raise
-        media = await self._library.listed([one.item_id for one in found.scored]) if found.scored else {}
-        return Found.of(found, media)
 
     async def _aim(self, asked: search_pb2.FindMatchingRequest, collection: str, question: Question) -> None:
         """At the object that is to be resembled, if there is one."""
@@ -82,6 +95,13 @@ async def add_words(asked: search_pb2.FindMatchingRequest, library: Library, amo
     if asked.text:
         hits = await library.with_words(among, asked.text)
         asked.words.extend(search_pb2.Scored(item_id=hit.item_id, score=hit.bm25) for hit in hits)
+
+
+def _leave_out(asked: search_pb2.FindMatchingRequest, item_ids: AbstractSet[int]) -> None:
+    asked.scope.seen.extend(item_ids)
+    words = [one for one in asked.words if one.item_id not in item_ids]
+    del asked.words[:]
+    asked.words.extend(words)
 
 
 #: How search says that there is nothing to start from.
