@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 import pytest
+from metadata_service.domain.filters import ListQuery, Sort
 from metadata_service.domain.media import Collection, Facts, FileSeen, Kind, Marks
 from metadata_service.domain.tags import TagType
-from metadata_service.store import media, retrieval, tagging
+from metadata_service.store import browsing, media, retrieval, tagging
 from metadata_service.store.reader import MOST, MOST_KINDS, Reader
 from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.sqlite import Database
@@ -104,3 +106,23 @@ def test_a_read_that_failed_leaves_no_item_without_its_tags(
     with pytest.raises(sqlite3.DatabaseError):
         database.read(interrupted)
     assert set(database.read(retrieval.tags, collection, [item_id], [tagset])) == {item_id}
+
+
+def test_words_are_kept_for_the_next_page_until_anything_is_written(
+    database: Database, collection: Collection, reader: Reader
+) -> None:
+    first = _put(database, collection, "zebra.jpg")
+
+    def found(text: str = "zebra", **filters: Any) -> list[int]:
+        asked = ListQuery(0, 1, **({"recursive": True} | filters))
+        return [item_id for item_id, _ in database.read(browsing.with_words, collection.slug, (), asked, text, 10)]
+
+    assert found() == found(offset=20) == found(sort=Sort.NAME) == [first]
+    assert reader.size == 1
+    assert found(kinds=frozenset({Kind.VIDEO})) == []
+    assert reader.size == 2
+    second = _put(database, collection, "another zebra.jpg")
+    assert set(found()) == {first, second}
+    for number in range(100):
+        assert found(f"zebra {number}") == found(f"zebra {number}", offset=1)
+    assert reader.size <= 16

@@ -40,3 +40,8 @@ class Reader(sqlite3.Connection):
     @property
     def kinds(self) -> int:
         return len(self._kept)
+
+
+def kept_of(connection: sqlite3.Connection, kind: Hashable) -> dict[Any, Any]:
+    """Nothing in a transaction that writes: what it reads may be its own."""
+    return connection.kept(kind) if isinstance(connection, Reader) else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -20,7 +20,7 @@ from metadata_service.store import one_step
 from metadata_service.store.bits import Family, count, load, load_any
 from metadata_service.store.listing import json_ids
 from metadata_service.store.paths import folder_paths
-from metadata_service.store.reader import Reader
+from metadata_service.store.reader import kept_of
 from metadata_service.store.snapshot import Snapshot
 
 # Calling an Enum to find its member takes longer than all the rest of a row.
@@ -62,7 +62,7 @@ def base_of_each(snapshot: Snapshot, collection: Collection, wanted: Sequence[Se
     """`base` of several questions in the same statements. What was read before is read again when anything was written
     since."""
     connection, id_base = snapshot.connection, collection.id_base
-    kept: dict[int, Item] = _kept(connection, ("items", collection.id))
+    kept: dict[int, Item] = kept_of(connection, ("items", collection.id))
     numbers = {id_base + i for i in chain.from_iterable(wanted) if i > 0 and id_base + i in INT64} - kept.keys()
     if numbers:
         found = _media(connection, collection, numbers)
@@ -71,11 +71,6 @@ def base_of_each(snapshot: Snapshot, collection: Collection, wanted: Sequence[Se
             _find_groups(connection, collection, missing, found)
         kept |= found
     return [[kept[id_base + i] for i in ids if id_base + i in kept] for ids in wanted]
-
-
-def _kept(connection: sqlite3.Connection, kind: Hashable) -> dict[int, Any]:
-    """Nothing in a transaction that writes: what it reads may be its own."""
-    return connection.kept(kind) if isinstance(connection, Reader) else {}
 
 
 def _media(connection: sqlite3.Connection, collection: Collection, ids: Iterable[int]) -> dict[int, Item]:
@@ -158,7 +153,7 @@ def tags(
     asked = _tagsets_there(connection, collection, tagset_ids) if ids else ()
     if not asked:
         return {}
-    kept = _kept(connection, ("tags", collection.id, asked)) if len(asked) <= _KEPT_TAGSETS else {}
+    kept = kept_of(connection, ("tags", collection.id, asked)) if len(asked) <= _KEPT_TAGSETS else {}
     if fresh := [item_id for item_id in ids if item_id not in kept]:
         found = _read_tags(connection, collection, fresh, asked)
         kept.update((item_id, found.get(item_id, {})) for item_id in fresh)
@@ -228,7 +223,7 @@ def _members(connection: sqlite3.Connection, collection: Collection, group_id: i
 def related(snapshot: Snapshot, collection: Collection, ids: Sequence[int]) -> dict[int, list[int]]:
     """For each id the other items of its group; nothing for an unknown one."""
     groups = {item.id: item.group_id for item in base(snapshot, collection, ids)}
-    kept: dict[int, list[int]] = _kept(snapshot.connection, ("members", collection.id))
+    kept: dict[int, list[int]] = kept_of(snapshot.connection, ("members", collection.id))
     known: dict[int, list[int]] = {}
     for one in {group for group in groups.values() if group is not None}:
         known[one] = kept[one] if one in kept else members(snapshot, collection, one)

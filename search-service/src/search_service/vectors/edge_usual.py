@@ -78,7 +78,7 @@ class Usual:
         self._lock = threading.Lock()
         self._changes = 0
         self._under_way = 0
-        self._written_at = clock()
+        self._written_at = float("-inf")
         self._known: dict[Has, _Known] = {}  # those asked for last at the end
 
     @contextmanager
