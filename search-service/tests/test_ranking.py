@@ -102,16 +102,16 @@ def test_ranking_is_sorted_and_keeps_only_what_is_good_enough(given_: dict[int, 
     assert ranked == sorted(ranked, key=lambda scored: (-scored.score, scored.item_id))
 
 
-@given(numbers, st.integers(0, 40), st.integers(1, 10), st.integers(1, 20))
+@given(numbers, scores, st.integers(0, 40), st.integers(1, 10), st.integers(1, 20))
 def test_pages_put_together_are_the_ranking_up_to_the_cap(
-    given_: dict[int, float], offset: int, limit: int, cap: int
+    given_: dict[int, float], least: float, offset: int, limit: int, cap: int
 ) -> None:
-    ranked = fusion.ranked(given_)
+    ranked = fusion.ranked(given_, least)
     whole: list[fusion.Scored] = []
-    while part := fusion.page(ranked, len(whole), limit, cap)[0]:
+    while part := fusion.page(given_, least, len(whole), limit, cap)[0]:
         whole += part
     assert whole == ranked[:cap]
-    page, total = fusion.page(ranked, offset, limit, cap)
+    page, total = fusion.page(given_, least, offset, limit, cap)
     assert total == len(whole)
     assert page == whole[offset : offset + limit]
 

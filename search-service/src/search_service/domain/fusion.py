@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 #: bm25 at which the words count half of what they can.
@@ -53,11 +53,14 @@ def averaged(first: Mapping[int, float], second: Mapping[int, float]) -> dict[in
 
 def ranked(scores: Mapping[int, float], at_least: float = float("-inf")) -> list[Scored]:
     """Best first, equal ones by id; none below `at_least`."""
-    kept = sorted((-score, item_id) for item_id, score in scores.items() if score >= at_least)
-    return [Scored(item_id, -score) for score, item_id in kept]
+    return [Scored(item_id, -score) for score, item_id in _in_order(scores, at_least)]
 
 
-def page(scored: Sequence[Scored], offset: int, limit: int, cap: int) -> tuple[list[Scored], int]:
-    """A page of the first `cap` and how many there are of those."""
-    counted = scored[:cap]
-    return list(counted[offset : offset + limit]), len(counted)
+def page(scores: Mapping[int, float], at_least: float, offset: int, limit: int, cap: int) -> tuple[list[Scored], int]:
+    """A page of the first `cap` of `ranked`, and how many there are of those."""
+    counted = _in_order(scores, at_least)[:cap]
+    return [Scored(item_id, -score) for score, item_id in counted[offset : offset + limit]], len(counted)
+
+
+def _in_order(scores: Mapping[int, float], at_least: float) -> list[tuple[float, int]]:
+    return sorted((-score, item_id) for item_id, score in scores.items() if score >= at_least)

@@ -158,7 +158,7 @@ class Searching:
             if text:
                 others = {item_id: fit for item_id, fit in bm25.items() if item_id != like.item_id}
                 scores = await self._averaged(narrowed, text, others, like, scores, cap)
-        return Page(*fusion.page(fusion.ranked(scores, at_least), offset, limit, cap))
+        return Page(*fusion.page(scores, at_least, offset, limit, cap))
 
     async def count(self, scope: Scope) -> int:
         """Points that may be found."""
@@ -250,8 +250,14 @@ class Searching:
         return [Scored(item_id, hit.score) for item_id, hit in best.items()]
 
     async def _best(self, filter: Filter, target: Vector, limit: int, place: str = "") -> dict[int, Hit]:
-        """The nearest items, best first, and the nearest point of each: more points are asked for until they belong to
-        enough items."""
+        """The nearest items, best first, and the nearest point of each."""
+        best = await self._gathered(filter, target, limit, place)
+        ranked = fusion.ranked({item_id: hit.score for item_id, hit in best.items()})[:limit]
+        return {scored.item_id: best[scored.item_id] for scored in ranked}
+
+    async def _gathered(self, filter: Filter, target: Vector, limit: int, place: str = "") -> dict[int, Hit]:
+        """The nearest items, perhaps some more, and the nearest point of each: more points are asked for until they
+        belong to enough items."""
         wanted = limit
         while True:
             hits = await self._hits(filter, target, wanted, place)
@@ -259,8 +265,7 @@ class Searching:
             for hit, item_id in zip(hits, await self._items([hit.point_id for hit in hits], place), strict=True):
                 best.setdefault(item_id, hit)
             if len(best) >= limit or len(hits) < wanted:
-                ranked = fusion.ranked({item_id: hit.score for item_id, hit in best.items()})[:limit]
-                return {scored.item_id: best[scored.item_id] for scored in ranked}
+                return best
             wanted *= 2
 
     async def _items(self, ids: Sequence[int], place: str = "") -> list[int]:
@@ -269,7 +274,7 @@ class Searching:
     async def _matching(self, filter: Filter, text: str, bm25: Mapping[int, float], cap: int) -> dict[int, float]:
         """Cosine plus words, of the nearest and of those that the catalogue finds by words."""
         [target] = await self._words.texts([text])
-        cosines = {item_id: hit.score for item_id, hit in (await self._best(filter, target, cap)).items()}
+        cosines = {item_id: hit.score for item_id, hit in (await self._gathered(filter, target, cap)).items()}
         cosines |= await self._exact(filter, target, bm25.keys() - cosines.keys())
         return fusion.fused(cosines, bm25)
 

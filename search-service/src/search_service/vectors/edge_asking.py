@@ -51,11 +51,11 @@ class Asking:
         found = self._walked(query, wanted, narrowed.filter, ef)
         left = [hit for hit in found if hit.point_id not in dropped]
         if narrowed.written:
-            left += self.exact(query, limit, both(filter, Ids(narrowed.written)))
+            left = sorted([*left, *self.exact(query, limit, both(filter, Ids(narrowed.written)))], key=_best_first)
         they_lie_where_it_looked = len(left) < limit and len(found) == wanted
         if they_lie_where_it_looked or not usual.still(narrowed):
             return self._walked(query, limit, filter, ef)
-        return sorted(left, key=_best_first)[:limit]
+        return left[:limit]
 
     def _walked(self, query: Vector, limit: int, filter: Filter, ef: int) -> list[Hit]:
         ef = max(ef, limit)

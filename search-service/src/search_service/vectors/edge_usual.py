@@ -80,6 +80,7 @@ class Usual:
         self._under_way = 0
         self._written_at = float("-inf")
         self._known: dict[Has, _Known] = {}  # those asked for last at the end
+        self._last: tuple[Filter, Narrowed] | None = None
 
     @contextmanager
     def writing(self, ids: Iterable[int]) -> Iterator[None]:
@@ -96,6 +97,15 @@ class Usual:
         return narrowed.changes == self._changes
 
     def narrowed(self, tree: Filter, engine: Asked) -> Narrowed:
+        last = self._last
+        if last is not None and last[0] == tree and self.still(last[1]):
+            return last[1]
+        narrowed = self._narrowed(tree, engine)
+        if narrowed.dropped:  # else there was little to do, or nothing is known yet
+            self._last = tree, narrowed
+        return narrowed
+
+    def _narrowed(self, tree: Filter, engine: Asked) -> Narrowed:
         plain, changes = simplified(tree), self._changes
         left: list[Filter] = []
         failing: set[int] = set()
