@@ -63,11 +63,11 @@ class Product:
             )
         try:
             wait_for(lambda: bool(self._facts().get("ready")), _START_S, "the product is ready", 0.01)
+            self.start_s = time.perf_counter() - began
+            wait_for(self._all_listen, _START_S, "every worker listens", 0.01)
         except BaseException:
             self._stop()
             raise
-        self.start_s = time.perf_counter() - began
-        wait_for(self._all_listen, _START_S, "every worker listens", 0.01)
         self._sampler.start()
         return self
 

@@ -32,6 +32,7 @@ from metadata_service.domain.ids import BASE_STEP
 from metadata_service.domain.media import FILES, Collection, Facts, FileSeen, Imported, Kind, Marks, Upload
 from metadata_service.domain.tags import TagType, Value
 from metadata_service.store import (
+    browsing,
     collections,
     details,
     frames,
@@ -339,6 +340,24 @@ def test_who_is_related_is_right_when_asked_again_and_after_a_change(database: D
         }  # fmt: skip
     database.write(media.set_marks, imported.id_base + 2, Marks.GONE, Marks.GONE)
     assert 2 not in database.read(retrieval.related, imported, [1])[1]
+
+
+def test_related_items_that_are_very_many_are_left_to_be_asked_alone(
+    database: Database, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported = database.write(collections.create, "Old", imported=True, first_id=1000)
+
+    def work(txn: Transaction) -> None:
+        add_group(txn, imported, GroupKind.IMPORTED, [], relative_id=7, uri="video/7.mp4")
+        for n in range(1, 6):
+            media.add_imported(txn, imported, Imported(n, f"video/{n}.mp4", Kind.VIDEO, None, 7))
+
+    database.write(work)
+    monkeypatch.setattr(browsing, "_MOST_RELATED", 5)
+    first, second, third = database.read(browsing.related_of_each, [(imported.slug, [n]) for n in (1, 2, 3)])
+    assert first == {1: [2, 3, 4, 5]}
+    assert second == {2: [1, 3, 4, 5]}
+    assert third is None
 
 
 def test_an_import_keeps_its_numbers_and_new_ones_come_after(database: Database, collection: Collection) -> None:

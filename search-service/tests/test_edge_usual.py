@@ -43,7 +43,7 @@ def test_what_few_fail_is_left_out_and_they_are_dropped() -> None:
     usual, engine = Usual(FIELDS, 0), FakeEngine(100, image={4, 7}, ours=set())
     filter, narrowed = (
         All((IMAGE, OURS, Not(IMAGE))),
-        Narrowed(All((Not(IMAGE),)), frozenset({4, 7}), frozenset(), 0.02),
+        Narrowed(All((Not(IMAGE),)), False, frozenset({4, 7}), frozenset(), 0.02),
     )
     assert usual.narrowed(filter, engine) == narrowed
     before = engine.asked
@@ -53,16 +53,16 @@ def test_what_few_fail_is_left_out_and_they_are_dropped() -> None:
 
 def test_what_many_fail_is_asked_as_it_was() -> None:
     usual, engine = Usual(FIELDS, 0), FakeEngine(100, image=set(range(11)))
-    assert usual.narrowed(IMAGE, engine) == Narrowed(All((IMAGE,)))
+    assert usual.narrowed(IMAGE, engine) == Narrowed(All((IMAGE,)), True)
     before = engine.asked
-    assert usual.narrowed(IMAGE, engine) == Narrowed(All((IMAGE,)))
+    assert usual.narrowed(IMAGE, engine) == Narrowed(All((IMAGE,)), True)
     assert engine.asked == before
 
 
 @pytest.mark.parametrize("filter", [Any((IMAGE, OURS)), Not(IMAGE), Ids(frozenset({1})), Has("item", frozenset({1}))])
 def test_other_conditions_are_asked_as_they_were(filter: Filter) -> None:
     engine = FakeEngine(100)
-    assert Usual(FIELDS, 0).narrowed(filter, engine) == Narrowed(All((filter,)))
+    assert Usual(FIELDS, 0).narrowed(filter, engine) == Narrowed(All((filter,)), True)
     assert engine.asked == 0
 
 
@@ -71,7 +71,7 @@ def test_what_was_written_since_is_told_apart() -> None:
     usual.narrowed(IMAGE, engine)
     before = engine.asked
     write(usual, 7, 9)
-    assert usual.narrowed(IMAGE, engine) == Narrowed(All(()), frozenset({4}), frozenset({7, 9}), 0.03)
+    assert usual.narrowed(IMAGE, engine) == Narrowed(All(()), False, frozenset({4}), frozenset({7, 9}), 0.03)
     assert engine.asked == before
 
 
@@ -81,13 +81,13 @@ def test_after_many_writes_it_is_asked_anew(monkeypatch: pytest.MonkeyPatch) -> 
     usual.narrowed(IMAGE, engine)
     write(usual, 1, 2, 3)
     engine.failing[IMAGE] = {4, 5}
-    assert usual.narrowed(IMAGE, engine) == Narrowed(All(()), frozenset({4, 5}), frozenset(), 0.02)
+    assert usual.narrowed(IMAGE, engine) == Narrowed(All(()), False, frozenset({4, 5}), frozenset(), 0.02)
 
 
 def test_what_was_counted_while_something_was_written_is_not_believed() -> None:
     usual, engine = Usual(FIELDS, 0), FakeEngine(100, image={4})
     engine.meanwhile = lambda: write(usual, 8)
-    assert usual.narrowed(IMAGE, engine) == Narrowed(All((IMAGE,)))
+    assert usual.narrowed(IMAGE, engine) == Narrowed(All((IMAGE,)), True)
     engine.meanwhile = lambda: None
     assert usual.narrowed(IMAGE, engine).failing == {4}
 
@@ -96,10 +96,10 @@ def test_nothing_is_counted_while_things_are_being_written() -> None:
     now = [0.0]
     usual, engine = Usual(FIELDS, 2.0, lambda: now[0]), FakeEngine(100)
     write(usual, 1)
-    assert usual.narrowed(IMAGE, engine) == Narrowed(All((IMAGE,)))
+    assert usual.narrowed(IMAGE, engine) == Narrowed(All((IMAGE,)), True)
     assert engine.asked == 0
     now[0] = 2.0
-    assert usual.narrowed(IMAGE, engine) == Narrowed(All(()))
+    assert usual.narrowed(IMAGE, engine) == Narrowed(All(()), False)
 
 
 def test_only_so_many_conditions_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_nobody_is_believed_to_pass_while_a_write_is_under_way_however_long_it_t
     usual, engine = Usual(FIELDS, 2.0, lambda: now[0]), FakeEngine(100)
     with usual.writing([3]):
         now[0] = 1000.0
-        assert usual.narrowed(IMAGE, engine) == Narrowed(All((IMAGE,)))
+        assert usual.narrowed(IMAGE, engine) == Narrowed(All((IMAGE,)), True)
         assert engine.asked == 0
 
 

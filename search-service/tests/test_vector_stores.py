@@ -258,6 +258,11 @@ async def test_as_many_are_found_as_pass_although_the_few_that_fail_are_all_near
     for _ in range(2):
         hits = await store.search("many", of(1, 0, 0), 5, Has("kind", frozenset({"image"})))
         assert [hit.point_id >= 20 for hit in hits] == [True] * 5
+    # What was written since is farther away than what the few hide.
+    await store.upsert("many", [Point(key, of(-1, -1, -1), {"kind": "image"}) for key in range(300, 305)])
+    hits = await store.search("many", of(1, 0, 0), 5, Has("kind", frozenset({"image"})))
+    best = await store.search("many", of(1, 0, 0), 5, Has("kind", frozenset({"image"})), exact=True)
+    assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in best], abs=1e-5)
 
 
 async def test_a_condition_that_every_point_passes_counts_again_when_one_does_not(store: VectorStore) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from runner import process
+from runner import supervisor as supervisor_module
 from runner.output import Output
 from runner.process import Spec
 from runner.supervisor import BadSettings, Supervisor
@@ -126,6 +127,23 @@ async def test_who_is_for_later_is_started_when_told_and_stopped_with_the_others
         await eventually(lambda: output.of("thumb-2") == ["up"])
         await supervisor.stop()
     assert output.of("thumb-1") == output.of("thumb-2") == ["up", "bye"]
+
+
+async def test_who_is_for_later_comes_too_when_the_start_takes_very_long(
+    output: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "SLOW_START_S", 0.0)
+    later = dataclasses.replace(spec("thumb-2", SLEEPS), later=True)
+    async with supervised(output, later) as supervisor:
+
+        async def missing() -> str:
+            return "" if output.of("thumb-2") else "search"
+
+        async with asyncio.timeout(15):
+            await supervisor.until_ready(missing)
+        supervisor.start_later()
+        await asyncio.sleep(0.2)
+    assert output.of("thumb-2") == ["up"]
 
 
 async def test_who_was_never_started_is_not_waited_for(output: Lines) -> None:

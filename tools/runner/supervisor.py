@@ -36,7 +36,7 @@ class Supervisor:
         self._run(later=False)
 
     def start_later(self) -> None:
-        """Start the others."""
+        """Start the others; told again, it changes nothing."""
         self._run(later=True)
 
     async def until_ready(self, missing: Callable[[], Awaitable[str]]) -> None:
@@ -53,11 +53,12 @@ class Supervisor:
             if not told and time.monotonic() - began > SLOW_START_S:
                 told = True
                 self._output.line("run", f"not ready after {SLOW_START_S:.0f} s: {why}; still trying")
+                self.start_later()
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     def _run(self, later: bool) -> None:
         for child in self.children:
-            if child.spec.later is later:
+            if child.spec.later is later and child not in self._running:
                 self._running[child] = asyncio.create_task(child.run(), name=child.spec.name)
 
     def hurry(self) -> None:

@@ -97,7 +97,8 @@ class TestScoredMode:
         def matching(asked: search_pb2.FindMatchingRequest) -> search_pb2.FoundPage:
             left = [number for number in range(20, 30) if number not in asked.scope.seen]
             assert not {one.item_id for one in asked.words} & set(asked.scope.seen)
-            return found(*((number, 1 - number / 100) for number in left[: asked.limit]), total=len(left))
+            page = left[asked.offset : asked.offset + asked.limit]
+            return found(*((number, 1 - number / 100) for number in page), total=len(left))
 
         search.answers["FindMatching"] = matching
         world.fake.answers["FindText"] = pb.TextHits(hits=[pb.TextHit(item_id=number, bm25=1) for number in (20, 25)])
@@ -106,6 +107,13 @@ class TestScoredMode:
 
         assert [one["id"] for one in body["media"]] == ["17" * 16, "18" * 16]
         assert body["pagination"] == {"total": 7, "limit": 2, "offset": 0, "hasMore": True}
+        following = (await seeing.get(f"{ADDRESS}?q=x&limit=2&offset=2")).json()
+        assert [one["id"] for one in following["media"]] == ["19" * 16, "1a" * 16]
+        assert following["pagination"]["total"] == 7
+        uuid = bytes([21]) * 16
+        world.items[uuid] = photo(item_id=21, uuid=uuid)  # taken back
+        body = (await seeing.get(f"{ADDRESS}?q=x&limit=2")).json()
+        assert [one["id"] for one in body["media"]] == ["15" * 16, "17" * 16]
 
     async def test_never_shows_what_is_of_another_collection(
         self, seeing: httpx.AsyncClient, search: FakeSearch, world: World

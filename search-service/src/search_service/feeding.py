@@ -17,6 +17,7 @@ from media_common.tasks import ended
 
 from search_service.domain.agreement import FactsLane
 from search_service.domain.embedding import Embedding
+from search_service.domain.errors import NoSuchVectors
 from search_service.domain.look import Look
 from search_service.domain.objects import Giving
 from search_service.domain.progress import Progress
@@ -183,14 +184,22 @@ class Feeding:
             self._told = counts.embedded
 
     async def _optimise(self) -> bool:
+        """Whether all are built; one that cannot be keeps no other waiting."""
+        is_done = True
         try:
             store = await self._engine.store()
             for name in await store.collections():
-                await store.optimise(name)
+                try:
+                    await store.optimise(name)
+                except NoSuchVectors:
+                    continue  # dropped meanwhile
+                except (ServiceError, OSError) as error:
+                    logger.warning("the index of the vectors of %s waits: %s", name, error)
+                    is_done = False
         except (ServiceError, OSError) as error:
             logger.warning("the index of vectors waits: %s", error)
             return False
-        return True
+        return is_done
 
 
 async def for_ever(part: Callable[[], Awaitable[None]]) -> None:

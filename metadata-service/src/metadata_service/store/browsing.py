@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -18,6 +19,8 @@ from metadata_service.store.transaction import Transaction, collection_by
 
 #: Searches whose words are kept by each reader: some hundred kB each.
 _KEPT_SEARCHES: Final = 16
+#: Items in answers that go together; groups may be large.
+_MOST_RELATED: Final = 20_000
 
 
 def place(snapshot: Snapshot, name: str, path: tuple[UUID, ...]) -> tuple[Collection, int]:
@@ -148,13 +151,16 @@ def related(snapshot: Snapshot, name: str, ids: Sequence[int]) -> dict[int, list
 def related_of_each(
     snapshot: Snapshot, wanted: Sequence[tuple[str, Sequence[int]]]
 ) -> list[dict[int, list[int]] | None]:
-    """`related` for each; None where there is no such collection."""
+    """`related` for each; None where there is no such collection, and when the answers before it are large already."""
     answers: list[dict[int, list[int]] | None] = []
+    left = _MOST_RELATED
     for name, ids in wanted:
-        try:
-            answers.append(related(snapshot, name, ids))
-        except CollectionNotFound:
-            answers.append(None)
+        answer = None
+        if left > 0:
+            with suppress(CollectionNotFound):
+                answer = related(snapshot, name, ids)
+                left -= sum(map(len, answer.values()))
+        answers.append(answer)
     return answers
 
 

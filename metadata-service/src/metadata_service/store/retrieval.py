@@ -32,7 +32,7 @@ _HIDDEN: Final = int(Marks.GONE | Marks.EMPTIED)
 #: Who asks for the tags of more tagsets than these has them read each time.
 _KEPT_TAGSETS: Final = 16
 #: A group with more members is read anew each time.
-_FEW_MEMBERS: Final = 50
+_FEW_MEMBERS: Final = 16
 
 
 class Item(NamedTuple):

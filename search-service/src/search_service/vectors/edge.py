@@ -191,7 +191,8 @@ class EdgeStore:
             self._update(name, engine.UpdateOperation.set_payload(list(ids), dict(fields)), ids)
 
     async def delete(self, name: str, ids: Sequence[int]) -> None:
-        await self._written(lambda: self._update(name, engine.UpdateOperation.delete_points([*possible(ids)]), ids))
+        wanted = possible(ids)
+        await self._written(lambda: self._update(name, engine.UpdateOperation.delete_points([*wanted]), wanted))
 
     async def search(
         self,

@@ -49,13 +49,17 @@ class Asking:
         if dropped:
             wanted += max(_SPARE_AT_LEAST, math.ceil(_SPARE * narrowed.share * limit))
         found = self._walked(query, wanted, narrowed.filter, ef)
+        if narrowed.is_whole:
+            return found
         left = [hit for hit in found if hit.point_id not in dropped]
         if narrowed.written:
             left = sorted([*left, *self.exact(query, limit, both(filter, Ids(narrowed.written)))], key=_best_first)
-        they_lie_where_it_looked = len(left) < limit and len(found) == wanted
-        if they_lie_where_it_looked or not usual.still(narrowed):
+        left = left[:limit]
+        # Where all that is dropped lies nearest, better ones than those written lately may lie behind what was found.
+        is_all = len(found) < wanted or (len(left) == limit and _best_first(left[-1]) <= _best_first(found[-1]))
+        if not is_all or not usual.still(narrowed):
             return self._walked(query, limit, filter, ef)
-        return left[:limit]
+        return left
 
     def _walked(self, query: Vector, limit: int, filter: Filter, ef: int) -> list[Hit]:
         ef = max(ef, limit)

@@ -41,6 +41,8 @@ class Narrowed:
     been written lately, so that it is to be asked about them with the whole filter."""
 
     filter: Filter
+    #: Nothing was taken out of it.
+    is_whole: bool = False
     failing: frozenset[int] = frozenset()
     written: frozenset[int] = frozenset()
     #: Of all points, how many are dropped.
@@ -111,7 +113,8 @@ class Usual:
         failing: set[int] = set()
         written: set[int] = set()
         points = 0
-        for part in plain.parts if isinstance(plain, All) else (plain,):
+        parts = plain.parts if isinstance(plain, All) else (plain,)
+        for part in parts:
             known = self._of(part, engine) if isinstance(part, Has) and part.field in self._fields else None
             if known is None or known.failing is None:
                 left.append(part)
@@ -120,7 +123,8 @@ class Usual:
             written |= known.written
             points = max(points, known.points)
         share = len(failing | written) / points if points else 0.0
-        return Narrowed(All(tuple(left)), frozenset(failing - written), frozenset(written), share, changes)
+        is_whole = len(left) == len(parts)
+        return Narrowed(All(tuple(left)), is_whole, frozenset(failing - written), frozenset(written), share, changes)
 
     def _touch(self, ids: set[int], step: int) -> None:
         with self._lock:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -23,8 +24,33 @@ from gateway.search import SearchClient
 #: Search hears of the trash a moment later, or not before the queue is back: so often it is asked again without what
 #: is trashed, so that the page is full and the total right.
 _AGAIN: Final = 3
+#: For so long, and of so many, it is remembered that search did not know of the trash.
+_GONE_S: Final = 60.0
+_MOST_GONE: Final = 200
 #: What the search service takes the encoder's own vectors of objects by.
 OBJECTS: Final = "objects"
+
+
+class Gone:
+    """What search found of a collection lately though it is not listed: it is left out from the first, so that the next
+    page begins where this one ends."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._noted: dict[int, float] = {}  # the last one noted at the end
+
+    def note(self, item_ids: AbstractSet[int]) -> None:
+        now = self._clock()
+        for item_id in item_ids:
+            self._noted.pop(item_id, None)
+            self._noted[item_id] = now
+        while len(self._noted) > _MOST_GONE:
+            del self._noted[next(iter(self._noted))]
+
+    def lately(self) -> set[int]:
+        since = self._clock() - _GONE_S
+        self._noted = {item_id: noted for item_id, noted in self._noted.items() if noted >= since}
+        return set(self._noted)
 
 
 class Scoring:
@@ -35,6 +61,7 @@ class Scoring:
         self._library = library
         self._search = search
         self._most = most
+        self._gone: dict[int, Gone] = {}  # by collection
 
     async def page(self, wanted: pb.ListMediaRequest, question: Question) -> Found:
         """
@@ -55,11 +82,15 @@ class Scoring:
             add_words(asked, self._library, wanted),
         )
         asked.scope.CopyFrom(search_scope(wanted, scope))
+        noted = self._gone.setdefault(scope.collection_id, Gone())
+        if lately := noted.lately():
+            _leave_out(asked, lately - (await self._library.listed(lately)).keys())
         for last_time in (*(False,) * _AGAIN, True):
             found = await self._matching(asked, question)
             media = await self._library.listed([one.item_id for one in found.scored]) if found.scored else {}
             own = {item_id: one for item_id, one in media.items() if one.collection_id == scope.collection_id}
             gone = {one.item_id for one in found.scored} - own.keys()
+            noted.note(gone)
             if last_time or not gone:
                 break
             _leave_out(asked, gone)
