@@ -74,11 +74,13 @@ class FakeQueue:
         self.paths: dict[int, bytes] = {}
         self.given: list[FakeJob] = []
         self.stumbles = 0
+        self.asked = asyncio.Event()
 
     def put(self, item_id: int, deliveries: int = 1) -> None:
         self.waiting.put_nowait(FakeJob(self, item_id, deliveries))
 
     async def fetch(self, most: int, wait_s: float) -> list[FakeJob]:
+        self.asked.set()
         try:
             jobs = [await asyncio.wait_for(self.waiting.get(), wait_s)]
         except TimeoutError:
@@ -614,12 +616,16 @@ async def test_held_back_it_takes_no_more_and_then_goes_on() -> None:
     async with running() as rig:
         rig.add(1)
         await rig.until_settled(1)
+        rig.queue.asked.clear()
+        await asyncio.wait_for(rig.queue.asked.wait(), 20)
         rig.work.pause()
         assert rig.work.paused
         rig.add(*range(2, 20))
+        async with asyncio.timeout(20):
+            while not rig.queue.back:  # by the fetch that was under way  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         assert rig.queue.done == [1]
-        assert rig.queue.back  # by the fetch that was under way
         rig.work.go_on()
         await rig.until_settled(19)
         assert set(rig.model.seen.values()) == {1}
