@@ -39,7 +39,7 @@ COPY deploy/dependencies.py .
 COPY proto/pyproject.toml proto/
 COPY common/pyproject.toml common/
 RUN --mount=type=cache,target=/tmp/.cache/pip \
-    python dependencies.py proto common > common.txt && pip install --quiet -r common.txt
+    python dependencies.py proto 'common[traces]' > common.txt && pip install --quiet -r common.txt
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.vendor="Framewell" \
       org.opencontainers.image.licenses="Apache-2.0" \

@@ -13,7 +13,9 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import psutil
 
 from bench import (
     catalogue,
@@ -60,9 +62,12 @@ def main() -> int:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     names = options.names or [*_ALONE, *_TOGETHER]
     with tempfile.TemporaryDirectory(prefix="framewell-bench-", dir=options.dir) as work:
+        before = psutil.cpu_times()
         rows = measure(names, Path(work))
+        lost = _stolen(before, psutil.cpu_times())
     print(as_text(rows))
-    print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}")
+    print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}", end="")
+    print(f", {lost:.0%} of the processor time that was wanted went to other machines" if lost is not None else "")
     if options.json:
         options.json.write_text(json.dumps(as_json(rows), indent=2) + "\n")
     return 0 if all(row.is_reached for row in rows) else 1
@@ -83,6 +88,15 @@ def measure(names: list[str], work: Path) -> list[Row]:
                 rows += _TOGETHER[name](product, work)
             rows.append(process.peak(product, " and ".join(together)))
     return rows
+
+
+def _stolen(before: Any, after: Any) -> float | None:
+    """The part that the host gave to others while something here wanted to run; None: nobody tells."""
+    if not hasattr(after, "steal"):
+        return None
+    stolen: float = after.steal - before.steal
+    used = sum(getattr(after, name) - getattr(before, name) for name in ("user", "nice", "system", "irq", "softirq"))
+    return stolen / (used + stolen) if used + stolen else 0.0
 
 
 def said(name: str) -> None:

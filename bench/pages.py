@@ -6,7 +6,7 @@ import json
 import os
 import statistics
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 
 from bench import process
 from bench.client import Connection, target
@@ -35,12 +35,20 @@ def _measure(product: Product, work: Path) -> list[Row]:
     with Connection(product.port) as connection:
         for root in (small, big):
             connection.post("/api/review-paths", {"path": str(root)})
-        wait_for(lambda: bool(connection.json("/api/jobs")["queues"]["index"]["pending"] == 0), 300, "scans are done")
+        # What waits for the catalogue waits on: it stands still.
+        wait_for(lambda: bool(connection.json("/api/jobs")["queues"]["index"]["running"] == 0), 300, "scans are done")
+        wait_for(lambda: _is_at_rest(product), 300, "all that was found is told")
         rows += _warm(connection, small, big)
         rows.append(_whole(connection, small))
         for root in (small, big):
             connection.delete("/api/review-paths", {"path": str(root)})
     return rows
+
+
+def _is_at_rest(product: Product) -> bool:
+    spent_s = product.cpu_s("fs")
+    sleep(1)
+    return product.cpu_s("fs") - spent_s < 0.05
 
 
 def _warm(connection: Connection, small: Path, big: Path) -> list[Row]:

@@ -79,7 +79,7 @@ async def main() -> None:
     engine = Engine(Choosing("offline", lambda _: [(model.name, model)]), opened, given.decoded)
     objects = Objects(engine, ObjectModels({}), Giving(NoCatalogue(), asyncio.Lock()), NoCatalogue())
     frames = Frames(FolderStore(Path(sys.argv[2]) / "none"), NoCatalogue())
-    servicer = SearchServicer(engine, objects, frames)
+    servicer = SearchServicer(engine, objects, frames, NoCatalogue())
     register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, servicer)
     async with serving(sys.argv[1], register, [], 1):
         await asyncio.Event().wait()

@@ -14,7 +14,6 @@ import env_example
 import grimp
 import pytest
 from as_composed import read
-from gateway.metrics import Metrics
 from media_common.config import FILE_SUFFIX, variable_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -285,7 +284,7 @@ INSTALLED = {
 @pytest.mark.parametrize("package", INSTALLED)
 def test_an_image_has_everything_that_its_service_imports(package: str) -> None:
     folder, extra = INSTALLED[package]
-    program = [sys.executable, REPOSITORY / "deploy" / "dependencies.py", "proto", "common", folder + extra]
+    program = [sys.executable, REPOSITORY / "deploy" / "dependencies.py", "proto", "common[traces]", folder + extra]
     told = subprocess.run(program, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.splitlines()
     graph = grimp.build_graph(package, "media_common", "media_proto", include_external_packages=True, cache_dir=None)
     for module in sorted(graph.modules):
@@ -320,26 +319,78 @@ def _normal(name: str) -> str:
 
 # ---- figures ----
 
+_MADE = re.compile(r'\b(Counter|Gauge|Histogram)(?:MetricFamily)?\(\s*"((?:framewell|grpc_server)_[a-z_]+)"')
+SCRAPED = {"fs-service": "fs", "metadata-service": "metadata", "search-service": "search"}
+
+
+def figures() -> dict[str, str]:
+    """Kind by name, as Prometheus shows it, of all that the code tells."""
+    found = {}
+    sources = [*REPOSITORY.glob("*-service/src/*/figures.py"), REPOSITORY / "common/src/media_common/figures.py"]
+    for source in [*sources, REPOSITORY / "gateway/src/gateway/metrics.py"]:
+        for kind, name in _MADE.findall(source.read_text(encoding="utf-8")):
+            found[name + ("_total" if kind == "Counter" else "")] = kind.lower()
+    return found
+
+
+def test_the_table_of_figures_is_what_the_code_tells() -> None:
+    text = (REPOSITORY / "docs/observability.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z_]+)` \| (counter|gauge|histogram) \|", text, re.MULTILINE)
+    assert len(rows) == len(dict(rows)), "none is there twice"
+    assert dict(rows) == figures()
+
 
 def test_rules_and_dashboard_speak_of_figures_that_there_are() -> None:
-    known = (
-        {sample.name for family in Metrics().registry.collect() for sample in family.samples}
-        | {name for family in Metrics().registry.collect() for name in _names(family)}
-        | {"up"}
-    )
+    known = {"up", "process_resident_memory_bytes"}
+    for name, kind in figures().items():
+        known |= {f"{name}_bucket", f"{name}_sum", f"{name}_count"} if kind == "histogram" else {name}
     rules = read("deploy/prometheus/rules.yml")["groups"][0]["rules"]
     recorded = {rule["record"] for rule in rules if "record" in rule}
     board = json.loads((REPOSITORY / "deploy/grafana/dashboards/framewell.json").read_text(encoding="utf-8"))
     asked = [rule["expr"] for rule in rules] + [one["expr"] for panel in board["panels"] for one in panel["targets"]]
     for expression in asked:
-        for name in re.findall(r"\b(?:framewell|process)[a-z0-9_:]+", expression):
+        for name in re.findall(r"\b(?:framewell|process|grpc_server)[a-z0-9_:]+", expression):
             assert name in known | recorded, expression
 
 
-def _names(family: Any) -> set[str]:
-    """A family without labels has no sample before it is used."""
-    if family.type == "counter":
-        return {f"{family.name}_total"}
-    if family.type == "histogram":
-        return {f"{family.name}_bucket", f"{family.name}_sum", f"{family.name}_count"}
-    return {family.name}
+def test_the_panels_of_the_dashboard_cover_each_other_nowhere() -> None:
+    board = json.loads((REPOSITORY / "deploy/grafana/dashboards/framewell.json").read_text(encoding="utf-8"))
+    taken = [
+        (panel["gridPos"]["x"] + x, panel["gridPos"]["y"] + y)
+        for panel in board["panels"]
+        for x in range(panel["gridPos"]["w"])
+        for y in range(panel["gridPos"]["h"])
+    ]
+    assert len(taken) == len(set(taken))
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+
+
+def test_prometheus_asks_every_service_where_it_listens() -> None:
+    jobs = {job["job_name"]: job for job in read("deploy/prometheus/prometheus.yml")["scrape_configs"]}
+    told = read("docker-compose.observability.yml")["services"]
+    for service, name in SCRAPED.items():
+        port = told[service]["environment"]["METRICS_LISTEN"].removeprefix("0.0.0.0:")
+        assert jobs[name]["static_configs"] == [{"targets": [f"{service}:{port}"]}]
+    # Each of several workers, by the addresses of their one name.
+    [found] = jobs["thumbnail"]["dns_sd_configs"]
+    assert found["names"] == ["thumbnail-service"]
+    assert told["thumbnail-service"]["environment"]["METRICS_LISTEN"] == f"0.0.0.0:{found['port']}"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_with_a_collector_every_service_is_told_where_it_is(name: str) -> None:
+    stack = read("docker-compose.observability.yml")
+    endpoint = stack["services"][name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    port = read("deploy/otel/collector.yml")["receivers"]["otlp"]["protocols"]["http"]["endpoint"].rpartition(":")[2]
+    assert endpoint == f"${{OTEL_EXPORTER_OTLP_ENDPOINT:-http://collector:{port}}}"
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in read("docker-compose.yml")["services"][name]["environment"]
+
+
+def test_an_image_holds_what_traces_need() -> None:
+    assert "dependencies.py proto 'common[traces]'" in DOCKERFILE
+    told = subprocess.run(
+        [sys.executable, REPOSITORY / "deploy" / "dependencies.py", "common[traces]"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "opentelemetry-sdk>=" in told
+    assert "opentelemetry-exporter-otlp-proto-http>=" in told

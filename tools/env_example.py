@@ -91,12 +91,22 @@ OBSERVABILITY: Final = (
     Setting("GRAFANA_PORT", "3000", "Port on which Grafana is reached."),
     Setting("LIMIT_MEMORY_GRAFANA", "512m", "Most memory of Grafana."),
     Setting("COLLECTOR_IMAGE", "otel/opentelemetry-collector:0.135.0", "The collector's image."),
+    Setting("OTEL_TRACES_SAMPLER", "parentbased_traceidratio", "Which requests are traced; `always_on` for all."),
+    Setting("OTEL_TRACES_SAMPLER_ARG", "0.1", "The share of them, where the sampler takes one."),
     Setting("LIMIT_MEMORY_COLLECTOR", "256m", "Most memory of the collector."),
 )
 #: Addresses that compose gives another default than the class has.
 ELSEWHERE: Final = {
     "QDRANT_URL": Setting(
         "QDRANT_URL", "http://qdrant:6333", "The vector server; another one needs its key in the secrets."
+    ),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": Setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "http://collector:4318",
+        "Who takes traces over OTLP/HTTP; used with docker-compose.observability.yml, and without it where it is set.",
+    ),
+    "METRICS_LISTEN": Setting(
+        "METRICS_LISTEN", "", "Where each service has its figures; docker-compose.observability.yml sets it."
     ),
     "S3_ENDPOINT": Setting(
         "S3_ENDPOINT", "http://s3:9000", "The blob store; another one needs its keys in the secrets."

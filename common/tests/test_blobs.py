@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from media_common.blobs import BlobMissing, BlobStore, StoreFailed, StoreUnreachable, open_store
@@ -362,3 +364,23 @@ def test_the_settings_choose_the_store(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("S3_ENDPOINT", "127.0.0.1:9000")
     with pytest.raises(SettingsError, match="S3_ENDPOINT"):
         PublicSettings.load()
+
+
+def test_a_file_that_is_cleared_away_before_it_is_held_is_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderStore(tmp_path / "blobs")
+    flock, dropped = fcntl.flock, []
+
+    def late(file: Any, operation: int) -> None:
+        if not dropped:
+            dropped.append(0)
+            dropped[0] = store.drop_abandoned()
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    writer = store.writer()
+    monkeypatch.undo()
+    writer.write(b"picture")
+    assert dropped == [1]
+    assert store.size(writer.commit().sha256) == 7

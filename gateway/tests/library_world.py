@@ -134,7 +134,6 @@ class World:
                 "AddObjects": self._added,
                 "GetListingScope": pb.ListingScope(collection_id=1),
                 "GetListed": self._listed,
-                "FindText": pb.TextHits(),
                 "GetObject": Refused(ErrorCode.OBJECT_NOT_FOUND, "Object not found"),
                 "SetClusters": pb.Clusters(
                     clusters=[pb.Cluster(uuid=b"c" * 16, label="shoe", size=3, object_uuid=b"d" * 16)]

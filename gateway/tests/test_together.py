@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from gateway.together import MOST, Together
 from media_common.logs import request_id
+from media_common.tracing import carried
 
 
 class Service:
@@ -55,16 +56,19 @@ async def test_what_is_asked_goes_by_the_request_id_of_one_who_asks_it(service: 
 
     async def alone(number: int) -> int:
         seen[(number,)] = request_id.get()
+        assert carried.get()["traceparent"] == request_id.get()
         return await service.ask(number)
 
     async def all_of(numbers: Sequence[int]) -> list[int | None]:
         seen[tuple(numbers)] = request_id.get()
+        assert carried.get()["traceparent"] == request_id.get()
         return await service.ask_all(numbers)
 
     together = Together(alone, all_of)
 
     async def caller(number: int) -> int:
         request_id.set(f"of {number}")
+        carried.set({"traceparent": f"of {number}"})
         return await together.ask(number)
 
     service.going.clear()

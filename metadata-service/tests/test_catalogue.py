@@ -32,6 +32,7 @@ from metadata_service.domain.ids import BASE_STEP
 from metadata_service.domain.media import FILES, Collection, Facts, FileSeen, Imported, Kind, Marks, Upload
 from metadata_service.domain.tags import TagType, Value
 from metadata_service.store import (
+    bits,
     browsing,
     collections,
     details,
@@ -486,6 +487,16 @@ def test_a_folder_shows_its_newest_and_counts_at_any_depth(database: Database, c
     page = database.read(listing.page, ListQuery(collection.id, 10))
     (folder,) = database.read(details.media, page.ids)
     assert (folder.items_below, folder.previews) == (5, tuple(reversed(ids))[:3])
+
+
+def test_a_folders_previews_are_the_newest_wherever_their_part_of_the_set_ends(
+    monkeypatch: pytest.MonkeyPatch, database: Database, collection: Collection
+) -> None:
+    monkeypatch.setattr(bits, "CHUNK_BITS", 2)
+    ids = [_put(database, collection, f"a/{n}.jpg") for n in range(11)]
+    database.write(media.set_marks, ids[-2], Marks.TRASHED)
+    (folder,) = database.read(details.media, database.read(listing.page, ListQuery(collection.id, 10)).ids)
+    assert folder.previews == (ids[10], ids[8], ids[7])
 
 
 def test_words_find_names_descriptions_captions_and_tags_of_one_collection(

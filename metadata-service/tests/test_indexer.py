@@ -189,6 +189,90 @@ async def test_what_vanished_while_nobody_told_is_found_out_by_going_through(wor
     assert (await world.listed())["1.jpg"].id == before["1.jpg"].id
 
 
+async def test_what_events_named_while_a_root_is_gone_through_is_not_written_over_with_what_was_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("a.jpg", 1, marks=Marks.TRASHED)
+    world.put("b.jpg", 2)
+    replay = world.disk.replay
+
+    async def slowly(root: bytes) -> AsyncIterator[list[FileSeen]]:
+        async for files in replay(root):
+            if files[0].relative_path.endswith(b"a.jpg"):
+                world.put("a.jpg", 1)
+                await world.tell("a.jpg")
+            yield files
+
+    monkeypatch.setattr(world.disk, "replay", slowly)
+    await world.indexer.follow_roots()
+    assert set(await world.listed()) == {"a.jpg", "b.jpg"}
+    monkeypatch.undo()
+    world.put("a.jpg", 1, marks=Marks.TRASHED)
+    await world.indexer.ask(ROOT)
+    await world.indexer.follow_roots()  # what events named then is no matter now
+    assert list(await world.listed()) == ["b.jpg"]
+
+
+async def test_what_an_event_s_look_could_not_say_is_brought_in_with_the_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("a.jpg", 1)
+    replay = world.disk.replay
+
+    async def blinking(root: bytes) -> AsyncIterator[list[FileSeen]]:
+        async for files in replay(root):
+            world.disk.online = False
+            await world.tell("a.jpg")
+            world.disk.online = True
+            yield files
+
+    monkeypatch.setattr(world.disk, "replay", blinking)
+    await world.indexer.follow_roots()
+    assert set(await world.listed()) == {"a.jpg"}
+
+
+async def test_an_answer_that_is_late_is_not_written_over_a_later_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("a.jpg", 1, marks=Marks.TRASHED)
+    look = world.disk.look
+    go_on = asyncio.Event()
+
+    async def late(paths: Sequence[bytes]) -> list[Looked]:
+        found = await look(paths)
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(world.disk, "look", late)
+    first = asyncio.create_task(world.tell("a.jpg"))
+    await asyncio.sleep(0)
+    monkeypatch.undo()
+    world.put("a.jpg", 1)
+    await world.tell("a.jpg")
+    go_on.set()
+    await first
+    assert set(await world.listed()) == {"a.jpg"}
+
+
+async def test_a_root_that_is_asked_for_while_it_is_gone_through_is_gone_through_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put("a.jpg", 1)
+    replay = world.disk.replay
+
+    async def asked_meanwhile(root: bytes) -> AsyncIterator[list[FileSeen]]:
+        async for files in replay(root):
+            await world.indexer.ask(root)
+            yield files
+
+    monkeypatch.setattr(world.disk, "replay", asked_meanwhile)
+    await world.indexer.follow_roots()
+    assert (await world.catalogue.read(indexing.due))[ROOT]
+    monkeypatch.undo()
+    await world.indexer.follow_roots()
+    assert not (await world.catalogue.read(indexing.due))[ROOT]
+
+
 async def test_nothing_is_gone_while_its_root_is_offline(world: World) -> None:
     world.put("1.jpg", 1)
     await world.indexer.follow_roots()

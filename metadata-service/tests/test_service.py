@@ -97,6 +97,9 @@ def test_the_catalogue_over_a_real_socket(tmp_path: Path) -> None:
         assert edited.description == "a cat"
         hits = service.FindText(pb.FindTextRequest(collection="mine", text="cats cat", limit=5), timeout=5)
         assert [hit.item_id for hit in hits.hits] == [added.item_id]
+        asked_of = pb.FindTextRequest(collection="mine", text="cats cat", limit=5, as_columns=True)
+        columns = service.FindText(asked_of, timeout=5)
+        assert (columns.item_ids, columns.bm25, columns.hits) == ([added.item_id], [hits.hits[0].bm25], [])
         moved = service.MoveMedia(pb.MoveMediaRequest(uuid=added.uuid, path=[collection.uuid]), timeout=5)
         assert moved.relative_path == b"a.jpg"
         newest = service.ListNewest(pb.ListNewestRequest(all_collections=True, limit=5), timeout=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import subprocess
@@ -12,9 +13,12 @@ from pathlib import Path
 import grpc
 import pytest
 from media_common.grpc_client import open_channel
+from media_common.grpc_server import REQUEST_ID
+from media_common.logs import request_id
 from media_proto import metadata_pb2 as pb
 from media_proto import metadata_pb2_grpc
 from PIL import Image
+from search_service import catalogue_client
 from search_service.catalogue_client import RemoteCatalogue
 from search_service.domain import points
 from search_service.domain.errors import CatalogueUnavailable
@@ -180,10 +184,62 @@ async def test_a_file_of_a_collection_that_was_removed_a_moment_ago_is_not_opene
     assert [(place.root, place.relative) for place in loaded] == [(b"/photos", b"a.jpg"), (b"/", b"photos/a.jpg")]
 
 
-async def test_a_catalogue_that_is_away_is_named(tmp_path: Path) -> None:
+async def test_words_are_found_among_what_a_listing_shows(rig: Rig) -> None:
+    photo, film = rig.upload("a cat.jpg"), rig.upload("cat.mp4", pb.MEDIA_KIND_VIDEO)
+    everything = pb.FindTextRequest(collection="mine")
+    found = await rig.catalogue.with_words(everything, "cat", 9)
+    assert found.keys() == {photo.item_id, film.item_id}
+    assert all(fit > 0 for fit in found.values())
+    assert len(await rig.catalogue.with_words(everything, "cat", 1)) == 1
+    films = pb.ListMediaRequest(collection="mine", recursive=True, kinds=[pb.MEDIA_KIND_VIDEO])
+    among = pb.FindTextRequest(collection="mine", among=films)
+    assert (await rig.catalogue.with_words(among, "cat", 9)).keys() == {film.item_id}
+    told = pb.FindTextRequest(collection="mine", text="dog", limit=1)
+    assert len(await rig.catalogue.with_words(told, "cat", 9)) == 2
+    assert await rig.catalogue.with_words(pb.FindTextRequest(collection="gone"), "cat", 9) == {}
+    nowhere = pb.ListMediaRequest(collection="mine", recursive=True, path=[rig.collection.uuid, bytes(16)])
+    assert await rig.catalogue.with_words(pb.FindTextRequest(collection="mine", among=nowhere), "cat", 9) == {}
+
+
+class Late(metadata_pb2_grpc.MetadataServiceServicer):
+    """A catalogue of before, that dies under the first call."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, str]] = []
+
+    async def FindText(self, request: pb.FindTextRequest, context: grpc.aio.ServicerContext) -> pb.TextHits:
+        self.asked.append({key: str(value) for key, value in context.invocation_metadata() or ()})
+        if len(self.asked) == 1:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "killed")
+        return pb.TextHits(hits=[pb.TextHit(item_id=7, bm25=1.5)])
+
+
+async def test_words_wait_for_a_catalogue_that_is_being_restarted(tmp_path: Path) -> None:
+    address, late = f"unix:{tmp_path}/late.sock", Late()
+    server = grpc.aio.server()
+    metadata_pb2_grpc.add_MetadataServiceServicer_to_server(late, server)
+    server.add_insecure_port(address)
+    async with open_channel(address, marked=False) as channel:
+        catalogue = RemoteCatalogue(channel, lambda place: None)  # type: ignore[arg-type,return-value]
+        request_id.set("req-1")
+        asking = asyncio.create_task(catalogue.with_words(pb.FindTextRequest(collection="mine"), "cat", 9))
+        await asyncio.sleep(0.3)
+        assert not asking.done()
+        await server.start()
+        try:
+            assert await asking == {7: 1.5}
+        finally:
+            await server.stop(None)
+    assert [told[REQUEST_ID] for told in late.asked] == ["req-1", "req-1"]
+
+
+async def test_a_catalogue_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue_client, "_CONNECT_WAIT_S", 0.1)
     async with open_channel(f"unix:{tmp_path}/nobody.sock", marked=False) as channel:
         catalogue = RemoteCatalogue(channel, lambda place: None)  # type: ignore[arg-type,return-value]
         with pytest.raises(CatalogueUnavailable, match="not available"):
             await catalogue.items([1])
         with pytest.raises(CatalogueUnavailable, match="not available"):
             await catalogue.detected(-1, 9)
+        with pytest.raises(CatalogueUnavailable, match="not available"):
+            await catalogue.with_words(pb.FindTextRequest(collection="mine"), "cat", 9)

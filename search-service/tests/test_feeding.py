@@ -198,6 +198,9 @@ async def test_what_needs_the_model_begins_a_while_after_the_start_or_when_someb
     async with running() as rig:
         await asyncio.sleep(0.1)
         assert rig.part.runs == at_once
+        await rig.feeding.now()  # as figures do, all day
+        await asyncio.sleep(0.1)
+        assert rig.part.runs == at_once
         assert rig.store.built == 0
         await rig.feeding.progress()
         await rig.until_built(1)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from media_common import subjects
+from media_common.config import PublicSettings
 from media_common.tasks import ended
-from media_common.testing import NatsServer, nats_server
+from media_common.testing import NatsServer, nats_server, otlp_receiver
+from media_common.watching import traced
 from media_proto import thumbnail_pb2
 from nats.aio.client import Client
 from nats.js.api import RetentionPolicy, StreamConfig
@@ -199,3 +201,33 @@ async def test_a_consumer_that_somebody_removed_is_made_again(client: Client, la
             except OSError:
                 await asyncio.sleep(0.1)
     assert jobs[0].item_id == 7
+
+
+async def test_a_job_is_a_part_of_the_trace_that_asked_for_it_from_its_fetch_to_its_end(
+    client: Client, link: NatsLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traces = [f"{number:032x}" for number in (1, 2, 3)]
+    for number, trace in enumerate(traces):
+        header = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+        await client.jetstream().publish(subjects.JOBS_EMBED, b"%d" % number, headers=header)
+    await put(client, "no number")
+    with otlp_receiver() as receiver:
+        for name, value in receiver.environment.items():
+            monkeypatch.setenv(name, value)
+        async with traced("search-service", PublicSettings()) as spans:
+            assert spans is not None
+            lane = Lane(link, subjects.JOBS_EMBED, "search-embedding", subjects.DEAD_EMBED, spans)
+            done, later, bad = await lane.fetch(10, 2)
+            await asyncio.sleep(0.2)
+            assert [span.name for span in receiver.spans] == ["process jobs.embed"], (
+                "but for what is no job, none ended"
+            )
+            await done.done()
+            await later.again(60)
+            await bad.park("It cannot be read.", b"")
+            await bad.again(0)  # as when parking was cut: it has ended once
+    told = {span.trace_id: span for span in receiver.spans}
+    assert {trace: told[trace].failed for trace in traces} == dict(zip(traces, (False, True, True), strict=True))
+    assert {told[trace].parent_id for trace in traces} == {"00f067aa0ba902b7"}
+    assert {told[trace].attributes["messaging.nats.deliveries"] for trace in traces} == {1}
+    assert len(receiver.spans) == 4

@@ -252,3 +252,23 @@ async def test_closed_it_answers_what_was_asked_before_and_refuses_the_rest() ->
 )
 def test_the_setting_says_what_is_tried(setting: str, tried: list[str]) -> None:
     assert [called for called, _ in candidates(setting)] == tried
+
+
+@pytest.mark.parametrize("error", [EncoderUnavailable, ValueError])
+async def test_what_is_tried_again_and_again_is_said_once(
+    caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    clock, tries = Clock(), 0
+
+    def gone() -> Letters:
+        nonlocal tries
+        tries += 1
+        raise error(f"Nothing at 0x{tries:x}, {tries} times" if tries < 4 else "Another reason")
+
+    kept = KeptEncoder([("clip", gone)], clock=clock)
+    for _ in range(5):
+        clock.now += 2 * RETRY_S
+        with pytest.raises(EncoderUnavailable):
+            await kept.ready()
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert ["Nothing" in one for one in warnings] == [True, False]

@@ -93,6 +93,10 @@ def test_what_is_wrong_with_a_checkpoint_is_said(tmp_path: Path) -> None:
     damaged.write_bytes(CHECKPOINT.read_bytes()[:5000])
     with pytest.raises(EncoderUnavailable, match="cannot be loaded"):
         open_clip.load("tiny-shapes", str(damaged))
+    picture = tmp_path / "picture.pt"
+    Image.new("RGB", (20, 20), "red").save(picture, "PNG")
+    with pytest.raises(EncoderUnavailable, match=r"no checkpoint that can be read safely\.$"):
+        open_clip.load("tiny-shapes", str(picture))
     shutil.copy(CHECKPOINT, tmp_path / "mine.pt")
     with pytest.raises(EncoderUnavailable, match=r"no model my-own, and there is no my-own\.json"):
         open_clip.load("my-own", str(tmp_path / "mine.pt"))

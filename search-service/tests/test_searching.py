@@ -54,8 +54,11 @@ def searching(store: MemoryStore) -> Searching:
 async def matching(
     store: MemoryStore, bm25: Mapping[int, float], start: int | None = None, *, at_least: float = 0.05, cap: int = 99
 ) -> Page:
+    async def fits() -> Mapping[int, float]:
+        return bm25
+
     return await searching(store).paged(
-        Scope(1), "cat", start, bm25=bm25, at_least=at_least, offset=0, limit=99, cap=cap
+        Scope(1), "cat", start, fits=fits, at_least=at_least, offset=0, limit=99, cap=cap
     )
 
 

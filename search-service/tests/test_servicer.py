@@ -17,8 +17,8 @@ from media_common.blobs.folder import FolderStore
 from media_common.errors import ErrorCode
 from media_common.grpc_client import error_code_of, open_channel
 from media_common.grpc_server import serving
+from media_proto import metadata_pb2, search_pb2_grpc
 from media_proto import search_pb2 as pb
-from media_proto import search_pb2_grpc
 from PIL import Image
 from search_service.config import decoding_environment
 from search_service.domain import points
@@ -78,6 +78,7 @@ class Library:
         self.loads: dict[int, Callable[[], Awaitable[Sequence[Still[Image.Image]]]]] = {}
         self.frames: dict[int, Callable[[float], Image.Image]] = {}
         self.has_vector: set[int] = set()
+        self.fits: dict[int, float] = {}
 
     async def items(self, item_ids: Sequence[int]) -> Mapping[int, Item[Image.Image]]:
         return {key: self._item(key) for key in item_ids if key in self.facts}
@@ -105,6 +106,10 @@ class Library:
 
     async def embedded(self, item_ids: Sequence[int]) -> None:
         self.has_vector.update(item_ids)
+
+    async def with_words(self, asked: metadata_pb2.FindTextRequest, text: str, limit: int) -> Mapping[int, float]:
+        assert (asked.collection, text, limit) == ("mine", "red", 1000)
+        return self.fits
 
 
 class Rig:
@@ -142,7 +147,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     engine = Engine(Choosing("offline", lambda _: [("colours", Colours)]), opened, given.decoded)
     library, models = Library(), ObjectModels({"brightness": Brightness, "broken": Broken})
     objects = Objects(engine, models, Giving(library, asyncio.Lock()), library)
-    servicer = SearchServicer(engine, objects, Frames(FolderStore(tmp_path / "blobs"), library))
+    servicer = SearchServicer(engine, objects, Frames(FolderStore(tmp_path / "blobs"), library), library)
     register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, servicer)
     address = f"unix:{tmp_path}/search.sock"
     async with serving(address, register, [], 1), open_channel(address) as channel:
@@ -225,6 +230,21 @@ async def test_words_that_the_catalogue_finds_count_with_or_without_a_vector(rig
     assert [(one.item_id, pytest.approx(one.score, abs=1e-3)) for one in page.scored] == [
         (1, 1.0), (2, 0.949), (99, 0.375), (3, 0.25),
     ]  # fmt: skip
+
+
+async def test_words_are_asked_of_the_catalogue_less_what_the_scope_leaves_out(rig: Rig) -> None:
+    await three(rig)
+    rig.library.fits = {3: 5, 2: 5, 99: 15, 98: 1, 97: 1}
+    scope = pb.Scope(collection_id=1, seen=[2, 98], excluded=[97])
+    found = metadata_pb2.FindTextRequest(collection="mine")
+    asked = pb.FindMatchingRequest(scope=scope, text="red", find_words=found, at_least=0.05, limit=9)
+    page = await rig.stub.FindMatching(asked)
+    assert [(one.item_id, pytest.approx(one.score, abs=1e-3)) for one in page.scored] == [
+        (1, 1.0), (99, 0.375), (3, 0.25),
+    ]  # fmt: skip
+    asked.point_id = 3
+    both = await rig.stub.FindMatching(asked)
+    assert [one.item_id for one in both.scored] == [1, 99]
 
 
 async def test_feedback_leaves_out_what_was_judged_seen_and_excluded(rig: Rig) -> None:
@@ -516,6 +536,13 @@ async def test_objects_of_a_collection_that_look_alike_are_clusters(rig: Rig) ->
         (
             "FindMatching",
             pb.FindMatchingRequest(scope=SCOPE, text="a", words=[pb.Scored()] * 1001, limit=5),
+            ErrorCode.INVALID_ARGUMENT,
+        ),
+        (
+            "FindMatching",
+            pb.FindMatchingRequest(
+                scope=SCOPE, text="a", words=[pb.Scored()], find_words=metadata_pb2.FindTextRequest(), limit=5
+            ),
             ErrorCode.INVALID_ARGUMENT,
         ),
         ("FindMatching", pb.FindMatchingRequest(scope=SCOPE, text="a", limit=5, offset=-1), ErrorCode.INVALID_ARGUMENT),

@@ -31,6 +31,8 @@ def started(stack: Stack, file: Path) -> subprocess.Popen[str]:
             *("--thumbnails", made.THUMBNAILS, "--originals", made.ORIGINALS, "--json"),
         ],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Whatever started the tests may have had Ctrl-C ignored, as a shell does of what goes on in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 

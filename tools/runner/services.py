@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ NATS_STAGE: Final = 3
 #: What it says is in the settings already, and a service refuses to be told twice.
 _NATS_FILE: Final = f"NATS_URL{FILE_SUFFIX}"
 WORKERS_SETTING: Final = "THUMBNAIL_WORKERS"
+METRICS_SETTING: Final = "METRICS_LISTEN"
 _MOST_WORKERS: Final = 64
 
 
@@ -52,10 +54,12 @@ def stack(settings: PublicSettings, runtime: Path, nats: Nats | None, workers: i
     sockets = {name: f"unix:{runtime / name}.sock" for name in ("fs", "metadata", "search")}
     sockets |= {f"thumb-{number}": f"unix:{runtime}/thumb-{number}.sock" for number in range(1, workers + 1)}
     common = environment(settings, nats_url)
+    figures = figures_addresses(settings.metrics_listen, list(sockets))
 
     def service(name: str, module: str, stage: int, *, later: bool = False, **own: str) -> Spec:
         # Less than what `supervisor.GRACE_S` gives, so that a service ends in its own way.
         grace = {f"{module.partition('_')[0].upper()}_STOP_GRACE_S": "2"}
+        own[METRICS_SETTING] = figures.get(name, "")
         return Spec(name, (sys.executable, "-m", module), grace | common | own, stage, later=later)
 
     specs = [
@@ -101,8 +105,19 @@ def environment(settings: PublicSettings, nats_url: str) -> dict[str, str]:
     return inherited | {
         "FRAMEWELL_STATE_DIR": str(settings.state_path),
         "NATS_URL": nats_url,
+        METRICS_SETTING: "",  # one address is not for all of them
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def figures_addresses(listen: str, names: Sequence[str]) -> dict[str, str]:
+    """Where each process has its figures, when `METRICS_LISTEN` asks for them: the first at the port that is set, the
+    others behind it; port 0 is a free one for each."""
+    if not listen:
+        return {}
+    host, _, port = listen.rpartition(":")
+    first = int(port)
+    return {name: f"{host}:{first + number if first else 0}" for number, name in enumerate(names)}
 
 
 def worker_count() -> int:

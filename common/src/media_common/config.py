@@ -54,6 +54,33 @@ class PublicSettings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         default="text", description="log lines for people (text) or for programs (json)"
     )
+    metrics_listen: str = Field(
+        default="",
+        pattern=r"^(|[^\s]+:[0-9]{1,5})$",
+        validation_alias="METRICS_LISTEN",
+        description="host:port of each service's figures for Prometheus (the gateway's are at /metrics); empty: none",
+    )
+    otlp_endpoint: str = Field(
+        default="",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="http(s)://host:port of who takes traces over OTLP/HTTP; empty: there are none",
+    )
+    otlp_traces_endpoint: str = Field(
+        default="",
+        validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        description="the same for traces alone, with its path, /v1/traces",
+    )
+    otlp_protocol: str = Field(
+        default="",
+        validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL",
+        description="how they are sent; http/protobuf is the one that is spoken",
+    )
+    otel_traces_exporter: str = Field(
+        default="", validation_alias="OTEL_TRACES_EXPORTER", description="`none`: no traces, whatever else is set"
+    )
+    otel_sdk_disabled: str = Field(
+        default="", validation_alias="OTEL_SDK_DISABLED", description="`true`: no traces, whatever else is set"
+    )
     nats_url: str = Field(
         default="",
         repr=False,  # it holds the server's token
@@ -102,6 +129,13 @@ class PublicSettings(BaseSettings):
     def state_path(self) -> Path:
         """The state directory, absolute."""
         return Path(os.path.abspath(self.state_dir.expanduser()))  # a default is not validated
+
+    @property
+    def traces_are_wanted(self) -> bool:
+        """As the standard has it: the exporter's address is set, and nothing says no."""
+        if self.otel_sdk_disabled.strip().lower() == "true" or self.otel_traces_exporter.strip().lower() == "none":
+            return False
+        return bool(self.otlp_endpoint or self.otlp_traces_endpoint)
 
     @classmethod
     def load(cls) -> Self:

@@ -100,6 +100,7 @@ async def serving(
     register: Callable[[grpc.aio.Server], None],
     service_names: Sequence[str],
     stop_grace_s: float,
+    around: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> AsyncIterator[HealthServicer]:
     """A running server with health and reflection; SERVING from the start unless the body says otherwise.
 
@@ -107,9 +108,10 @@ async def serving(
         listen: `unix:/path` or `host:port`.
         service_names: full names, for reflection and health.
         stop_grace_s: seconds that calls in flight get at the end.
+        around: who measures or traces calls; each sees the status that the caller gets.
     """
     server = grpc.aio.server(
-        interceptors=[ErrorInterceptor()],
+        interceptors=[*around, ErrorInterceptor()],
         options=[
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),

@@ -1,11 +1,12 @@
-"""What tests of several services need: a real nats-server with JetStream, which can be killed and started again; and a
-server that speaks S3.
+"""What tests of several services need: a real nats-server with JetStream, which can be killed and started again; a
+server that speaks S3; what a service tells Prometheus; who takes its traces.
 
 `pytest` and the environment are read here and nowhere else in this package; nothing but tests imports this module.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -14,11 +15,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _START_S: Final = 10.0
 
@@ -86,10 +92,13 @@ def nats_binary() -> Path:
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found:
         return Path(found)
+    raise _missing("nats-server is missing; it comes with requirements-dev.txt")
+
+
+def _missing(what: str) -> BaseException:
     import pytest  # only tests get here
 
-    missing = "nats-server is missing; it comes with requirements-dev.txt"
-    raise pytest.fail.Exception(missing) if os.environ.get("CI") else pytest.skip.Exception(missing)
+    return pytest.fail.Exception(what) if os.environ.get("CI") else pytest.skip.Exception(what)
 
 
 @contextmanager
@@ -108,6 +117,100 @@ def quick_folder() -> Path | None:
     all others. Not for a test of what a disk does."""
     memory = Path("/dev/shm")
     return memory if os.access(memory, os.W_OK) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldSpan:
+    """One span as it came over OTLP; ids in hexadecimal."""
+
+    service: str
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str  # empty: the first of its trace
+    failed: bool
+    attributes: Mapping[str, str | int]
+
+
+class OtlpReceiver:
+    """What has come, in order."""
+
+    def __init__(self) -> None:
+        self.spans: list[ToldSpan] = []
+        self.url = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For a service that is to send its spans here, soon."""
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.url, "OTEL_BSP_SCHEDULE_DELAY": "50"}
+
+    def take(self, body: bytes) -> None:
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+        from opentelemetry.proto.trace.v1.trace_pb2 import Status
+
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            service = _attributes(resource.resource.attributes)["service.name"]
+            for span in [span for scope in resource.scope_spans for span in scope.spans]:
+                ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex())
+                failed = span.status.code == Status.STATUS_CODE_ERROR
+                self.spans.append(ToldSpan(str(service), span.name, *ids, failed, _attributes(span.attributes)))
+
+
+def _attributes(told: Any) -> dict[str, str | int]:
+    return {one.key: one.value.string_value or one.value.int_value for one in told}
+
+
+@contextmanager
+def otlp_receiver() -> Iterator[OtlpReceiver]:
+    """Takes traces over OTLP/HTTP. Without the SDK the test is skipped on a laptop and fails in CI."""
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
+        raise _missing("the OpenTelemetry SDK is missing; it comes with requirements-dev.txt")
+    receiver = OtlpReceiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.path == "/v1/traces"
+            receiver.take(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        receiver.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+async def scraped(listen: str) -> dict[str, float]:
+    """What a service tells Prometheus at `host:port`: every sample by its name and its labels in order of their names,
+    `framewell_roots{status=online}`."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    text = await asyncio.to_thread(_read, f"http://{listen}/metrics")
+    return {
+        _spelt(sample.name, sample.labels): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def _read(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=20) as answer:  # noqa: S310 - the address is the test's own
+        text: str = answer.read().decode()
+        return text
+
+
+def _spelt(name: str, labels: Mapping[str, str]) -> str:
+    told = ",".join(f"{label}={value}" for label, value in sorted(labels.items()))
+    return f"{name}{{{told}}}" if told else name
 
 
 def free_port() -> int:

@@ -20,6 +20,7 @@ from media_common.grpc_server import serving
 from media_common.kept import JOURNAL, note_restore
 from media_common.logs import configure_logs
 from media_common.tasks import ended
+from media_common.watching import Watching, watched
 from media_proto import fs_pb2, fs_pb2_grpc
 
 from fs_service.config import FsSettings
@@ -80,6 +81,7 @@ class Core:
     events: StoredEvents
     outbox: StoredOutbox
     pressing: Pressing
+    caretaker: Caretaker
 
 
 def _say_if_lost(journal: Path, identities: Path) -> None:
@@ -141,12 +143,13 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
         stack.callback(caretaker.stop)
         library = Library(roots, shelves, DiskPicker(), roots, events, os.fsencode(state_dir))
         insides = Insides(roots, prober, files)
-        yield Core(roots, library, deeds, trash, files, insides, thumbnails, events, StoredOutbox(database), pressing)
+        outbox = StoredOutbox(database)
+        yield Core(roots, library, deeds, trash, files, insides, thumbnails, events, outbox, pressing, caretaker)
 
 
 @asynccontextmanager
 async def running(
-    parts: Core, state_dir: Path, nats_url: str, settings: FsSettings
+    parts: Core, state_dir: Path, nats_url: str, settings: FsSettings, watching: Watching
 ) -> AsyncIterator[tuple[FsServicer, Follower]]:
     """The servicer, and beside it everything that follows and sends."""
     async with AsyncExitStack() as stack:
@@ -178,6 +181,11 @@ async def running(
         async def index_backlog() -> tuple[int, int]:
             return await counting.run(lambda: (parts.library.pending_scans(), parts.outbox.count()))
 
+        if watching.figures is not None:
+            from fs_service.figures import tell
+
+            tell(watching.figures, index_backlog, parts.caretaker.states, parts.trash.counters)
+            stack.callback(watching.figures.ask_no_more)
         yield (
             FsServicer(
                 parts.roots,
@@ -196,14 +204,17 @@ async def running(
         )
 
 
-async def main(parts: Core, state_dir: Path, nats_url: str, settings: FsSettings) -> None:
+async def main(parts: Core, state_dir: Path, public: PublicSettings, settings: FsSettings) -> None:
     """Serve until a signal."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(parts, state_dir, nats_url, settings) as (servicer, follower):
+    async with (
+        watched("fs-service", public) as watching,
+        running(parts, state_dir, public.nats_url, settings, watching) as (servicer, follower),
+    ):
         register = partial(fs_pb2_grpc.add_FsServiceServicer_to_server, servicer)
-        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s):
+        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s, watching.interceptors):
             await stop.wait()
             logger.info("stopping")
             follower.end()
@@ -222,7 +233,7 @@ def run() -> int:
         with state_directory(state_dir):
             configure_logs("fs", public.log_level or _log_level(state_dir), public.log_format)
             with core(state_dir, settings) as parts, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(main(parts, state_dir, public.nats_url, settings))
+                runner.run(main(parts, state_dir, public, settings))
     except (StateInUse, ServiceError) as error:
         print(f"fs-service: {error}", file=sys.stderr)
         return 1

@@ -18,6 +18,7 @@ from media_common import subjects
 from media_common.errors import InvalidArgument
 from media_common.logs import request_id
 from media_common.thumbnail_file import Source
+from media_common.tracing import carried
 from media_proto import thumbnail_pb2
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
@@ -197,6 +198,7 @@ class ThumbnailSource:
             headers = {subjects.DEADLINE_HEADER: f"{time.time() + left_s:.3f}"}
             if current := request_id.get():
                 headers[subjects.REQUEST_ID_HEADER] = current
+            headers |= carried.get()
             await client.publish(subjects.RENDER, request, reply=inbox, headers=headers)
             while True:
                 reply = await _next(subscription, min(_SILENCE_S, end - asyncio.get_running_loop().time()))

@@ -77,7 +77,7 @@ class FakeIndex:
     def set_state(self, path: bytes, state: State) -> None:
         self.set_states([(path, state)])
 
-    def set_states(self, states: Sequence[tuple[bytes, State]]) -> None:
+    def set_states(self, states: Sequence[tuple[bytes, State]], *, made_here: bool = True) -> None:
         self.states.update(states)
 
     def forget(self, paths: Iterable[bytes]) -> None:

@@ -57,6 +57,13 @@ def test_companions_are_empty_files_named_after_the_whole_name(world: World) -> 
     assert os.stat(path + b".lock").st_size == 0
 
 
+def test_what_the_disk_has_already_is_told_to_the_index(world: World) -> None:
+    kept, trashed = world.file("kept.jpg", marks=LOCKED), world.file("gone.jpg", marks=TRASHED | SEEN)
+    assert world.deeds.act(kept, Action.UNTRASH) == LOCKED
+    assert world.deeds.act(trashed, Action.TRASH) == TRASHED | SEEN
+    assert world.index.states == {kept: LOCKED, trashed: TRASHED | SEEN}
+
+
 def test_doing_it_twice_writes_the_journal_once(world: World) -> None:
     path = world.file("photo.jpg")
     assert world.deeds.act(path, Action.TRASH) == world.deeds.act(path, Action.TRASH)

@@ -12,7 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from fs_service.domain.errors import StorageFailed
 from fs_service.domain.items import State, StatusFilter
+from fs_service.store import shelf, walk
 from fs_service.store.index_sqlite import SqliteIndex
 from fs_service.store.rows import Delta
 from looking_world import World, eventually, oracle, put, settled
@@ -289,3 +291,110 @@ def test_kill_9_at_any_moment_of_a_scan_leaves_an_index_that_becomes_true(world:
     assert [(item.path[len(base) + 1 :], item.state) for item in world.items(root)] == oracle(root)
     found = [one for one in world.messages() if one[0] == "media.found"]
     assert len(found) == len(set(found)) == 3000
+
+
+class TestWhatWasSeenInBetween:
+    """Whoever is told of a file and looks sees it as it is at that moment; what it is in the end has to be told."""
+
+    def test_a_mark_that_came_and_went_between_two_listings(self, world: World) -> None:
+        root = known(world, "a.jpg")
+        path, mark = os.fsencode(root / "a.jpg"), root / "a.jpg.trash"
+        mark.touch()
+        assert world.library.item(path).state == State.TRASHED
+        mark.unlink()
+        assert [item.state for item in world.items(root)] == [State.NONE]
+        assert world.messages() == [("media.state", "a.jpg")]
+        assert world.library.item(path).state == State.NONE
+        world.items(root)
+        assert world.messages() == []
+
+    def test_a_mark_that_was_gone_while_a_deed_was_being_told(self, world: World) -> None:
+        root = known(world, "a.jpg")
+        path, mark = os.fsencode(root / "a.jpg"), root / "a.jpg.trash"
+        mark.touch()
+        world.shelves.set_state(path, State.TRASHED)
+        mark.unlink()
+        world.shelves.flush()
+        assert world.messages() == [("media.state", "a.jpg")]
+        assert world.library.item(path).state == State.NONE
+        mark.touch()
+        assert [item.state for item in world.items(root)] == [State.TRASHED]
+        assert world.messages() == [("media.state", "a.jpg")]
+
+    def test_a_mark_that_a_deed_s_state_hid(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        root = known(world, "a.jpg")
+        path, mark = os.fsencode(root / "a.jpg"), root / "a.jpg.trash"
+        listing = shelf.list_folder
+
+        def listed(folder_fd: int) -> walk.Listing:
+            found = listing(folder_fd)
+            world.shelves.set_state(path, State.NONE)  # of a deed that was done just before
+            return found
+
+        mark.touch()
+        monkeypatch.setattr(shelf, "list_folder", listed)
+        world.items(root)
+        monkeypatch.undo()
+        assert ("media.state", "a.jpg") in world.messages()
+        assert world.library.item(path).state == State.TRASHED
+        mark.unlink()
+        seen = world.told("state")
+        assert [item.state for item in world.items(root)] == [State.NONE]
+        assert world.messages() == [("media.state", "a.jpg")]
+        assert len(world.told("state")) == len(seen) + 1  # the public followers, too
+
+    def test_while_the_first_walk_is_still_in_memory(self, world: World) -> None:
+        root = world.root()
+        put(root, "a.jpg", "d/b.jpg")
+        world.items(root)
+        path, mark = os.fsencode(root / "a.jpg"), root / "a.jpg.trash"
+        mark.touch()
+        assert world.library.item(path).state == State.TRASHED
+        mark.unlink()
+        world.items(root)
+        world.background()
+        assert ("media.state", "a.jpg") in world.messages()
+
+    def test_a_look_is_doubted_until_the_listing_is_kept(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        root = known(world, "a.jpg")
+        path, mark = os.fsencode(root / "a.jpg"), root / "a.jpg.trash"
+        mark.touch()
+        world.library.item(path)
+        mark.unlink()
+        apply = SqliteIndex.apply
+
+        def full(index: SqliteIndex, delta: Delta) -> None:
+            raise StorageFailed("The disk is full.")
+
+        monkeypatch.setattr(SqliteIndex, "apply", full)
+        with pytest.raises(StorageFailed):
+            world.items(root)
+        monkeypatch.setattr(SqliteIndex, "apply", apply)
+        world.items(root)
+        assert world.messages() == [("media.state", "a.jpg")]
+
+
+def test_a_state_that_cannot_be_written_is_written_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = known(world, "a.jpg")
+    path = os.fsencode(root / "a.jpg")
+
+    def full(index: SqliteIndex, delta: Delta) -> None:
+        raise StorageFailed("The disk is full.")
+
+    world.shelves.set_state(path, State.SEEN)
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteIndex, "apply", full)
+        with pytest.raises(StorageFailed):
+            world.library.summary(os.fsencode(root))
+    assert world.library.summary(os.fsencode(root)).seen == 1
+
+
+def test_what_a_deed_found_made_already_is_told_to_the_public_too(world: World) -> None:
+    root = known(world, "a.jpg")
+    path = os.fsencode(root / "a.jpg")
+    put(root, "a.jpg.trash")
+    for _ in range(2):
+        world.shelves.set_states([(path, State.TRASHED)], made_here=False)
+        world.shelves.flush()
+    assert world.messages() == [("media.state", "a.jpg")]
+    assert len(world.told("state")) == 1

@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 from media_common.config import PublicSettings, SettingsError
 from media_common.logs import configure_logs
+from media_common.watching import traced
 
 from gateway.app import Parts, create_app
 from gateway.auth import admin_key
@@ -45,9 +46,14 @@ class Server(uvicorn.Server):
 
 async def serve(settings: GatewaySettings, public: PublicSettings, admin_key: str, signing_key: str) -> None:
     stopping = asyncio.Event()
-    app = create_app(Parts(settings, public, admin_key, signing_key, stopping))
+    async with traced("gateway", public) as spans:
+        await _serve(Parts(settings, public, admin_key, signing_key, stopping, spans))
+
+
+async def _serve(parts: Parts) -> None:
+    settings, public = parts.settings, parts.public
     config = uvicorn.Config(
-        app,
+        create_app(parts),
         host=public.host,
         port=public.port,
         http=SpeakingProtocol,
@@ -62,7 +68,7 @@ async def serve(settings: GatewaySettings, public: PublicSettings, admin_key: st
         timeout_graceful_shutdown=max(1, round(settings.stop_grace_s)),
     )
     logger.info("serving on http://%s:%d", public.host, public.port)
-    await Server(config, stopping).serve()
+    await Server(config, parts.stopping).serve()
 
 
 def main() -> int:

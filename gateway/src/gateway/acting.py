@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,8 @@ MOST: Final = 64
 class _Waiting:
     request: fs_pb2.SingleAct
     answer: asyncio.Future[fs_pb2.ActResponse]
+    #: Request id and trace of whoever asked.
+    context: Context
 
 
 class Acting:
@@ -50,7 +53,7 @@ class Acting:
         if not self._waiting:
             loop.call_soon(self._send)
         request = fs_pb2.SingleAct(path=path, action=action, request_id=request_id.get())
-        mine = _Waiting(request, loop.create_future())
+        mine = _Waiting(request, loop.create_future(), copy_context())
         self._waiting.append(mine)
         return await mine.answer
 
@@ -58,7 +61,8 @@ class Acting:
         waiting, self._waiting = self._waiting, []
         for at in range(0, len(waiting), MOST):
             group = waiting[at : at + MOST]
-            call = asyncio.create_task(self._each_alone(group) if len(group) == 1 else self._as_one(group))
+            work = self._each_alone(group) if len(group) == 1 else self._as_one(group)
+            call = asyncio.create_task(work, context=group[0].context)
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
 
@@ -80,10 +84,9 @@ class Acting:
         await self._each_alone(pending)  # the file service knows them by their request id, and does none a second time
 
     async def _each_alone(self, group: Sequence[_Waiting]) -> None:
-        await asyncio.gather(*map(self._one_alone, group))
+        await asyncio.gather(*(asyncio.create_task(self._one_alone(one), context=one.context) for one in group))
 
     async def _one_alone(self, one: _Waiting) -> None:
-        request_id.set(one.request.request_id)
         try:
             _answer(one, await self._alone(fs_pb2.ActRequest(path=one.request.path, action=one.request.action)))
         except Exception as error:  # noqa: BLE001 - handed to the caller

@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from media_common.blobs import BlobStore, open_store
 from media_common.config import PublicSettings
 from media_common.errors import ServiceError
+from media_common.tracing import Spans
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -58,6 +59,7 @@ from gateway.request_lines import Lines
 from gateway.search import SearchClient
 from gateway.shortcut import Shortcut, Table, table_of
 from gateway.stored import Stored
+from gateway.tracing import Traced
 from gateway.visible import VisibleRoots
 
 logger = logging.getLogger(__name__)
@@ -79,6 +81,7 @@ class Parts:
     admin_key: str
     signing_key: str
     stopping: asyncio.Event
+    spans: Spans | None = None  # nobody takes traces
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -133,6 +136,8 @@ def create_app(parts: Parts) -> FastAPI:
     exact: Table = {}
     lines = Lines("gateway", parts.public.log_format)
     app.front = Cors(Admission(Shortcut(app.behind, exact), door, metrics, lines), origins)
+    if parts.spans is not None:
+        app.front = Traced(app.front, parts.spans)
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE, visible).add_to(app)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from contextvars import Context
 from typing import Any, Final
 
 import grpc
@@ -52,7 +53,7 @@ class QueueWatch:
         if self._last is not None:
             inbox.put_nowait(("queue", self._last, None))
         if self._task is None:
-            self._task = asyncio.create_task(self._poll())
+            self._task = asyncio.create_task(self._poll(), context=Context())  # no caller's: it outlives him
         try:
             yield
         finally:

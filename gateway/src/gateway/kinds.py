@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from media_proto import metadata_pb2 as pb
@@ -30,8 +30,10 @@ def value_text(value: pb.Value) -> str:
             return value.text
 
 
-def sorted_texts(values: Iterable[pb.Value]) -> list[str]:
+def sorted_texts(values: Sequence[pb.Value]) -> list[str]:
     """Numbers in their order, then texts in theirs."""
+    if len(values) == 1:
+        return [value_text(values[0])]
 
     def key(value: pb.Value) -> tuple[bool, float, str]:
         which = value.WhichOneof("value")

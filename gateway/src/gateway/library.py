@@ -13,8 +13,8 @@ from gateway.catalogue import CatalogueClient
 
 #: How long the list of collections is good for. Their ids and slugs never change; a new one is asked for at once.
 COLLECTIONS_TTL_S: Final = 2.0
-#: Candidates that words alone bring in, beside the nearest vectors.
-_TEXT_CANDIDATES: Final = 1000
+#: So many collections are remembered one by one.
+_MOST_LATELY: Final = 100
 
 
 class Library:
@@ -25,6 +25,7 @@ class Library:
         self._stub = catalogue.stub
         self._known: dict[int, pb.Collection] = {}
         self._known_at = float("-inf")
+        self._lately: dict[bytes, tuple[pb.Collection, float]] = {}
         self._lock = asyncio.Lock()
 
     # --- collections and folders ---
@@ -49,6 +50,18 @@ class Library:
     async def collection(self, name: str) -> pb.Collection:
         return await self._catalogue.collection(name)
 
+    async def collection_lately(self, uuid: bytes) -> pb.Collection:
+        """The collection as it was at most two seconds ago: for whoever needs no more of it than its ids."""
+        now = time.monotonic()
+        found, asked_at = self._lately.get(uuid, (None, 0.0))
+        if found is None or now - asked_at > COLLECTIONS_TTL_S:
+            self._lately.pop(uuid, None)
+            found = await self._catalogue.collection(uuid.hex())
+            if len(self._lately) >= _MOST_LATELY:
+                self._lately.clear()
+            self._lately[uuid] = found, now
+        return found
+
     async def create_collection(self, name: str, icon: str) -> pb.Collection:
         request = pb.CreateCollectionRequest(name=name, icon=icon)
         return await self._catalogue.ask(self._stub.CreateCollection, request, repeatable=False)
@@ -66,11 +79,6 @@ class Library:
     async def scope(self, request: pb.ListMediaRequest) -> pb.ListingScope:
         """What the filters of the listing mean in the catalogue's ids."""
         return await self._catalogue.ask(self._stub.GetListingScope, request)
-
-    async def with_words(self, among: pb.ListMediaRequest, text: str) -> Iterable[pb.TextHit]:
-        """What the listing would show that has any of the words, by how well they fit (bm25); the best thousand."""
-        asked = pb.FindTextRequest(collection=among.collection, text=text, limit=_TEXT_CANDIDATES, among=among)
-        return (await self._catalogue.ask(self._stub.FindText, asked)).hits
 
     async def listed(self, ids: Iterable[int]) -> dict[int, pb.Media]:
         """By their numbers, those of the media that are listed."""

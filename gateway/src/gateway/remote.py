@@ -9,9 +9,7 @@ from typing import ClassVar, TypeVar
 
 import grpc
 from media_common.errors import ErrorCode
-from media_common.grpc_client import error_code_of
-from media_common.grpc_server import REQUEST_ID
-from media_common.logs import request_id
+from media_common.grpc_client import error_code_of, marks
 
 from gateway.errors import service_down
 
@@ -60,12 +58,12 @@ class Remote:
     ) -> A:
         await self.connected()
         try:
-            return await method(request, timeout=deadline_s, metadata=_marked())
+            return await method(request, timeout=deadline_s, metadata=marks())
         except grpc.aio.AioRpcError as error:
             if not repeatable or error_code_of(error) is not ErrorCode.SERVICE_UNAVAILABLE:
                 raise
         await self.connected()
-        return await method(request, timeout=deadline_s, metadata=_marked())
+        return await method(request, timeout=deadline_s, metadata=marks())
 
     async def _follow(
         self,
@@ -79,7 +77,7 @@ class Remote:
         for last_try in (not repeatable, True):
             await self.connected()
             begun = False
-            call = method(request, timeout=deadline_s, metadata=_marked())
+            call = method(request, timeout=deadline_s, metadata=marks())
             try:
                 async for message in call:
                     begun = True
@@ -90,9 +88,3 @@ class Remote:
                     raise
             finally:
                 call.cancel()
-
-
-def _marked() -> tuple[tuple[str, str], ...]:
-    """The metadata of a call. Given with the call itself: an interceptor makes each call two, at twice the price."""
-    current = request_id.get()
-    return ((REQUEST_ID, current),) if current else ()

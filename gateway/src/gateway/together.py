@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
-
-from media_common.logs import request_id
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -25,8 +24,8 @@ _AT_ONCE: Final = 2
 class _Waiting(Generic[Q, A]):
     question: Q
     answer: asyncio.Future[A]
-    #: Whoever begins a call is not always who asked: what is logged of it goes by the asker's.
-    request_id: str
+    #: Whoever begins a call is not always who asked: request id and trace are the asker's.
+    context: Context
 
 
 class Together(Generic[Q, A]):
@@ -45,7 +44,7 @@ class Together(Generic[Q, A]):
     async def ask(self, question: Q) -> A:
         """The answer; whatever `alone` raises."""
         loop = asyncio.get_running_loop()
-        mine: _Waiting[Q, A] = _Waiting(question, loop.create_future(), request_id.get())
+        mine: _Waiting[Q, A] = _Waiting(question, loop.create_future(), copy_context())
         self._waiting.append(mine)
         if len(self._waiting) == 1 and len(self._calls) < _AT_ONCE:
             loop.call_soon(self._send)  # with those that come in the same turn of the loop
@@ -55,7 +54,7 @@ class Together(Generic[Q, A]):
         waiting = [one for one in self._waiting if not one.answer.done()]
         group, self._waiting = waiting[:MOST], waiting[MOST:]
         if group:
-            call = asyncio.create_task(self._ask(group))
+            call = asyncio.create_task(self._ask(group), context=group[0].context)  # a call has one
             self._calls.add(call)
             call.add_done_callback(self._ended)
 
@@ -67,7 +66,6 @@ class Together(Generic[Q, A]):
     async def _ask(self, group: Sequence[_Waiting[Q, A]]) -> None:
         answers: Sequence[A | None] = [None] * len(group)
         if len(group) > 1:
-            request_id.set(group[0].request_id)  # a call has one
             try:
                 given = await self._together([one.question for one in group])
                 answers = given if len(given) == len(group) else answers
@@ -76,13 +74,12 @@ class Together(Generic[Q, A]):
         left = []
         for one, answer in zip(group, answers, strict=True):
             if answer is None:
-                left.append(self._ask_alone(one))
+                left.append(asyncio.create_task(self._ask_alone(one), context=one.context))
             elif not one.answer.done():  # else its caller has left
                 one.answer.set_result(answer)
         await asyncio.gather(*left)
 
     async def _ask_alone(self, one: _Waiting[Q, A]) -> None:
-        request_id.set(one.request_id)
         try:
             answer = await self._alone(one.question)
         except Exception as error:  # noqa: BLE001 - handed to the caller

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from library_world import CID, COLLECTION, CREATED_US, FOLDER_ID, OTHER, PHOTO_ID, World, failed, folder, photo, values
 from media_proto import metadata_pb2 as pb
 
+from gateway import library
+
 ADDRESS = f"/api/dataset/{CID}/media"
 
 
@@ -250,3 +252,20 @@ def test_of_several_the_last_one_counts() -> None:
 
 def test_a_created_time_is_in_milliseconds_of_utc() -> None:
     assert int(datetime(2026, 3, 10, 14, 22, tzinfo=UTC).timestamp()) * 1_000_000 == CREATED_US
+
+
+async def test_which_collection_is_meant_is_asked_every_two_seconds(
+    client: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "COLLECTIONS_TTL_S", 1000.0)
+    for _ in range(3):
+        assert (await client.get(ADDRESS)).status_code == 200
+    assert world.fake.count("GetCollection") == 1
+    assert (await client.get(f"/api/dataset/{CID}")).status_code == 200
+    assert world.fake.count("GetCollection") == 2
+    monkeypatch.setattr(library, "COLLECTIONS_TTL_S", 0.0)
+    assert (await client.get(ADDRESS)).status_code == 200
+    assert world.fake.count("GetCollection") == 3
+    for _ in range(2):
+        assert (await client.get(f"/api/dataset/{'0' * 32}/media")).status_code == 404
+    assert world.fake.count("GetCollection") == 5

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -22,6 +24,7 @@ from media_proto import search_pb2
 
 ADDRESS = f"/api/dataset/{CID}/media"
 OBJECT = "d" * 32
+TAG_FILTERS = "tagFilters=" + quote(json.dumps({"color": ["red"]}))
 PNG = b"\x89PNG not much of a picture"
 PICTURE = "data:image/png;base64," + base64.b64encode(PNG).decode()
 DOWN = Refused(ErrorCode.SERVICE_UNAVAILABLE, "The model is being loaded.")
@@ -62,6 +65,10 @@ class TestScoredMode:
             at_least=0.05,
             limit=20,
             cap=1000,
+            find_words=pb.FindTextRequest(
+                collection=CID,
+                among=pb.ListMediaRequest(collection=CID, recursive=True, limit=20, sort=pb.SORT_BY_CREATED),
+            ),
         )
 
     async def test_keeps_the_order_of_the_search(
@@ -96,12 +103,10 @@ class TestScoredMode:
 
         def matching(asked: search_pb2.FindMatchingRequest) -> search_pb2.FoundPage:
             left = [number for number in range(20, 30) if number not in asked.scope.seen]
-            assert not {one.item_id for one in asked.words} & set(asked.scope.seen)
             page = left[asked.offset : asked.offset + asked.limit]
             return found(*((number, 1 - number / 100) for number in page), total=len(left))
 
         search.answers["FindMatching"] = matching
-        world.fake.answers["FindText"] = pb.TextHits(hits=[pb.TextHit(item_id=number, bm25=1) for number in (20, 25)])
 
         body = (await seeing.get(f"{ADDRESS}?q=x&limit=2")).json()
 
@@ -170,23 +175,21 @@ class TestScoredMode:
         assert (asked.recursive, list(asked.tags), asked.tag_filters[0].tagset) == (False, ["red"], "color")
         assert (asked.cluster, list(asked.path)[1]) == (b"\xff" * 16, bytes(16))
 
-    async def test_counts_the_words_that_the_catalogue_finds_behind_the_same_filters(
+    async def test_has_words_counted_that_the_catalogue_finds_behind_the_same_filters(
         self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
     ) -> None:
         search.answers["FindMatching"] = found()
         world.fake.answers["GetObject"] = place(whole=True)
-        world.fake.answers["FindText"] = pb.TextHits(hits=[pb.TextHit(item_id=12, bm25=2.5)])
 
         await seeing.get(f"{ADDRESS}?q=invoice&type=image&tags=red&limit=3")
 
-        assert list(search.last("FindMatching").words) == [search_pb2.Scored(item_id=12, score=2.5)]
-        asked = world.fake.last("FindText")
-        assert (asked.collection, asked.text, asked.limit) == (CID, "invoice", 1000)
-        assert asked.among == world.fake.last("GetListingScope")
-        assert (asked.among.recursive, list(asked.among.tags)) == (True, ["red"])
+        asked = search.last("FindMatching")
+        assert (asked.text, asked.find_words.collection) == ("invoice", CID)
+        assert asked.find_words.among == world.fake.last("GetListingScope")
+        assert asked.scope.collection_id == 1
+        assert (asked.find_words.among.recursive, list(asked.find_words.among.tags)) == (True, ["red"])
         await seeing.get(f"{ADDRESS}?similarToObjectId={OBJECT}")
-        assert not search.last("FindMatching").words
-        assert world.fake.count("FindText") == 1
+        assert not search.last("FindMatching").HasField("find_words")
 
     @pytest.mark.parametrize(
         ("query", "recursive"), [("q=x", True), ("q=x&recursive=0", False), ("q=x&recursive=1", True)]
@@ -196,7 +199,22 @@ class TestScoredMode:
     ) -> None:
         search.answers["FindMatching"] = found()
         await seeing.get(f"{ADDRESS}?{query}")
-        assert world.fake.last("GetListingScope").recursive is recursive
+        assert search.last("FindMatching").find_words.among.recursive is recursive
+        assert world.fake.count("GetListingScope") == (0 if recursive else 1)
+
+    @pytest.mark.parametrize(
+        "filters", [f"path={CID}", "mediaId=" + "0c" * 16, f"clusterId={OBJECT}", "tags=red", TAG_FILTERS]
+    )
+    async def test_asks_the_catalogue_what_filters_mean_where_only_it_knows(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World, filters: str
+    ) -> None:
+        search.answers["FindMatching"] = found()
+        await seeing.get(f"{ADDRESS}?q=x&type=image&dateFrom=2024-01-01")
+        assert world.fake.count("GetListingScope") == 0
+        asked = search.last("FindMatching").scope
+        assert (asked.collection_id, len(asked.filter.all.parts)) == (1, 2)
+        await seeing.get(f"{ADDRESS}?q=x&{filters}")
+        assert world.fake.count("GetListingScope") == 1
 
     async def test_pages_no_further_than_results_are_counted(
         self, seeing: httpx.AsyncClient, search: FakeSearch
@@ -368,18 +386,12 @@ class TestTheSearch:
             (asked, 3)
         }
 
-    async def test_counts_words_and_passes_over_a_collection_that_was_removed_meanwhile(
+    async def test_has_words_counted_in_every_collection(
         self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
     ) -> None:
-        def words(request: pb.FindTextRequest) -> pb.TextHits:
-            if request.collection != CID:
-                raise Refused(ErrorCode.COLLECTION_NOT_FOUND, "Collection not found")
-            return pb.TextHits(hits=[pb.TextHit(item_id=12, bm25=2.5)])
-
-        world.fake.answers["FindText"] = words
         search.answers.update(
             EmbedTexts=search_pb2.Vectors(vectors=[search_pb2.Vector(values=[1.0])]),
-            FindMatching=lambda request: found(*((one.item_id, 0.3) for one in request.words)),
+            FindMatching=lambda request: found((12, 0.3)) if request.find_words.collection == CID else found(),
             GetVectors=search_pb2.PointVectors(),
         )
 
@@ -388,7 +400,7 @@ class TestTheSearch:
         assert (result["media"]["id"], result["rank"], result["rankingMetrics"]["textRank"]) == (
             PHOTO_ID.hex(), 0.3, 0.3,
         )  # fmt: skip
-        assert world.fake.last("FindText").among.recursive
+        assert search.last("FindMatching").find_words.among.recursive
 
     async def test_asks_again_when_another_model_answers_in_the_middle(
         self, seeing: httpx.AsyncClient, search: FakeSearch, world: World

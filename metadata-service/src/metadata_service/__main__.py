@@ -7,7 +7,6 @@ import logging
 import signal
 import sys
 from functools import partial
-from pathlib import Path
 
 import uvloop
 from media_common.config import PublicSettings, SettingsError, loaded
@@ -16,6 +15,7 @@ from media_common.grpc_server import serving
 from media_common.kept import CATALOGUE, restored_mark
 from media_common.logs import configure_logs
 from media_common.tasks import ended
+from media_common.watching import watched
 from media_proto import metadata_pb2, metadata_pb2_grpc
 
 from metadata_service.blob_jobs import BlobJobs
@@ -35,8 +35,9 @@ logger = logging.getLogger(__name__)
 SERVICE = metadata_pb2.DESCRIPTOR.services_by_name["MetadataService"].full_name
 
 
-async def main(settings: MetadataSettings, state_dir: Path, nats_url: str, is_searched: bool) -> None:
+async def main(settings: MetadataSettings, public: PublicSettings) -> None:
     """Serve, and index beside it."""
+    state_dir, nats_url = public.state_path, public.nats_url
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -44,6 +45,7 @@ async def main(settings: MetadataSettings, state_dir: Path, nats_url: str, is_se
         Catalogue(Database(state_dir / CATALOGUE.name)) as catalogue,
         Imports(catalogue) as imports,
         open_channel(settings.fs_target) as channel,
+        watched("metadata-service", public) as watching,
     ):
         files = FileService(channel)
         indexer = Indexer(catalogue, files)
@@ -53,13 +55,16 @@ async def main(settings: MetadataSettings, state_dir: Path, nats_url: str, is_se
             await indexer.ask(None)
             mark.unlink()
         follower = Follower(nats_url, indexer)
-        blob_jobs = BlobJobs(nats_url, catalogue)
-        search_jobs = SearchJobs(nats_url, catalogue, is_searched)
-        servicer = MetadataServicer(
-            catalogue, Indexing(catalogue, indexer, follower, reading, search_jobs), imports, blob_jobs
-        )
+        blob_jobs = BlobJobs(nats_url, catalogue, watching.spans)
+        search_jobs = SearchJobs(nats_url, catalogue, public.encoder != "off")
+        told = Indexing(catalogue, indexer, follower, reading, search_jobs)
+        servicer = MetadataServicer(catalogue, told, imports, blob_jobs)
+        if watching.figures is not None:
+            from metadata_service.figures import tell
+
+            tell(watching.figures, catalogue, indexer, told)
         register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, servicer)
-        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s):
+        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s, watching.interceptors):
             queues = (blob_jobs, search_jobs)
             parts = (indexer, follower, reading, *queues) if settings.fs_target else queues
             working = [asyncio.create_task(each.run()) for each in parts]
@@ -78,11 +83,10 @@ def run() -> int:
         print(f"metadata-service: {error}", file=sys.stderr)
         return 2
     configure_logs("metadata", public.log_level or "INFO", public.log_format)
-    state_dir = public.state_path
     try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        public.state_path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(main(settings, state_dir, public.nats_url, public.encoder != "off"))
+            runner.run(main(settings, public))
     except (OSError, RuntimeError) as error:
         print(f"metadata-service: {error}", file=sys.stderr)
         return 1

@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from media_common import subjects
 from media_common.errors import ServiceError
 from media_common.media_types import extension_of_type
+from media_common.tracing import NO_SPANS, Spans, received
 from media_proto import thumbnail_pb2
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -20,6 +21,7 @@ from metadata_service.domain.media import Facts, Kind, Upload
 from metadata_service.domain.tags import camera
 from metadata_service.store import outbox, uploads
 from metadata_service.store.sqlite import Catalogue
+from metadata_service.trails import Trails
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +47,12 @@ def job_of(upload: Upload) -> tuple[str, bytes] | None:
 class BlobJobs:
     """One connection for both ways, tried for ever. Without a queue uploads are kept, and wait."""
 
-    def __init__(self, url: str, catalogue: Catalogue) -> None:
+    def __init__(self, url: str, catalogue: Catalogue, spans: Spans = NO_SPANS) -> None:
+        #: By payload.
+        self.trails = Trails()
         self._url = url
         self._catalogue = catalogue
+        self._spans = spans
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         # A restart may send a letter again under another id; its job is done twice, which does no harm.
@@ -106,21 +111,26 @@ class BlobJobs:
         stream = connection.jetstream(timeout=2)
         while letters := await self._catalogue.read(outbox.oldest, _BATCH):
             for letter in letters:
-                message_id = f"catalogue-{self._token}-{letter.id}"
-                await stream.publish(letter.subject, letter.payload, headers={"Nats-Msg-Id": message_id})
+                headers = {"Nats-Msg-Id": f"catalogue-{self._token}-{letter.id}", **self.trails.of(letter.payload)}
+                await stream.publish(letter.subject, letter.payload, headers=headers)
             await self._catalogue.write(outbox.sent, letters[-1].id)
         self._idle.set()
 
     async def _on_description(self, message: Msg) -> None:
         """Write it down, then say so; a worker that hears nothing asks again."""
+        span = received(self._spans, message.subject, message.headers)
+        is_written = False
         try:
             told = thumbnail_pb2.BlobDescription.FromString(message.data)
             await self._catalogue.write(uploads.describe, told.sha256, facts_of(told))
+            is_written = True
         except DecodeError:
             logger.warning("a description that cannot be read is left out")
         except ServiceError as error:
             logger.warning("a description waits: %s", error.message)
             return
+        finally:
+            span.ended(failed=not is_written)
         try:
             await message.respond(b"")
         except queue.TROUBLE as error:

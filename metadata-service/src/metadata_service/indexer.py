@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice, takewhile
 from typing import Final
 
 from pyroaring import BitMap
@@ -45,6 +47,12 @@ class Indexer:
         self.away: frozenset[bytes] = frozenset()
         #: Roots that are gone through right now.
         self.running: set[bytes] = set()
+        #: Roots for which that was asked since it began last.
+        self._asked: set[bytes] = set()
+        #: Of each look under way, in the order in which they began, the paths that a later one has written.
+        self._later: list[set[bytes]] = []
+        #: Told of every batch that was looked at and written: how many files, how many seconds.
+        self.on_batch: Callable[[int, float], None] = lambda files, seconds: None
         #: Why nothing moves, a sentence; empty when it does.
         self.problem = ""
 
@@ -56,6 +64,7 @@ class Indexer:
         """Let a root (None: every one) be gone through as a whole."""
         for path in await self._catalogue.read(indexing.due):
             if root is None or root == path:
+                self._asked.add(path)
                 await self._catalogue.write(indexing.set_reconciled, path, False)
         self._wake.set()
 
@@ -106,17 +115,20 @@ class Indexer:
         """Bring in every file of a root; what the catalogue has beyond them is looked at one by one."""
         logger.info("going through a review path as a whole")
         self.running.add(root.path)
+        self._asked.discard(root.path)
         try:
             before = await self._catalogue.read(indexing.in_place, root.path)
             seen = BitMap()
-            async for files in self.disk.replay(root.path):
-                looked = [Looked(file.relative_path, file, False) for file in files]
-                await self._bring_in(root.path, looked)
-                seen |= await self._catalogue.read(indexing.known_paths, root.path, [one.path for one in looked])
+            with self._looking() as later:
+                async for files in self.disk.replay(root.path):
+                    looked = [Looked(file.relative_path, file, False) for file in files]
+                    await self._bring_in(root.path, looked, later)
+                    seen |= await self._catalogue.read(indexing.known_paths, root.path, [one.path for one in looked])
             rest = await self._catalogue.read(indexing.paths_of, root.path, before - seen)
-            for start in range(0, len(rest), BATCH):
-                await self._bring_in(root.path, await self.disk.look(rest[start : start + BATCH]))
-            await self._catalogue.write(indexing.set_reconciled, root.path, True)
+            for some in _batched(rest):
+                await self._look(root.path, some)
+            if root.path not in self._asked:
+                await self._catalogue.write(indexing.set_reconciled, root.path, True)
         finally:
             self.running.discard(root.path)
 
@@ -133,12 +145,33 @@ class Indexer:
         for root, paths in by_root.items():
             # An event may name many.
             for some in _batched(paths):
-                await self._bring_in(root, await self.disk.look(some))
+                await self._look(root, some)
 
-    async def _bring_in(self, root: bytes, looked: Sequence[Looked]) -> None:
-        if not looked:
-            return
+    async def _look(self, root: bytes, paths: Sequence[bytes]) -> None:
+        with self._looking() as later:
+            await self._bring_in(root, await self.disk.look(paths), later)
+
+    @contextmanager
+    def _looking(self) -> Iterator[set[bytes]]:
+        """Round a look at the disk and the writing of it: the paths that are not to be written, because a look that
+        began after this one has been written. Should the disk have changed in between, an event tells."""
+        later: set[bytes] = set()
+        self._later.append(later)
+        try:
+            yield later
+        finally:
+            self._later = [one for one in self._later if one is not later]
+
+    async def _bring_in(self, root: bytes, looked: Sequence[Looked], later: set[bytes]) -> None:
+        """
+        Args:
+            later: of `_looking`.
+        """
+        began = time.perf_counter()
         async with self._lock:
+            looked = [one for one in looked if one.path not in later]
+            if not looked:
+                return
             await self._catalogue.write(indexing.collection_for, root)
             moved = await self._catalogue.read(indexing.maybe_moved, root, looked)
             missing = {one.path for one in looked if one.missing}
@@ -147,6 +180,11 @@ class Indexer:
                 again = await self.disk.look(unsure[start : start + BATCH])
                 missing |= {one.path for one in again if one.missing}
             await self._catalogue.write(indexing.apply, root, looked, moved, frozenset(missing))
+            # Of a file that nobody could say anything of, nothing has been written.
+            written = {one.path for one in looked if one.seen is not None or one.missing}
+            for earlier in takewhile(lambda one: one is not later, self._later):
+                earlier |= written
+        self.on_batch(len(looked), time.perf_counter() - began)
         self.news.set()
 
 

@@ -11,6 +11,7 @@ from metadata_service.reading import Reading
 from metadata_service.search_jobs import SearchJobs
 from metadata_service.store import collections, indexing, insides, listing
 from metadata_service.store.sqlite import Catalogue
+from metadata_service.trails import Trails
 
 
 class Indexing:
@@ -24,6 +25,11 @@ class Indexing:
         self._follower = follower
         self._reading = reading
         self._search_jobs = search_jobs
+
+    @property
+    def search_trails(self) -> Trails:
+        """Of items to embed."""
+        return self._search_jobs.trails
 
     async def ask(self, root: bytes | None) -> None:
         """Compare with the disk, and look into every file again."""

@@ -42,6 +42,8 @@ class ListingCalls:
         path, limit = convert.uuids_of(among.path), max(1, request.limit)
         asked = (request.collection, path, _query(among, 1), request.text, limit)
         found = await self._catalogue.read(browsing.with_words, *asked)
+        if request.as_columns:
+            return pb.TextHits(item_ids=[item_id for item_id, _ in found], bm25=[score for _, score in found])
         return pb.TextHits(hits=[pb.TextHit(item_id=item_id, bm25=score) for item_id, score in found])
 
     async def GetListed(self, request: pb.GetListedRequest, context: Any) -> pb.MediaList:

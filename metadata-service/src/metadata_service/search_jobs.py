@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Awaitable
 from typing import Final
 
 from media_common import subjects
@@ -16,6 +17,7 @@ from metadata_service import queue
 from metadata_service.store import search_jobs
 from metadata_service.store.search_jobs import Lane
 from metadata_service.store.sqlite import Catalogue
+from metadata_service.trails import Trails
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,8 @@ class SearchJobs:
         Args:
             is_on: there is an encoder; with none, nobody would ever take a job.
         """
+        #: By item, of those to embed.
+        self.trails = Trails()
         self._url = url
         self._catalogue = catalogue
         self._is_on = is_on
@@ -105,11 +109,14 @@ class SearchJobs:
             return False
         batch = await self._catalogue.write(search_jobs.next_batch, lane, BATCH)
         stem = f"catalogue-{self._token}-{lane.name}-{self._batches[lane]}"
-        sending = (
-            stream.publish(_SUBJECTS[lane], b"%d" % item_id, headers={"Nats-Msg-Id": f"{stem}-{item_id}"})
-            for item_id in batch
-        )
-        outcomes = await asyncio.gather(*sending, return_exceptions=True)
+
+        def sent(item_id: int) -> Awaitable[object]:
+            headers = {"Nats-Msg-Id": f"{stem}-{item_id}"}
+            if lane is Lane.EMBED:
+                headers |= self.trails.of(item_id)
+            return stream.publish(_SUBJECTS[lane], b"%d" % item_id, headers=headers)
+
+        outcomes = await asyncio.gather(*map(sent, batch), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome

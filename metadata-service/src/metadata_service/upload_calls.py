@@ -10,6 +10,7 @@ from media_proto import metadata_pb2 as pb
 from metadata_service import convert
 from metadata_service.blob_jobs import BlobJobs, job_of
 from metadata_service.domain.media import FILES, Upload
+from metadata_service.indexing import Indexing
 from metadata_service.store import collections, details, uploads
 from metadata_service.store.sqlite import Catalogue
 
@@ -21,6 +22,7 @@ class UploadCalls:
 
     _catalogue: Catalogue
     _blob_jobs: BlobJobs
+    _indexing: Indexing
 
     async def AddUpload(self, request: pb.AddUploadRequest, context: Any) -> pb.Media:
         if len(request.sha256) != _SHA256_BYTES:
@@ -39,7 +41,11 @@ class UploadCalls:
             path=convert.uuids_of(request.path),
             version_of=convert.uuid_of(request.version_of) if request.HasField("version_of") else None,
         )
-        node_id = await self._catalogue.write(uploads.added_at, place, upload, job_of(upload))
+        if (job := job_of(upload)) is not None:
+            self._blob_jobs.trails.note(job[1])
+        node_id = await self._catalogue.write(uploads.added_at, place, upload, job)
+        # In time: the batch that it is in is taken by the thread that wrote it, and told here after this.
+        self._indexing.search_trails.note(node_id)
         await self._blob_jobs.sent()
         (shown,) = await self._catalogue.read(details.media, [node_id])
         return convert.media(shown)

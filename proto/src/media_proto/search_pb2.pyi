@@ -11,6 +11,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from media_proto import metadata_pb2 as _metadata_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -624,6 +625,7 @@ class FindMatchingRequest(_message.Message):
     CAP_FIELD_NUMBER: _builtins.int
     OBJECT_FIELD_NUMBER: _builtins.int
     WORDS_FIELD_NUMBER: _builtins.int
+    FIND_WORDS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """empty: likeness alone"""
     point_id: _builtins.int
@@ -645,6 +647,12 @@ class FindMatchingRequest(_message.Message):
         is found by its words alone.
         """
 
+    @_builtins.property
+    def find_words(self) -> _metadata_pb2.FindTextRequest:
+        """Has the catalogue asked for them, while vectors are compared, instead of giving them. Its text and limit are filled in
+        here. The items that the scope leaves out by name are left out of both; groups are left out of vectors alone.
+        """
+
     def __init__(
         self,
         *,
@@ -657,13 +665,19 @@ class FindMatchingRequest(_message.Message):
         cap: _builtins.int = ...,
         object: Global___ObjectTarget | None = ...,
         words: _abc.Iterable[Global___Scored] | None = ...,
+        find_words: _metadata_pb2.FindTextRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_point_id", b"_point_id", "object", b"object", "point_id", b"point_id", "scope", b"scope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_find_words", b"_find_words", "_point_id", b"_point_id", "find_words", b"find_words", "object", b"object", "point_id", b"point_id", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_point_id", b"_point_id", "at_least", b"at_least", "cap", b"cap", "limit", b"limit", "object", b"object", "offset", b"offset", "point_id", b"point_id", "scope", b"scope", "text", b"text", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_find_words", b"_find_words", "_point_id", b"_point_id", "at_least", b"at_least", "cap", b"cap", "find_words", b"find_words", "limit", b"limit", "object", b"object", "offset", b"offset", "point_id", b"point_id", "scope", b"scope", "text", b"text", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__find_words: _TypeAlias = _typing.Literal["find_words"]  # noqa: Y015
+    _WhichOneofArgType__find_words: _TypeAlias = _typing.Literal["_find_words", b"_find_words"]  # noqa: Y015
     _WhichOneofReturnType__point_id: _TypeAlias = _typing.Literal["point_id"]  # noqa: Y015
     _WhichOneofArgType__point_id: _TypeAlias = _typing.Literal["_point_id", b"_point_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__find_words) -> _WhichOneofReturnType__find_words | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__point_id) -> _WhichOneofReturnType__point_id | None: ...
 
 Global___FindMatchingRequest: _TypeAlias = FindMatchingRequest  # noqa: Y015

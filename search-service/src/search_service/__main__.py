@@ -21,6 +21,8 @@ from media_common.grpc_client import open_channel
 from media_common.grpc_server import serving
 from media_common.logs import configure_logs
 from media_common.tasks import ended
+from media_common.tracing import Spans
+from media_common.watching import watched
 from media_proto import search_pb2, search_pb2_grpc
 
 from search_service.catalogue_client import RemoteCatalogue
@@ -66,6 +68,7 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
     )
     models = ObjectModels(installed())
     async with AsyncExitStack() as ends:
+        watching = await ends.enter_async_context(watched("search-service", public))
         blobs = open_blobs(public)
         ends.callback(blobs.close)
         catalogue = await catalogue_of(settings, blobs, ends)
@@ -81,10 +84,18 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
         objects = Objects(engine, models, giving, known)
         feeding = None
         if catalogue is not None and public.encoder != OFF:
-            feeding = feeding_of(settings, public, engine, catalogue, agreement, frames, giving, models, objects)
-        servicer = SearchServicer(engine, objects, frames, feeding)
+            feeding = feeding_of(
+                settings, public, engine, catalogue, agreement, frames, giving, models, objects, watching.spans
+            )
+        servicer = SearchServicer(engine, objects, frames, known, feeding)
+        if watching.figures is not None:
+            from search_service.figures import tell
+
+            tell(watching.figures, engine, servicer, feeding)
+            ends.callback(watching.figures.ask_no_more)
         register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, servicer)
-        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s) as health:
+        around = watching.interceptors
+        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s, around) as health:
             await health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
             beside = [asyncio.create_task(tell_health(health, engine))]
             if catalogue is not None:
@@ -117,9 +128,10 @@ def feeding_of(
     giving: Giving,
     models: ObjectModels,
     objects: Objects,
+    spans: Spans,
 ) -> Feeding:
     link = NatsLink(public.nats_url)
-    queue = Lane(link, subjects.JOBS_EMBED, EMBEDDING_CONSUMER, subjects.DEAD_EMBED)
+    queue = Lane(link, subjects.JOBS_EMBED, EMBEDDING_CONSUMER, subjects.DEAD_EMBED, spans)
     look = Look(queue, catalogue, engine, engine.store, agreement, engine.covered)
     embedding = Embedding(look, catalogue, engine, engine.store, agreement, frames, loads=settings.decoders)
     changes = FactsLane(Lane(link, subjects.JOBS_FACTS, CHANGES_CONSUMER), agreement, look.ask)

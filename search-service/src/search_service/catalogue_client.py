@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import grpc
 from media_common.boxes import box_of
 from media_common.formats import RAWS, extension_of
+from media_common.grpc_client import marks
 from media_proto import metadata_pb2 as pb
 from media_proto import metadata_pb2_grpc
 from PIL.Image import Image
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _DEADLINE_S: Final = 10.0
+#: The same in all where somebody waits, who is told before his own time is over; and how long a restart may take.
+_SOMEBODY_WAITS_S: Final = 6.0
+_CONNECT_WAIT_S: Final = 2.0
+_NO_ANSWER: Final = "The catalogue is not available right now."
 #: Ids of one call; the catalogue's own limit.
 _MOST_IDS: Final = 1000
 #: So long the list of collections is good for; one that is not in it is asked for at once.
@@ -42,6 +47,7 @@ class RemoteCatalogue:
     """Implements `Catalogue` and `Everything`. Every call may raise `CatalogueUnavailable`."""
 
     def __init__(self, channel: grpc.aio.Channel, load: Load) -> None:
+        self._channel = channel
         self._stub: Any = metadata_pb2_grpc.MetadataServiceStub(channel)
         self._load = load
         self._collections: Mapping[int, pb.Collection] = {}
@@ -80,6 +86,21 @@ class RemoteCatalogue:
         asked = pb.ListDetectionsRequest(after_id=after_id, limit=limit)
         told = (await self._asked(self._stub.ListDetections, asked)).detections
         return [Detection(one.object_id, one.media_id, one.model, _box(one)) for one in told]
+
+    async def with_words(self, asked: pb.FindTextRequest, text: str, limit: int) -> Mapping[int, float]:
+        """What has any of the words by how well they fit (bm25, more is better), the best `limit` of what `asked` is
+        about. Nothing of a collection or folder that is gone."""
+        wanted = pb.FindTextRequest()
+        wanted.CopyFrom(asked)
+        wanted.text, wanted.limit, wanted.as_columns = text, limit, True
+        try:
+            hits = await self._asked_patiently(self._stub.FindText, wanted)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return {}
+            raise
+        # A catalogue of before knows no columns.
+        return dict(zip(hits.item_ids, hits.bm25, strict=True)) or {hit.item_id: hit.bm25 for hit in hits.hits}
 
     async def away(self) -> frozenset[int]:
         async with self._reading:
@@ -148,14 +169,36 @@ class RemoteCatalogue:
             self._away = frozenset(listed.away_ids)
             self._read_at = time.monotonic()
 
+    async def _asked_patiently(self, call: Callable[..., Awaitable[T]], request: object) -> T:
+        """A question that somebody waits for: a catalogue that is being restarted is waited for, and asked once more
+        when it dies under the call. Not for what changes anything."""
+        ends = time.monotonic() + _SOMEBODY_WAITS_S
+        for is_last in (False, True):
+            left = ends - time.monotonic()
+            try:
+                async with asyncio.timeout(min(_CONNECT_WAIT_S, left)):
+                    await self._channel.channel_ready()
+                return await call(request, timeout=ends - time.monotonic(), metadata=marks())
+            except TimeoutError as error:
+                raise CatalogueUnavailable(_NO_ANSWER) from error
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or is_last:
+                    raise _named(error) from error
+        raise AssertionError("unreachable")
+
     async def _asked(self, call: Callable[..., Awaitable[T]], request: object) -> T:
         try:
-            return await call(request, timeout=_DEADLINE_S)
+            return await call(request, timeout=_DEADLINE_S, metadata=marks())
         except grpc.aio.AioRpcError as error:
-            if error.code() in _AWAY:
-                logger.debug("the catalogue does not answer: %s", error.details())
-                raise CatalogueUnavailable("The catalogue is not available right now.") from error
-            raise
+            raise _named(error) from error
+
+
+def _named(error: grpc.aio.AioRpcError) -> Exception:
+    """What the transport says in our own words, and the catalogue's own refusal as it is."""
+    if error.code() not in _AWAY:
+        return error
+    logger.debug("the catalogue does not answer: %s", error.details())
+    return CatalogueUnavailable(_NO_ANSWER)
 
 
 def _box(told: pb.Detection) -> Box | None:

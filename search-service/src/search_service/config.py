@@ -24,7 +24,8 @@ class SearchSettings(BaseSettings):
     )
     threads: int = Field(default=0, ge=0, description="processor threads of a model; 0: as many as there are cores")
     metadata_target: str = Field(
-        default="", description="unix:/path or host:port of metadata-service; empty: nothing is embedded"
+        default="",
+        description="unix:/path or host:port of metadata-service; empty: nothing is embedded, nor found by its words",
     )
     decoders: int = Field(default=2, ge=1, le=64, description="files decoded at a time, each in a process of its own")
     decoder_memory_mb: int = Field(default=2048, ge=512, description="address space of one decoding process")

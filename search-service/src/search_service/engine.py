@@ -74,6 +74,13 @@ class Engine:
             return "The model is being loaded, or has not been asked for yet."
         return self._trouble if status.state is State.READY else status.reason
 
+    async def vectors(self) -> dict[str, int]:
+        """How many there are: of items that "answer", and of those that will ("next"). What is not open stays so."""
+        if self._store is None:
+            return {}
+        spaces = {"answering": self._now, "next": self._next}
+        return {name: await self._store.count(space.name) for name, space in spaces.items() if space is not None}
+
     # ---- searching ----
 
     async def store(self) -> VectorStore:

@@ -16,7 +16,7 @@ from media_common.errors import ServiceError
 from media_common.tasks import ended
 
 from search_service.domain.agreement import FactsLane
-from search_service.domain.embedding import Embedding
+from search_service.domain.embedding import Counts, Embedding
 from search_service.domain.errors import NoSuchVectors
 from search_service.domain.look import Look
 from search_service.domain.objects import Giving
@@ -100,8 +100,17 @@ class Feeding:
             await ended(*tasks[1:])
             await ended(tasks[0])
 
+    @property
+    def counts(self) -> Counts:
+        """Since the start."""
+        return self._embedding.counts
+
     async def progress(self) -> Progress:
         self._asked.set()
+        return await self.now()
+
+    async def now(self) -> Progress:
+        """`progress`, asked by nobody who waits: the work that waits for a first question begins no earlier."""
         waiting = await self._queue.waiting()
         running = self._embedding.counts.running
         # What the queue gave out and nobody has in hand will come again.

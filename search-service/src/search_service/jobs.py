@@ -12,6 +12,7 @@ from typing import Final
 import nats.errors
 import nats.js.errors
 from media_common import subjects
+from media_common.tracing import NO_SPANS, Span, Spans, received
 from media_proto import thumbnail_pb2
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -110,11 +111,13 @@ class Lane:
     """Implements `Jobs`: a durable pull consumer of one subject, made when it is missing; its stream is the file
     service's to make."""
 
-    def __init__(self, link: NatsLink, subject: str, durable: str, dead: str = "") -> None:
+    def __init__(self, link: NatsLink, subject: str, durable: str, dead: str = "", spans: Spans = NO_SPANS) -> None:
         """
         Args:
             dead: the subject of parked jobs; empty: none is parked.
+            spans: told of each job, from its fetch to its end.
         """
+        self._spans = spans
         self._link = link
         self._subject = subject
         self._durable = durable
@@ -206,18 +209,20 @@ class Lane:
     async def _job(self, message: Msg) -> NatsJob | None:
         """None: it is no job; it is put aside."""
         text = message.data.decode("ascii", "replace")
+        span = received(self._spans, message.subject, message.headers)
         if text.isdigit() and text.isascii() and len(text) < 20:
-            return NatsJob(message, int(text), self._dead)
+            return NatsJob(message, int(text), self._dead, span)
         with suppress(OSError):
-            await NatsJob(message, 0, self._dead).park("The job cannot be read.", b"")
+            await NatsJob(message, 0, self._dead, span).park("The job cannot be read.", b"")
         return None
 
 
 class NatsJob:
     """Implements `Job`."""
 
-    def __init__(self, message: Msg, item_id: int, dead: str) -> None:
+    def __init__(self, message: Msg, item_id: int, dead: str, span: Span) -> None:
         self.item_id = item_id
+        self._span: Span | None = span  # None: it is ended
         self._message = message
         self._dead = dead
 
@@ -225,11 +230,18 @@ class NatsJob:
     def deliveries(self) -> int:
         return self._message.metadata.num_delivered
 
+    def _ended(self, *, failed: bool) -> None:
+        if self._span is not None:
+            self._span.ended(failed=failed, attributes={"messaging.nats.deliveries": self.deliveries})
+            self._span = None
+
     async def done(self) -> None:
+        self._ended(failed=False)
         with suppress(*_TROUBLE):  # it comes again, and finds itself done
             await self._message.ack()
 
     async def again(self, pause_s: float) -> None:
+        self._ended(failed=True)
         with suppress(*_TROUBLE):
             await self._message.nak(delay=pause_s or None)
 
@@ -238,6 +250,7 @@ class NatsJob:
         Raises:
             OSError: it could not be put aside, and comes again.
         """
+        self._ended(failed=True)
         logger.warning("parked a job of %s: %s", self._message.subject, reason)
         try:
             if self._dead:

@@ -12,6 +12,7 @@ from media_common.blobs import open_store
 from media_common.config import PublicSettings, SettingsError, loaded
 from media_common.grpc_server import serving
 from media_common.logs import configure_logs
+from media_common.watching import watched
 from media_proto import thumbnail_pb2, thumbnail_pb2_grpc
 
 from thumbnail_service.blob_renders import BlobRenders
@@ -38,7 +39,10 @@ async def main(public: PublicSettings, settings: ThumbnailSettings) -> None:
     renders = Renders(processes, settings.idle_s)
     store = open_store(public)
     register = partial(thumbnail_pb2_grpc.add_ThumbnailServiceServicer_to_server, ThumbnailServicer(renders.figures))
-    async with serving(settings.listen, register, (SERVICE,), settings.stop_grace_s) as health:
+    async with (
+        watched("thumbnail-service", public) as watching,
+        serving(settings.listen, register, (SERVICE,), settings.stop_grace_s, watching.interceptors) as health,
+    ):
 
         async def on_connection(up: bool) -> None:
             status = health_pb2.HealthCheckResponse.SERVING if up else health_pb2.HealthCheckResponse.NOT_SERVING
@@ -54,7 +58,12 @@ async def main(public: PublicSettings, settings: ThumbnailSettings) -> None:
             ack_wait_s=settings.ack_wait_s,
             stop_grace_s=settings.stop_grace_s,
             on_connection=on_connection,
+            spans=watching.spans,
         )
+        if watching.figures is not None:
+            from thumbnail_service.figures import tell
+
+            tell(watching.figures, renders, worker)
         try:
             await worker.run(stop)
         finally:

@@ -15,6 +15,7 @@ from typing import Final
 import nats.errors
 from media_common import subjects
 from media_common.blobs import BlobMissing, BlobStore, StoreFailed, StoreUnreachable
+from media_common.tracing import carried
 from media_proto import thumbnail_pb2
 from nats.aio.client import Client
 
@@ -86,7 +87,8 @@ class BlobRenders:
     async def _tell(self, client: Client, told: thumbnail_pb2.BlobDescription) -> bool:
         """Whether it is written down."""
         try:
-            await client.request(subjects.DESCRIBE, told.SerializeToString(), timeout=_TOLD_S)
+            along = dict(carried.get()) or None
+            await client.request(subjects.DESCRIBE, told.SerializeToString(), timeout=_TOLD_S, headers=along)
         except (nats.errors.Error, OSError, TimeoutError) as error:
             logger.debug("the catalogue does not answer: %r", error)
             return False

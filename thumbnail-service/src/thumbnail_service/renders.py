@@ -99,6 +99,8 @@ class Renders:
         self, processes: Sequence[RenderProcess], idle_s: float, clock: Callable[[], float] = time.time
     ) -> None:
         self.figures = Figures()
+        #: Told of every render, and the seconds in its process.
+        self.on_made: Callable[[Job, Outcome, float], None] = lambda job, outcome, seconds: None
         self._processes = tuple(processes)
         self._slots = Slots(self._processes)
         self._idle_s = idle_s
@@ -155,8 +157,10 @@ class Renders:
                 raise Expired
             if (timer := self._letting_go.pop(process, None)) is not None:
                 timer.cancel()
+            began = time.perf_counter()
             outcome = await self._made(job, process)
             self.figures.count(outcome)
+            self.on_made(job, outcome, time.perf_counter() - began)
             return outcome
         finally:
             self._let_go_later(process)

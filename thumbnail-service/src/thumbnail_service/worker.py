@@ -15,10 +15,10 @@ from typing import Any, Final, TypeVar
 
 import nats.errors
 import nats.js.errors
-from google.protobuf.message import DecodeError
 from media_common import subjects
 from media_common.logs import request_id
 from media_common.tasks import ended
+from media_common.tracing import NO_SPANS, Spans, carried, received
 from media_proto import thumbnail_pb2
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -26,8 +26,19 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.client import JetStreamContext
 
 from thumbnail_service.blob_renders import BlobRenders
-from thumbnail_service.domain.jobs import Ack, Again, BadJob, Job, Outcome, Park, Result, lost_too_often, verdict
-from thumbnail_service.renders import FOREVER_S, Expired, Renders
+from thumbnail_service.domain.jobs import (
+    Ack,
+    Again,
+    BadJob,
+    Outcome,
+    Park,
+    Result,
+    Verdict,
+    lost_too_often,
+    verdict,
+)
+from thumbnail_service.messages import deadline_of_s, job_of, path_of, reply_of
+from thumbnail_service.renders import Expired, Renders
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -56,11 +67,15 @@ class Worker:
         ack_wait_s: float,
         stop_grace_s: float,
         on_connection: Callable[[bool], Awaitable[None]],
+        spans: Spans = NO_SPANS,
     ) -> None:
         """
         Args:
             on_connection: told True when NATS is there and False when it is not, each time that changes.
         """
+        #: Told how each delivery of a background job ended, and how often the job had been given out by then.
+        self.on_settled: Callable[[Verdict, int], None] = lambda decision, deliveries: None
+        self._spans = spans
         self._url = url
         self._renders = renders
         self._blobs = blobs
@@ -197,28 +212,35 @@ class Worker:
         """Reply `working` every second, then the picture. An asker that is past its deadline gets nothing."""
         headers = message.headers or {}
         request_id.set(headers.get(subjects.REQUEST_ID_HEADER, ""))
+        span = received(self._spans, message.subject, headers)
+        carried.set(span.carrier)
+        failed = True
 
         async def reply(answer: thumbnail_pb2.RenderReply) -> None:
             with suppress(*_NATS_TROUBLE):
                 await client.publish(message.reply, answer.SerializeToString())
 
         try:
-            job = _job(message.data)
+            job = job_of(message.data)
             renders = self._blobs if job.sha256 else self._renders
             outcome = await _with_beats(
-                renders.asked(job, _deadline_s(headers)),
+                renders.asked(job, deadline_of_s(headers)),
                 lambda: reply(thumbnail_pb2.RenderReply(working=True)),
                 _BEAT_S,
             )
+            failed = outcome.result is Result.FAILED
         except BadJob as error:
             await reply(thumbnail_pb2.RenderReply(reason=str(error)))
         except Expired:
+            failed = False
             logger.info("dropped a request that nobody waits for")
         except Exception:  # the loop's own home for the unexpected, beside `_settle`
             logger.exception("a request failed")
             await reply(thumbnail_pb2.RenderReply(reason="The worker failed."))
         else:
-            await reply(_reply(outcome, client.max_payload))
+            await reply(reply_of(outcome, client.max_payload))
+        finally:
+            span.ended(failed=failed)
 
     # ---- background jobs ----
 
@@ -284,14 +306,16 @@ class Worker:
     async def _settle(self, message: Msg, client: Client) -> None:
         """Run one job and end its message in exactly one way: done, to be tried again, or parked."""
         request_id.set((message.headers or {}).get(subjects.REQUEST_ID_HEADER, ""))
+        span = received(self._spans, message.subject, message.headers)
+        carried.set(span.carrier)
         deliveries = message.metadata.num_delivered
         path = b""
+        decision: Verdict = Again(0)  # when it is cut short
         try:
-            decision: Ack | Again | Park
             if (lost := lost_too_often(deliveries)) is not None:
-                path, decision = _path(message.data), lost
+                path, decision = path_of(message.data), lost
             else:
-                job = _job(message.data)
+                job = job_of(message.data)
                 path = job.path
                 work = self._blobs.looked_into(job, client) if job.sha256 else self._renders.in_background(job)
                 decision = verdict(await _with_beats(work, message.in_progress, self._ack_wait_s / 3), deliveries)
@@ -306,10 +330,12 @@ class Worker:
             decision = verdict(Outcome(Result.FAILED, reason="The worker failed."), deliveries)
         finally:
             self._room.release()
+            span.ended(failed=not isinstance(decision, Ack), attributes={"messaging.nats.deliveries": deliveries})
+        self.on_settled(decision, deliveries)
         with suppress(*_NATS_TROUBLE):  # the message comes again, and finds the thumbnail made
             await self._end(message, client.jetstream(), path, decision)
 
-    async def _end(self, message: Msg, stream: JetStreamContext, path: bytes, decision: Ack | Again | Park) -> None:
+    async def _end(self, message: Msg, stream: JetStreamContext, path: bytes, decision: Verdict) -> None:
         match decision:
             case Ack():
                 await message.ack()
@@ -356,39 +382,3 @@ async def _with_beats(work: Coroutine[Any, Any, T], beat: Callable[[], Awaitable
                 await beat()
     finally:
         task.cancel()
-
-
-def _job(payload: bytes) -> Job:
-    try:
-        request = thumbnail_pb2.RenderRequest.FromString(payload)
-    except DecodeError as error:
-        raise BadJob("It is not a render request.") from error
-    if request.sha256:
-        return Job(b"", b"", request.size_px, sha256=request.sha256, told_extension=request.extension)
-    return Job(request.root, request.relative_path, request.size_px, request.state_cache)
-
-
-def _path(payload: bytes) -> bytes:
-    try:
-        return _job(payload).path
-    except BadJob:
-        return b""
-
-
-def _deadline_s(headers: dict[str, str]) -> float:
-    try:
-        return float(headers[subjects.DEADLINE_HEADER])
-    except (KeyError, ValueError):
-        return FOREVER_S
-
-
-def _reply(outcome: Outcome, max_payload: int) -> thumbnail_pb2.RenderReply:
-    reply = thumbnail_pb2.RenderReply(
-        png=outcome.png,
-        placeholder=outcome.is_placeholder and bool(outcome.png),
-        reason=outcome.reason,
-        gone=outcome.result is Result.GONE,
-    )
-    if reply.ByteSize() > max_payload:  # a server with a low limit: the asker finds it in the store
-        reply.png = b""
-    return reply

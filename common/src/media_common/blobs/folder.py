@@ -140,10 +140,15 @@ class FolderWriter:
         self._size = 0
         incoming = store.folder / INCOMING
         incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = incoming / secrets.token_hex(16)
-        self._file = open(self._path, "xb", buffering=0, opener=_private)  # noqa: SIM115 - closed at its end
-        # Held for as long as this process is at it: one that nobody holds was left by a process that died.
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        while True:
+            self._path = incoming / secrets.token_hex(16)
+            self._file = open(self._path, "xb", buffering=0, opener=_private)  # noqa: SIM115 - closed at its end
+            # Held for as long as this process is at it: one that nobody holds was left by a process that died.
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            if self._path.exists():
+                return
+            # Whoever clears up took it for one of those, in the moment before it was held.
+            self._file.close()
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)

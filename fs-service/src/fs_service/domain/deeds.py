@@ -189,6 +189,8 @@ class Deeds:
                     seen = self.marking.look(stack, chunk, errors)
                     changes = self._changes(seen, actions, errors)
                     made = self.marking.carry_out(begin, changes, errors).states
+                    as_wanted = [one for one in seen if one.target.path not in made and one.target.path not in errors]
+                    self.marking.noticed({one.target.path: one.state for one in as_wanted})
                     for one in seen:
                         if (path := one.target.path) not in errors:
                             states[path] = one.state, made.get(path, one.state)

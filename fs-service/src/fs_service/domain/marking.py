@@ -204,8 +204,17 @@ class Marking:
         try:
             self._index.set_states(list(states.items()))
             self._events.emit_all([state_event(path, state) for path, state in states.items()])
-        except StorageFailed as error:
+        except ServiceError as error:
             logger.error("the index was not told of new states; it will see them on the disk: %s", error.message)
+
+    def noticed(self, states: dict[bytes, State]) -> None:
+        """States that the disk was found to have: the index may not know of what was made by hand."""
+        if not states:
+            return
+        try:
+            self._index.set_states(list(states.items()), made_here=False)
+        except ServiceError as error:
+            logger.error("the index was not told of states; it will see them on the disk: %s", error.message)
 
     def apply(self, wanted: Sequence[tuple[Seen, State]], errors: dict[bytes, ServiceError]) -> dict[bytes, State]:
         """Put the marks where they belong and flush; the states that are durable now."""

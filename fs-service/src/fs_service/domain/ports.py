@@ -96,8 +96,12 @@ class ItemIndex(Protocol):
     def set_state(self, path: bytes, state: State) -> None:
         """Record a state that the disk already has, in every root that holds the path, with its events."""
 
-    def set_states(self, states: Sequence[tuple[bytes, State]]) -> None:
-        """`set_state` of many in one transaction: a batch of 500 costs about as much as one."""
+    def set_states(self, states: Sequence[tuple[bytes, State]], *, made_here: bool = True) -> None:
+        """`set_state` of many in one transaction: a batch of 500 costs about as much as one.
+
+        Args:
+            made_here: by whoever calls, who tells the public followers; else they were found so.
+        """
 
     def forget(self, paths: Iterable[bytes]) -> None:
         """Record that files are gone because this service deleted them, with their events."""

@@ -50,8 +50,10 @@ class DeletionCounters:
     max_workers: int
     active_jobs: int
     submitted_jobs: int
-    completed_jobs: int
+    completed_jobs: int  # deleted, or rightly kept
     failed_jobs: int
+    deleted_files: int
+    deleted_bytes: int
 
 
 class _Counters:
@@ -62,6 +64,7 @@ class _Counters:
         self._slots = threading.BoundedSemaphore(workers)
         self._mutex = threading.Lock()
         self._active = self._submitted = self._completed = self._failed = 0
+        self._deleted = self._deleted_bytes = 0
 
     @contextmanager
     def job(self) -> Iterator[None]:
@@ -76,14 +79,25 @@ class _Counters:
                 with self._mutex:
                     self._active -= 1
 
-    def ended(self, failed: bool) -> None:
+    def ended(self, failed: bool, deleted_bytes: int | None) -> None:
+        """`deleted_bytes` None: it was not deleted."""
         with self._mutex:
             self._failed += failed
             self._completed += not failed
+            self._deleted += deleted_bytes is not None
+            self._deleted_bytes += deleted_bytes or 0
 
     def now(self) -> DeletionCounters:
         with self._mutex:
-            return DeletionCounters(self._workers, self._active, self._submitted, self._completed, self._failed)
+            return DeletionCounters(
+                self._workers,
+                self._active,
+                self._submitted,
+                self._completed,
+                self._failed,
+                self._deleted,
+                self._deleted_bytes,
+            )
 
 
 class _Claims:
@@ -271,12 +285,14 @@ class Trash:
     def _one(self, candidate: Candidate, doomed: Doomed | None, finder: Finder, hand: _Hand) -> TrashEvent:
         """Delete the file in hand, or say why not."""
         with self._counters.job():
-            failed = True
+            failed, deleted_bytes = True, None
             try:
                 event = self._deed(candidate, doomed, finder, hand)
                 failed = isinstance(event, Failed)
+                if doomed is not None and isinstance(event, Deleted):
+                    deleted_bytes = doomed.doom.identity.size_bytes
             finally:
-                self._counters.ended(failed)
+                self._counters.ended(failed, deleted_bytes)
         return event
 
     def _deed(self, candidate: Candidate, doomed: Doomed | None, finder: Finder, hand: _Hand) -> TrashEvent:

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -107,6 +108,10 @@ class Caretaker:
         self._shelves.stop()
         self._shelves.news.set()
         self._thread.join()
+
+    def states(self) -> Counter[str]:
+        """How many roots were how when they were last looked at. Asks no disk: one that hangs would hold it up."""
+        return Counter(_NAMES[state] for state in list(self._states.values()))
 
     def round(self) -> None:
         """Look at every root once.

@@ -131,6 +131,12 @@ class SqliteIndex:
                 path = self._prefix + relative_of(key)
                 messages.append((subjects.MEDIA_CHANGED, self._root, path, facts.inode))
                 messages.append((subjects.JOBS_THUMBNAIL, self._root, path, facts.inode))
+        for key in delta.again:
+            row = connection.execute(
+                "SELECT entry_inode FROM item WHERE root_id = ? AND key = ?", (self._id, key)
+            ).fetchone()
+            if row is not None:
+                messages.append((subjects.MEDIA_STATE, self._root, self._prefix + relative_of(key), row[0]))
         connection.executemany("DELETE FROM item WHERE root_id = ? AND key = ?", gone)
         connection.executemany(
             "INSERT INTO item (root_id, key, folder_id, entry_inode, kind, state, link) VALUES (?, ?, ?, ?, ?, ?, ?)",

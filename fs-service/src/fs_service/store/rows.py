@@ -125,9 +125,10 @@ class Delta:
     dropped: list[bytes] = field(default_factory=list)  # relative paths of folders; their rows are among the changes
     changes: list[Change] = field(default_factory=list)
     probed: list[Probed] = field(default_factory=list)
+    again: list[bytes] = field(default_factory=list)  # keys of states that are as they were, and to be told once more
 
     def __bool__(self) -> bool:
-        return bool(self.folders or self.dropped or self.changes or self.probed)
+        return bool(self.folders or self.dropped or self.changes or self.probed or self.again)
 
 
 def differences(folder: bytes, old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> list[Change]:

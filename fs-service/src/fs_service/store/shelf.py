@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from media_common import beneath
 
@@ -56,6 +56,13 @@ _PATIENCE_S: Final = 0.5
 _GONE: Final = (FileNotFoundError, NotADirectoryError, beneath.Escapes)
 
 
+class _Put(NamedTuple):
+    """A state that the disk has already; see `Shelf.put`."""
+
+    state: State | None
+    made_here: bool
+
+
 class Shelf:
     """One root. Every use of the index takes `_lock`, so a page never sees half of a change."""
 
@@ -85,7 +92,9 @@ class Shelf:
         self._paths: dict[bytes, bytes] = {}
         self._children: dict[bytes, set[bytes]] = {}
         self._links = LinkTargets(roots)
-        self._pending: dict[bytes, State | None] = {}
+        self._pending: dict[bytes, _Put] = {}
+        self._doubted: dict[bytes, set[bytes]] = {}  # rows by folder, see `doubt`
+        self._again: set[bytes] = set()  # of these, those that are told when a walk in memory is over
         self._pending_lock = threading.Lock()
         self._last_counts = Counts()
         self._closed = False
@@ -163,11 +172,25 @@ class Shelf:
 
     # Writing
 
-    def put(self, relative: bytes, state: State | None) -> None:
+    def put(self, relative: bytes, state: State | None, *, made_here: bool = True) -> None:
         """A state that the disk has already (None: the file is gone). Costs nothing now: it is written with others
-        soon, and before anything is read."""
+        soon, and before anything is read.
+
+        Args:
+            made_here: by a deed, which tells the followers itself; else it was found so.
+        """
         with self._pending_lock:
-            self._pending[key_of(relative)] = state
+            self._pending[key_of(relative)] = _Put(state, made_here)
+
+    def doubt(self, relative: bytes) -> None:
+        """Somebody is about to look at a file that is not as its row says. When its folder is listed next, the file's
+        state is told once more, changed or not: should it be as the row says again by then, nothing else would tell.
+
+        The look has to come after. A row that differs from the disk has a folder that will be listed again; a look
+        that agrees with the row needs none of this.
+        """
+        with self._pending_lock:
+            self._doubted.setdefault(folder_of(relative), set()).add(key_of(relative))
 
     def flush(self) -> None:
         """Write what was put."""
@@ -221,6 +244,8 @@ class Shelf:
                 catching_up.add(relative, wanted_of(self._known.get(relative), memory))
             catching_up.write()
             self._unwritten.clear()
+            self._kept.apply(Delta(again=sorted(self._again)))
+            self._again.clear()
             self._kept.mark_scanned()
             self._memory = None
             found = self._kept.counts().all
@@ -236,12 +261,16 @@ class Shelf:
             return
         delta = Delta()
         touched: set[bytes] = set()
-        for key, state in pending.items():
-            touched.add(folder_of(relative_of(key)))
+        found: list[Change] = []
+        for key, (state, made_here) in pending.items():
             old = self._index.entry(key)
             new = None if old is None or state is None else old._replace(state=int(state))
             if new != old:
                 delta.changes.append(Change(key, old, new))
+                if not made_here:
+                    found.append(delta.changes[-1])
+            if new != old or made_here:
+                touched.add(folder_of(relative_of(key)))
             if old is None and state is not None:
                 self.checked_at = -math.inf  # a file that the index has not seen yet: it is behind the disk
         for relative in touched:
@@ -249,7 +278,13 @@ class Shelf:
             if folder is not None and folder.settled:
                 # The disk may have moved on since that state was put: the folder is listed again next time.
                 delta.folders.append(replace(folder, settled=False))
-        self._apply(delta)
+        try:
+            self._apply(delta)
+        except StorageFailed:
+            with self._pending_lock:
+                self._pending = pending | self._pending
+            raise
+        self._tell(found)
 
     def _apply(self, delta: Delta) -> None:
         if not delta or self._closed:
@@ -260,8 +295,11 @@ class Shelf:
             self._paths.pop(relative, None)
             self._children.pop(relative, None)
             self._children.get(folder_of(relative), set()).discard(relative)
+            with self._pending_lock:
+                self._doubted.pop(relative, None)
         self._learn(delta.folders)
         if self._memory is not None:
+            self._again.update(delta.again)
             self._unwritten.update(delta.dropped)
             self._unwritten.update(folder.relative for folder in delta.folders)
             self._unwritten.update(folder_of(relative_of(change.key)) for change in delta.changes)
@@ -324,7 +362,22 @@ class Shelf:
         return any(self._links.has_moved(self._prefix + joined(folder.relative, name)) for name in folder.links)
 
     def _relist(self, root_fd: int, suspects: list[bytes]) -> None:
+        doubted: dict[bytes, set[bytes]] = {}
+        try:
+            self._list_again(root_fd, suspects, doubted)
+        except BaseException:
+            with self._pending_lock:
+                for relative, keys in doubted.items():
+                    self._doubted.setdefault(relative, set()).update(keys)
+            raise
+
+    def _list_again(self, root_fd: int, suspects: list[bytes], doubted: dict[bytes, set[bytes]]) -> None:
+        """
+        Args:
+            doubted: whatever is taken out of `_doubted` is put here.
+        """
         delta = Delta()
+        still: list[Change] = []  # told once more
         dropped: set[bytes] = set()
         marks: Mapping[bytes, State] | None = None
         # By length: a folder comes before everything below it.
@@ -354,14 +407,22 @@ class Shelf:
                 delta.folders.append(folder)
             entries = self._visible(relative, listing, marks)
             kept = self._index.contents(relative) if known else {}
-            delta.changes += differences(relative, kept, entries)
+            changes = differences(relative, kept, entries)
+            delta.changes += changes
+            with self._pending_lock:
+                doubted[relative] = self._doubted.pop(relative, set())
+            for key in doubted[relative] - {change.key for change in changes}:
+                if (entry := entries.get(relative_of(key).rpartition(b"/")[2])) is not None:
+                    still.append(Change(key, entry, entry))
             below = {joined(relative, name) for name in listing.subfolders}
             for child in self._children.get(relative, set()) - below:
                 self._drop(child, delta, dropped)
             for child in below - self._known.keys():
                 heappush(waiting, (len(child), child))
+        delta.again = [change.key for change in still]
         self._apply(delta)
         self._tell(delta.changes)
+        self._emit(still)
 
     def _drop(self, relative: bytes, delta: Delta, dropped: set[bytes]) -> None:
         """The folder and all below it are gone."""
@@ -390,8 +451,11 @@ class Shelf:
 
     def _tell(self, changes: list[Change]) -> None:
         """The public events of states that somebody changed by hand."""
-        for key, old, new in changes:
-            if old is not None and new is not None and old.state != new.state:
+        self._emit([one for one in changes if one.old and one.new and one.old.state != one.new.state])
+
+    def _emit(self, changes: list[Change]) -> None:
+        for key, _, new in changes:
+            if new is not None:
                 self._events.emit(*state_event(self._prefix + relative_of(key), State(new.state)))
 
 

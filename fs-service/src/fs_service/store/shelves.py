@@ -136,6 +136,9 @@ class StoredShelves:
         key = key_of(place.relative)
         shelf = self._shelf(place.root)
         known = shelf.rows([key]).get(key)
+        if known is None or known.state != int(state):
+            shelf.doubt(place.relative)
+            link, state = self._look(place)
         kind = kind_of(place.relative.rpartition(b"/")[2])
         facts = _UNKNOWN if known is None else known[4:]
         row = Row(key, int(kind or 0), int(state), link, *facts)
@@ -210,10 +213,10 @@ class StoredShelves:
     def set_state(self, path: bytes, state: State) -> None:
         self.set_states([(path, state)])
 
-    def set_states(self, states: Sequence[tuple[bytes, State]]) -> None:
+    def set_states(self, states: Sequence[tuple[bytes, State]], *, made_here: bool = True) -> None:
         roots = self._roots.known()
         for path, state in states:
-            self._put(roots, path, state)
+            self._put(roots, path, state, made_here)
         self._wake_writer()
 
     def forget(self, paths: Iterable[bytes]) -> None:
@@ -222,10 +225,10 @@ class StoredShelves:
             self._put(roots, path, None)
         self._wake_writer()
 
-    def _put(self, roots: Sequence[bytes], path: bytes, state: State | None) -> None:
+    def _put(self, roots: Sequence[bytes], path: bytes, state: State | None, made_here: bool = True) -> None:
         for root in roots:
             if path != root and is_inside(path, root):
-                self._shelf(root).put(path[len(root.rstrip(b"/")) + 1 :], state)
+                self._shelf(root).put(path[len(root.rstrip(b"/")) + 1 :], state, made_here=made_here)
 
     def trashed(self, root: bytes) -> Iterator[TrashedItem]:
         shelf = self._shelf(root)

@@ -7,7 +7,7 @@ writes at most 8 KB however large the set; a set of a million is read in sixteen
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import Final
 
@@ -46,6 +46,15 @@ def load(connection: sqlite3.Connection, family: int, owner: int) -> BitMap:
     """The whole set; empty when there is none."""
     rows = connection.execute("SELECT data FROM bits WHERE family = ? AND owner = ?", (family, owner)).fetchall()
     return _union(rows)
+
+
+def from_the_end(connection: sqlite3.Connection, family: int, owner: int) -> Iterator[BitMap]:
+    """The set in parts, the one with the highest positions first; read as far as is asked for."""
+    rows = connection.execute(
+        "SELECT data FROM bits WHERE family = ? AND owner = ? ORDER BY chunk DESC", (family, owner)
+    )
+    for (data,) in rows:
+        yield BitMap.deserialize(data)
 
 
 def load_any(connection: sqlite3.Connection, family: int, owners: Iterable[int]) -> BitMap:

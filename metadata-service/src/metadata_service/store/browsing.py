@@ -9,16 +9,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from metadata_service.domain.errors import CollectionNotFound, FolderNotFound, ItemNotFound
-from metadata_service.domain.filters import ListQuery, Scope, Sort
+from metadata_service.domain.filters import ListQuery, Scope
 from metadata_service.domain.media import Collection, Kind, Media
 from metadata_service.domain.tags import Value
 from metadata_service.store import collections, details, listing, media, retrieval, tagging, words
-from metadata_service.store.reader import kept_of
 from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.transaction import Transaction, collection_by
 
-#: Searches whose words are kept by each reader: some hundred kB each.
-_KEPT_SEARCHES: Final = 16
 #: Items in answers that go together; groups may be large.
 _MOST_RELATED: Final = 20_000
 
@@ -50,21 +47,11 @@ def scope(snapshot: Snapshot, name: str, path: tuple[UUID, ...], query: ListQuer
 def with_words(
     snapshot: Snapshot, name: str, path: tuple[UUID, ...], query: ListQuery, text: str, limit: int
 ) -> list[tuple[int, float]]:
-    """What such a page would show, however long, that has any of the words; see `words.found`.
-
-    Kept until anything is written: the next page asks for the same again.
-    """
+    """What such a page would show, however long, that has any of the words; see `words.found`."""
     collection, folder_id = place(snapshot, name, path)
-    asked = replace(query, collection_id=collection.id, folder_id=folder_id, limit=1, offset=0, sort=Sort.CREATED)
-    kept: dict[tuple[ListQuery, str, int], list[tuple[int, float]]] = kept_of(snapshot.connection, "words")
-    found = kept.get((asked, text, limit))
-    if found is None:
-        shown = listing.matching(snapshot.connection, collection, asked)
-        found = words.found(snapshot, collection.id, text, limit, lambda node_id: node_id - collection.id_base in shown)
-        if len(kept) >= _KEPT_SEARCHES:
-            kept.clear()
-        kept[asked, text, limit] = found
-    return found
+    asked = replace(query, collection_id=collection.id, folder_id=folder_id)
+    shown, base = listing.matching(snapshot.connection, collection, asked), collection.id_base
+    return words.found(snapshot, collection.id, text, limit, lambda node_id: node_id - base in shown)
 
 
 def newest(

@@ -24,8 +24,8 @@ from metadata_service.domain.media import (
 )
 from metadata_service.domain.tags import Value
 from metadata_service.store import one_step
-from metadata_service.store.bits import Family, listed_family, load
-from metadata_service.store.listing import json_ids
+from metadata_service.store.bits import Family, from_the_end
+from metadata_service.store.listing import json_ids, listed
 from metadata_service.store.orders import by_position
 from metadata_service.store.paths import ids_of
 from metadata_service.store.snapshot import Snapshot
@@ -245,9 +245,12 @@ class _Folders:
     def previews(self, collection_id: int, folder_id: int) -> tuple[int, ...]:
         """The newest listed images and videos below a folder."""
         if collection_id not in self._shown:
-            base = collection_of(self._connection, collection_id).id_base
-            of_kinds = (load(self._connection, listed_family(kind), collection_id) for kind in sorted(COUNTED))
-            self._shown[collection_id] = base, BitMap.union(*of_kinds)
+            collection = collection_of(self._connection, collection_id)
+            self._shown[collection_id] = collection.id_base, listed(self._connection, collection, COUNTED)
         base, shown = self._shown[collection_id]
-        below = shown & load(self._connection, Family.BELOW, folder_id)
-        return tuple(base + position for position in by_position(below, 0, PREVIEWS, True))
+        found: list[int] = []
+        for part in from_the_end(self._connection, Family.BELOW, folder_id):
+            found += by_position(shown & part, 0, PREVIEWS - len(found), True)
+            if len(found) == PREVIEWS:
+                break
+        return tuple(base + position for position in found)

@@ -20,14 +20,17 @@ from metadata_service.store import collections, groups, media
 from metadata_service.store.bits import Family, listed_family
 from metadata_service.store.tagging import add_tagset, attach_group
 from metadata_service.store.transaction import Transaction
+from metadata_service.store.words import words_changed
 
 #: Rows that one transaction erases; others write between two.
 ERASED_AT_ONCE: Final = 5000
 _OF_COLLECTION: Final = (Family.PRESENT, Family.EMBEDDED, Family.TO_TELL, *(listed_family(kind) for kind in Kind))
 _OF_OTHERS: Final = (Family.BELOW, Family.CHILDREN, Family.TAGGED, Family.GROUP_TAGGED, Family.CLUSTERED)
 #: Each takes the first number, the one after the last, and how many rows at most.
+_ERASE_WORDS: Final = (
+    "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE rowid >= ? AND rowid < ? LIMIT ?)"
+)
 _ERASE: Final = (
-    "DELETE FROM words WHERE rowid IN (SELECT rowid FROM words WHERE rowid >= ? AND rowid < ? LIMIT ?)",
     "DELETE FROM tagging WHERE (item_id, tag_id) IN "
     "(SELECT item_id, tag_id FROM tagging WHERE item_id >= ? AND item_id < ? LIMIT ?)",
     *(
@@ -166,8 +169,11 @@ def incomplete(txn: Transaction) -> list[Collection]:
 def erase_some(txn: Transaction, collection: Collection) -> bool:
     """Erase the next rows of a collection that nobody has seen; whether something is left."""
     left = ERASED_AT_ONCE
-    for statement in _ERASE:
-        left -= txn.execute(statement, collection.id_base, collection.id_base + BASE_STEP, left).rowcount
+    for statement in (_ERASE_WORDS, *_ERASE):
+        erased = txn.execute(statement, collection.id_base, collection.id_base + BASE_STEP, left).rowcount
+        if erased and statement is _ERASE_WORDS:
+            words_changed(txn.connection)
+        left -= erased
         if left <= 0:
             return True
     for family in _OF_COLLECTION:

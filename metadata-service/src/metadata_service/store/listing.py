@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from pyroaring import BitMap
 
@@ -13,10 +14,13 @@ from metadata_service.domain.media import FILES, Collection, Kind
 from metadata_service.domain.tags import TagType, parsed
 from metadata_service.store.bits import Family, count, listed_family, load, load_any
 from metadata_service.store.orders import by_position
+from metadata_service.store.reader import kept_of
 from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.transaction import collection_of
 
-ALL_KINDS = tuple(Kind)
+ALL_KINDS = frozenset(Kind)
+#: Sets of what is listed that each reader keeps: 128 kB each for a million items.
+_KEPT_SETS: Final = 16
 
 
 def page(snapshot: Snapshot, query: ListQuery) -> Page:
@@ -45,7 +49,7 @@ def _by_kind(connection: sqlite3.Connection, collection: Collection, query: List
     found: list[int] = []
     offset = query.offset
     for kind in sorted(ALL_KINDS, reverse=query.descending):
-        of_kind = wanted & load(connection, listed_family(kind), collection.id)
+        of_kind = wanted & listed(connection, collection, [kind])
         found += by_position(of_kind, offset, query.limit - len(found), query.descending)
         offset = max(0, offset - len(of_kind))
         if len(found) == query.limit:
@@ -54,24 +58,38 @@ def _by_kind(connection: sqlite3.Connection, collection: Collection, query: List
 
 
 def matching(connection: sqlite3.Connection, collection: Collection, query: ListQuery) -> BitMap:
-    """Every listed item that the query's filters pass, as positions; this is also what a search may answer with."""
-    kinds = ALL_KINDS if query.kinds is None else sorted(query.kinds)
-    wanted = BitMap.union(BitMap(), *(load(connection, listed_family(kind), collection.id) for kind in kinds))
+    """Every listed item that the query's filters pass, as positions, not to be changed in place; this is also what a
+    search may answer with."""
+    wanted = listed(connection, collection, ALL_KINDS if query.kinds is None else query.kinds)
     if query.media is not None:
-        wanted &= _item(connection, collection, query)
+        wanted = wanted & _item(connection, collection, query)
     else:
         folder_id = collection.root_folder_id if query.folder_id is None else query.folder_id
         if not query.deep:
-            wanted &= load(connection, Family.CHILDREN, folder_id)
+            wanted = wanted & load(connection, Family.CHILDREN, folder_id)
         elif folder_id != collection.root_folder_id:
-            wanted &= load(connection, Family.BELOW, folder_id)
+            wanted = wanted & load(connection, Family.BELOW, folder_id)
     if query.created_from_us is not None or query.created_before_us is not None:
-        wanted &= _created(connection, collection, query.created_from_us, query.created_before_us)
+        wanted = wanted & _created(connection, collection, query.created_from_us, query.created_before_us)
     if query.cluster is not None:
-        wanted &= _clustered(connection, collection, query)
+        wanted = wanted & _clustered(connection, collection, query)
     for tag_ids in _tags_meant(connection, collection, query):
-        wanted &= load_any(connection, Family.TAGGED, tag_ids)
+        wanted = wanted & load_any(connection, Family.TAGGED, tag_ids)
     return wanted
+
+
+def listed(connection: sqlite3.Connection, collection: Collection, kinds: Iterable[Kind]) -> BitMap:
+    """All that is listed of these kinds, kept until anything is written. Not to be changed in place."""
+    kept: dict[tuple[int, frozenset[Kind]], BitMap] = kept_of(connection, "listed")
+    wanted = collection.id, frozenset(kinds)
+    found = kept.get(wanted)
+    if found is None:
+        sets = (load(connection, listed_family(kind), collection.id) for kind in sorted(wanted[1]))
+        found = BitMap.union(BitMap(), *sets)
+        if len(kept) >= _KEPT_SETS:
+            kept.clear()
+        kept[wanted] = found
+    return found
 
 
 def scope(snapshot: Snapshot, query: ListQuery) -> Scope:
@@ -168,10 +186,7 @@ def newest(
 ) -> Page:
     """Files of several collections, the newest first, then by id downwards."""
     connection = snapshot.connection
-    sets = [
-        (c, BitMap.union(BitMap(), *(load(connection, listed_family(k), c.id) for k in sorted(kinds & FILES))))
-        for c in collections
-    ]
+    sets = [(c, listed(connection, c, kinds & FILES)) for c in collections]
     sets = [(c, positions) for c, positions in sets if positions]
     total = sum(len(positions) for _, positions in sets)
     if offset >= total:

@@ -237,6 +237,10 @@ _OBJECT_NUMBERS: Final = "INSERT OR REPLACE INTO sequence SELECT 'object id', co
 _DETECTED: Final = "CREATE INDEX IF NOT EXISTS object_detected ON object (id) WHERE NOT whole;"
 
 
+#: Grows with every change of anybody's words.
+_WORDS: Final = "INSERT OR IGNORE INTO sequence VALUES ('words', 0);"
+
+
 STEPS: Final[tuple[str | Callable[[sqlite3.Connection], None], ...]] = (
     _FIRST,
     _IMPORTS,
@@ -245,6 +249,7 @@ STEPS: Final[tuple[str | Callable[[sqlite3.Connection], None], ...]] = (
     _nothing_looked_into,
     _OBJECT_NUMBERS,
     _DETECTED,
+    _WORDS,
 )
 
 

@@ -71,13 +71,14 @@ class Order:
         ordered = self.positions[::-1] if descending else self.positions
         if len(wanted) == len(ordered):
             return [int(p) for p in ordered[offset : offset + limit]]
-        if len(wanted) <= len(ordered) // SPARSE:
-            ranks = np.sort(self.ranks[_array(wanted)])
-            places = ranks[::-1][offset : offset + limit] if descending else ranks[offset : offset + limit]
-            return [int(p) for p in self.positions[places]]
         near = _near_end(ordered, wanted, offset, limit)
         if len(near) == limit:
             return near
+        if len(wanted) <= len(ordered) // SPARSE:
+            ranks = self.ranks[_array(wanted)]
+            if descending:
+                ranks = np.uint32(len(ordered) - 1) - ranks
+            return [int(p) for p in ordered[_smallest(ranks, offset + limit)[offset:]]]
         mask = self._mask(wanted)
         found: list[int] = []
         for start in range(0, len(ordered), block_size):
@@ -137,7 +138,8 @@ class Orders:
         if len(wanted) <= self._limits.sorted_by_key:
             return _sorted_by_key(connection, collection[1], sort, wanted, descending)[offset : offset + limit]
         order = self.of(connection, collection, sort)
-        keyed, blank = wanted & order.members, wanted - order.members
+        keyed = wanted & order.members
+        blank = wanted - keyed if len(keyed) < len(wanted) else BitMap()
         first, second = (len(keyed), len(blank)) if descending else (len(blank), len(keyed))
         parts = [
             (min(offset, first), max(0, min(limit, first - offset))),
@@ -189,10 +191,20 @@ def by_position(wanted: BitMap, offset: int, limit: int, descending: bool) -> li
     return list(wanted[offset : min(count, offset + limit)])
 
 
+def _smallest(ranks: Positions, count: int) -> Positions:
+    """The first `count` in order."""
+    if count < len(ranks) // 2:
+        ranks = np.partition(ranks, count - 1)[:count]
+    return np.sort(ranks)[:count]
+
+
 def _near_end(ordered: Positions, wanted: BitMap, offset: int, limit: int) -> list[int]:
-    """The page, if it is full within a few thousand positions of the end; else what of it is there."""
+    """The page, if it is full within a few thousand positions of the end; else what of it is there. Not looked for
+    where so many are not to be expected."""
     found: list[int] = []
-    for position in ordered[:NEAR].tolist() if offset < NEAR // 4 else ():
+    if 2 * (offset + limit) * len(ordered) > len(wanted) * NEAR:
+        return found
+    for position in ordered[:NEAR].tolist():
         if position in wanted:
             if offset:
                 offset -= 1

@@ -13,6 +13,7 @@ from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
 from media_common.kept import CATALOGUE, KeptFile, parts
 
+from metadata_service.store.finds import Finds
 from metadata_service.store.migrations import migrate
 from metadata_service.store.orders import DEFAULTS, Limits, Orders, StaleSnapshot
 from metadata_service.store.reader import Reader
@@ -56,6 +57,7 @@ class Database:
         self._file = file
         self._clock = clock
         self._orders = Orders(limits)
+        self._finds = Finds()
         self._writing = threading.Lock()
         self._writer = connect(file, sqlite3.Connection, cache_mib=64)
         self._writer.execute("PRAGMA page_size = 8192")
@@ -89,7 +91,7 @@ class Database:
         while True:
             connection.execute("BEGIN")
             try:
-                return work(Snapshot(connection, self._orders), *args, **kwargs)
+                return work(Snapshot(connection, self._orders, self._finds), *args, **kwargs)
             except StaleSnapshot:
                 continue
             finally:
@@ -129,6 +131,8 @@ class Catalogue:
         self._copier = ThreadPoolExecutor(1, "catalogue-copy")
         #: Set after every write; whoever waits for it clears it.
         self.written = asyncio.Event()
+        #: Told how long each transaction took, on the thread that writes.
+        self.on_written: Callable[[float], None] = lambda seconds: None
 
     async def read(self, work: Callable[Concatenate[Snapshot, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(
@@ -139,10 +143,12 @@ class Catalogue:
         loop = asyncio.get_running_loop()
 
         def written() -> T:
+            began = time.perf_counter()
             # From here: a caller that is cancelled meanwhile does not keep its write from being heard of.
             try:
                 return self._database.write(work, *args, **kwargs)
             finally:
+                self.on_written(time.perf_counter() - began)
                 loop.call_soon_threadsafe(self.written.set)
 
         return await loop.run_in_executor(self._writer, written)

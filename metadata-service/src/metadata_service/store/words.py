@@ -7,11 +7,11 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Any, Final
 
 from metadata_service.domain.media import Kind
 from metadata_service.domain.tags import AUTOMATIC, FINDABLE, TagType
+from metadata_service.store.finds import Ranked
 from metadata_service.store.snapshot import Snapshot
 
 #: Names are also found by their parts: `hero-shot_2.jpg` by `hero`, `shot` and `2`; FTS5 splits at the first two only.
@@ -36,28 +36,44 @@ _TAGS: Final = (
 _RANK: Final = "bm25(0.0, 2.0, 1.0, 1.0, 2.0)"
 #: Words of a query beyond these add time, not meaning.
 MAX_WORDS: Final = 32
+_COLUMNS: Final = "scope, name, description, captions, tags"
+_WRITTEN: Final = (
+    f"SELECT words.rowid, {_COLUMNS} FROM json_each(?) AS wanted "  # noqa: S608 - names of our own
+    "CROSS JOIN words ON words.rowid = wanted.value"
+)
+#: So many are ranked at first: fetching all that have a common word takes as long again.
+BEST: Final = 5000
+_RANKED: Final = "SELECT rowid, -rank FROM words WHERE words MATCH ? AND rank MATCH ? ORDER BY rank"
 
 
 def write_words(connection: sqlite3.Connection, node_ids: Sequence[int]) -> None:
-    """Write the text of each item anew."""
+    """Write the text of each item anew, where it has changed."""
+    if not node_ids:
+        return
     ids = json.dumps(list(node_ids))
     captions, tags = _gathered(connection, _CAPTIONS, (ids,)), _gathered(connection, _TAGS, (ids, _ALPHA, *_HIDDEN))
-    rows = connection.execute(_ITEMS, (ids, Kind.FOLDER)).fetchall()
-    connection.executemany("DELETE FROM words WHERE rowid = ?", [(node_id,) for node_id in node_ids])
-    connection.executemany(
-        "INSERT INTO words (rowid, scope, name, description, captions, tags) VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (
-                node_id,
-                scope_of(collection_id),
-                name.replace("_", " "),
-                description,
-                "\n".join(captions[node_id]),
-                "\n".join(tags[node_id]),
-            )
-            for node_id, collection_id, name, description in rows
-        ],
-    )
+    wanted = {
+        node_id: (
+            scope_of(collection_id),
+            name.replace("_", " "),
+            description,
+            "\n".join(captions[node_id]),
+            "\n".join(tags[node_id]),
+        )
+        for node_id, collection_id, name, description in connection.execute(_ITEMS, (ids, Kind.FOLDER))
+    }
+    written = {row[0]: row[1:] for row in connection.execute(_WRITTEN, (ids,))}
+    stale = [node_id for node_id, texts in written.items() if wanted.get(node_id) != texts]
+    fresh = [(node_id, *texts) for node_id, texts in wanted.items() if written.get(node_id) != texts]
+    connection.executemany("DELETE FROM words WHERE rowid = ?", [(node_id,) for node_id in stale])
+    connection.executemany(f"INSERT INTO words (rowid, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", fresh)  # noqa: S608
+    if stale or fresh:
+        words_changed(connection)
+
+
+def words_changed(connection: sqlite3.Connection) -> None:
+    """To be said in the transaction that changes anybody's: how much each word weighs depends on all."""
+    connection.execute("UPDATE sequence SET value = value + 1 WHERE name = 'words'")
 
 
 def _gathered(connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> dict[int, list[str]]:
@@ -80,11 +96,22 @@ def found(
         return []
     anything = " OR ".join(f'"{word}"' for word in words)
     query = f"scope : {scope_of(collection_id)} AND {{name description captions tags}} : ({anything})"
-    rows = snapshot.connection.execute(
-        "SELECT rowid, -rank FROM words WHERE words MATCH ? AND rank MATCH ? ORDER BY rank", (query, _RANK)
-    )
-    passing = ((int(node_id), float(score)) for node_id, score in rows if passes(node_id))
-    return list(islice(passing, limit))
+    connection, version = snapshot.connection, _version(snapshot.connection)
+    ranked = snapshot.finds.get(version, (collection_id, anything))
+    if ranked is None:
+        ranked = Ranked.of(connection.execute(f"{_RANKED} LIMIT {BEST + 1}", (query, _RANK)), BEST)
+        snapshot.finds.put(version, (collection_id, anything), ranked)
+    best = ranked.passing(passes, limit)
+    if len(best) < limit and not ranked.is_all:
+        ranked = Ranked.of(connection.execute(_RANKED, (query, _RANK)))
+        snapshot.finds.put(version, (collection_id, anything), ranked)
+        best = ranked.passing(passes, limit)
+    return best
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """Grows with every change of anybody's words: how much each of them weighs depends on all."""
+    return int(connection.execute("SELECT value FROM sequence WHERE name = 'words'").fetchone()[0])
 
 
 def scope_of(collection_id: int) -> str:

@@ -12,7 +12,7 @@ from media_common.errors import InvalidArgument
 
 from search_service.domain import clusters, points
 from search_service.domain.agreement import SEAL
-from search_service.domain.errors import NoSuchVectors
+from search_service.domain.errors import CatalogueUnavailable, NoSuchVectors
 from search_service.domain.filters import Payload
 from search_service.domain.items import Catalogue, Item, Still
 from search_service.domain.vectors import Point, Vector, VectorStore, checked
@@ -94,6 +94,9 @@ class NoCatalogue:
 
     async def embedded(self, item_ids: Sequence[int]) -> None:
         """Nobody to tell."""
+
+    async def with_words(self, asked: object, text: str, limit: int) -> Mapping[int, float]:
+        raise CatalogueUnavailable("No catalogue is set up.")
 
 
 class Giving:

@@ -6,7 +6,7 @@ Ids in requests and answers are items'; points are their frames. An item's score
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -29,6 +29,10 @@ _PAGE: Final = 10_000
 _MOST_OWNED: Final = 500_000
 #: Twice what is wanted, since lots fall unevenly.
 _SPARE: Final = 2
+
+
+#: Asks what the catalogue finds by words: bm25 by item, more is better.
+Fits = Callable[[], Awaitable[Mapping[int, float]]]
 
 
 class Words(Protocol):
@@ -131,7 +135,7 @@ class Searching:
         text: str,
         start: int | ObjectStart | None,
         *,
-        bm25: Mapping[int, float],
+        fits: Fits,
         at_least: float,
         offset: int,
         limit: int,
@@ -141,7 +145,8 @@ class Searching:
         Counted to `cap`.
 
         Args:
-            bm25: what the catalogue finds by the text. It passes the scope, whether or not it has a vector.
+            fits: what the catalogue finds by the text, asked while vectors are compared. It passes the scope's filter,
+                whether or not it has a vector.
 
         Raises:
             UnknownItem: the point has no vector.
@@ -150,13 +155,13 @@ class Searching:
         if start is None and not text:
             raise InvalidArgument("Neither words nor an item to be like are given.")
         if start is None:
-            scores = await self._matching(await self._filter(scope), text, bm25, cap)
+            scores = await self._matching(await self._filter(scope), text, _without(fits, scope), cap)
         else:
             like = await self._start(start)
             narrowed = both(await self._filter(scope), points.without_items([like.item_id]))
             scores = {scored.item_id: scored.score for scored in await self._near(narrowed, like, cap)}
             if text:
-                others = {item_id: fit for item_id, fit in bm25.items() if item_id != like.item_id}
+                others = _without(fits, scope, like.item_id)
                 scores = await self._averaged(narrowed, text, others, like, scores, cap)
         return Page(*fusion.page(scores, at_least, offset, limit, cap))
 
@@ -271,18 +276,19 @@ class Searching:
     async def _items(self, ids: Sequence[int], place: str = "") -> list[int]:
         return await self._owners.of(self._store, place or self._vectors, ids)
 
-    async def _matching(self, filter: Filter, text: str, bm25: Mapping[int, float], cap: int) -> dict[int, float]:
+    async def _matching(self, filter: Filter, text: str, fits: Fits, cap: int) -> dict[int, float]:
         """Cosine plus words, of the nearest and of those that the catalogue finds by words."""
         [target] = await self._words.texts([text])
-        cosines = {item_id: hit.score for item_id, hit in (await self._gathered(filter, target, cap)).items()}
+        bm25, near = await asyncio.gather(fits(), self._gathered(filter, target, cap))
+        cosines = {item_id: hit.score for item_id, hit in near.items()}
         cosines |= await self._exact(filter, target, bm25.keys() - cosines.keys())
         return fusion.fused(cosines, bm25)
 
     async def _averaged(
-        self, filter: Filter, text: str, bm25: Mapping[int, float], like: _Like, near: dict[int, float], cap: int
+        self, filter: Filter, text: str, fits: Fits, like: _Like, near: dict[int, float], cap: int
     ) -> dict[int, float]:
         """The mean of both scores for candidates of either, none of them guessed."""
-        matching = await self._matching(filter, text, bm25, cap)
+        matching = await self._matching(filter, text, fits, cap)
         [words] = await self._words.texts([text])
         missing = matching.keys() - near.keys()
         for place in like.places:
@@ -366,6 +372,16 @@ class Searching:
     @staticmethod
     def _rows(vectors: Sequence[Vector], like: Vector) -> Vector:
         return np.stack(vectors) if vectors else np.zeros((0, like.shape[1]), np.float32)
+
+
+def _without(fits: Fits, scope: Scope, *item_ids: int) -> Fits:
+    """The same less these and what the scope leaves out by name."""
+    left_out = {*scope.seen, *scope.excluded, *item_ids}
+
+    async def others() -> Mapping[int, float]:
+        return {item_id: fit for item_id, fit in (await fits()).items() if item_id not in left_out}
+
+    return others if left_out else fits
 
 
 def _whole(value: object, otherwise: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -34,6 +35,9 @@ _NICE: Final = 10
 RETRY_S: Final = 5.0
 #: Vectors of texts kept; at 512 numbers each some 20 MB.
 _TEXTS: Final = 10_000
+
+
+_NUMBER: Final = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 
 class State(StrEnum):
@@ -71,6 +75,7 @@ class KeptEncoder:
         self._is_loading = False
         self._failed_at = float("-inf")
         self._reason = ""
+        self._said: dict[str, str] = {}  # in the log, of each candidate
         self._passed_over: list[str] = []  # what those said that were preferred to the encoder
         self._texts: OrderedDict[str, Vector] = OrderedDict()
         self._for_images = ThreadPoolExecutor(1, thread_name_prefix="encode-images", initializer=_step_back)
@@ -163,20 +168,28 @@ class KeptEncoder:
                     encoder = await asyncio.get_running_loop().run_in_executor(self._for_texts, load)
                 except (EncoderUnavailable, ImportError, MemoryError) as error:
                     reasons.append(str(error) or "There is not enough memory.")
-                    logger.warning("%s is not available: %s", called, reasons[-1])
+                    self._say(called, reasons[-1])
                     continue
-                except Exception as error:  # an installation that does not fit together says so in many ways
+                except Exception as error:  # noqa: BLE001 - an installation that does not fit together has many words
                     reasons.append(f"{called} cannot be loaded: {_first_line(error)}.")
-                    logger.exception("%s is not available", called)
+                    self._say(called, reasons[-1], error)
                     continue
                 logger.info("encoder: %s, %d dimensions", encoder.model, encoder.dimensions)
                 self._candidates, self._passed_over = [(called, load)], reasons
+                self._said.clear()
                 return encoder
             self._failed_at = self._clock()
             return None
         finally:
             self._reason = " ".join(reasons)
             self._is_loading = False
+
+    def _say(self, called: str, reason: str, error: Exception | None = None) -> None:
+        """Once: it is tried again every few seconds. Addresses and sizes are other ones each time."""
+        alike = _NUMBER.sub("#", reason)
+        level = logging.DEBUG if self._said.get(called) == alike else logging.WARNING
+        logger.log(level, "%s is not available: %s", called, reason, exc_info=error)
+        self._said[called] = alike
 
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,6 +95,10 @@ def load(model: str, weights: str) -> OpenClipEncoder:
         return OpenClipEncoder(model, weights, network, prepared, open_clip.get_tokenizer(model), where)
     except EncoderUnavailable:
         raise
+    except pickle.UnpicklingError as error:  # torch's sentence recommends to take the risk
+        raise EncoderUnavailable(
+            f"{model} with {weights} cannot be loaded: it is no checkpoint that can be read safely."
+        ) from error
     except Exception as error:  # open_clip, torch and the hub raise whatever they like
         raise EncoderUnavailable(f"{model} with {weights} cannot be loaded: {_first_line(error)}.") from error
 

@@ -7,10 +7,7 @@ from collections.abc import Mapping, Sequence
 from operator import mul
 from typing import Final
 
-import grpc
 from fastapi import FastAPI
-from media_common.errors import ErrorCode
-from media_common.grpc_client import error_code_of
 from media_proto import metadata_pb2 as pb
 from media_proto import search_pb2
 from starlette.requests import Request
@@ -21,7 +18,7 @@ from gateway.answers import json_answer
 from gateway.dialects.coreviz import docs, ids, parameters, render
 from gateway.dialects.coreviz.found import Find
 from gateway.dialects.coreviz.lookup import Lookup
-from gateway.dialects.coreviz.scored import add_words
+from gateway.dialects.coreviz.scored import words_among
 from gateway.errors import invalid
 from gateway.library import Library
 from gateway.openapi import add_route
@@ -70,21 +67,15 @@ class Finds:
 
         async def of(collection: pb.Collection) -> Sequence[search_pb2.Scored]:
             async with turn:
+                listing = pb.ListMediaRequest(collection=collection.uuid.hex(), recursive=True)
                 asked = search_pb2.FindMatchingRequest(
                     scope=search_pb2.Scope(collection_id=collection.id),
                     text=text,
+                    find_words=words_among(listing),
                     at_least=parameters.DEFAULT_MIN_SCORE,
                     limit=limit,
                     cap=self._most,
                 )
-                try:
-                    await add_words(
-                        asked, self._library, pb.ListMediaRequest(collection=collection.uuid.hex(), recursive=True)
-                    )
-                except grpc.aio.AioRpcError as error:
-                    if error_code_of(error) is not ErrorCode.COLLECTION_NOT_FOUND:
-                        raise
-                    return ()  # removed since
                 return (await self._search.matching(asked)).scored
 
         for _ in range(_ATTEMPTS):

@@ -37,6 +37,19 @@ class Lookup:
         self._check(request, found.id, writing)
         return found
 
+    async def listed_collection(self, request: Request) -> pb.Collection:
+        """The collection of the address, whose name may be that of two seconds ago.
+
+        Raises:
+            Failure: 404, 403.
+        """
+        uuid = ids.parsed(request.path_params["dataset_id"])
+        if uuid is None:
+            raise ids.not_found("Collection")
+        found = await self._library.collection_lately(uuid)
+        self._check(request, found.id, False)
+        return found
+
     async def media(self, request: Request, *, writing: bool = False) -> pb.Media:
         """The item (or folder) of the address.
 

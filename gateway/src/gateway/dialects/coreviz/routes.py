@@ -94,11 +94,11 @@ class CoreViz:
 
     # --- listings ---
     async def media(self, request: Request) -> Response:
-        collection = await self._lookup.collection(request)
+        collection = await self._lookup.listed_collection(request)
         wanted, question = parameters.list_request(LooseQuery(request.scope["query_string"]), collection)
         blobs = self._lookup.blobs(request)
         if question is not None:
-            found = await self._scoring.page(wanted, question)
+            found = await self._scoring.page(collection, wanted, question)
             return json_answer(render.found_out(found, wanted.limit, wanted.offset, blobs))
         page = await self._library.page(wanted)
         return json_answer(render.page_out(page, wanted.limit, wanted.offset, blobs))

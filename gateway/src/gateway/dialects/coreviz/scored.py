@@ -27,6 +27,8 @@ _AGAIN: Final = 3
 #: For so long, and of so many, it is remembered that search did not know of the trash.
 _GONE_S: Final = 60.0
 _MOST_GONE: Final = 200
+#: The filters that are about what only the catalogue can name by its numbers.
+_MEANT: Final = frozenset(("path", "media", "cluster", "tags", "tag_filters"))
 #: What the search service takes the encoder's own vectors of objects by.
 OBJECTS: Final = "objects"
 
@@ -63,8 +65,11 @@ class Scoring:
         self._most = most
         self._gone: dict[int, Gone] = {}  # by collection
 
-    async def page(self, wanted: pb.ListMediaRequest, question: Question) -> Found:
+    async def page(self, collection: pb.Collection, wanted: pb.ListMediaRequest, question: Question) -> Found:
         """
+        Args:
+            wanted: the filters, of that collection.
+
         Raises:
             Failure: 404, no such object; 400, it has no vector in that model; 503, search is not available.
             grpc.aio.AioRpcError: the catalogue's refusal (there is no such folder), or search's.
@@ -76,15 +81,13 @@ class Scoring:
             limit=wanted.limit,
             cap=self._most,
         )
-        scope, _, _ = await asyncio.gather(
-            self._library.scope(wanted),
-            self._aim(asked, wanted.collection, question),
-            add_words(asked, self._library, wanted),
-        )
+        if question.text:
+            asked.find_words.CopyFrom(words_among(wanted))
+        scope, _ = await asyncio.gather(self._scope(collection, wanted), self._aim(asked, wanted.collection, question))
         asked.scope.CopyFrom(search_scope(wanted, scope))
         noted = self._gone.setdefault(scope.collection_id, Gone())
         if lately := noted.lately():
-            _leave_out(asked, lately - (await self._library.listed(lately)).keys())
+            asked.scope.seen.extend(lately - (await self._library.listed(lately)).keys())
         for last_time in (*(False,) * _AGAIN, True):
             found = await self._matching(asked, question)
             media = await self._library.listed([one.item_id for one in found.scored]) if found.scored else {}
@@ -93,8 +96,15 @@ class Scoring:
             noted.note(gone)
             if last_time or not gone:
                 break
-            _leave_out(asked, gone)
+            asked.scope.seen.extend(gone)
         return Found.of(found, own)
+
+    async def _scope(self, collection: pb.Collection, wanted: pb.ListMediaRequest) -> pb.ListingScope:
+        """What of the filters only the catalogue knows; of a whole collection that is nothing."""
+        fields = {field.name for field, _ in wanted.ListFields()}
+        if wanted.recursive and not fields & _MEANT:
+            return pb.ListingScope(collection_id=collection.id)
+        return await self._library.scope(wanted)
 
     async def _matching(self, asked: search_pb2.FindMatchingRequest, question: Question) -> search_pb2.FoundPage:
         try:
@@ -121,18 +131,9 @@ class Scoring:
             asked.object.model = model
 
 
-async def add_words(asked: search_pb2.FindMatchingRequest, library: Library, among: pb.ListMediaRequest) -> None:
-    """What the catalogue finds by the text, of what passes the filters."""
-    if asked.text:
-        hits = await library.with_words(among, asked.text)
-        asked.words.extend(search_pb2.Scored(item_id=hit.item_id, score=hit.bm25) for hit in hits)
-
-
-def _leave_out(asked: search_pb2.FindMatchingRequest, item_ids: AbstractSet[int]) -> None:
-    asked.scope.seen.extend(item_ids)
-    words = [one for one in asked.words if one.item_id not in item_ids]
-    del asked.words[:]
-    asked.words.extend(words)
+def words_among(listing: pb.ListMediaRequest) -> pb.FindTextRequest:
+    """Has search ask the catalogue what it finds by the text of what the listing would show."""
+    return pb.FindTextRequest(collection=listing.collection, among=listing)
 
 
 #: How search says that there is nothing to start from.
