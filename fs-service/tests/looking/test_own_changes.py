@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from fs_service.domain.errors import StorageFailed
 from fs_service.domain.items import State, StatusFilter
+from fs_service.domain.views import Counts
 from fs_service.store import shelf, walk
 from fs_service.store.index_sqlite import SqliteIndex
 from fs_service.store.rows import Delta
@@ -29,12 +30,17 @@ def known(world: World, *names: str) -> Path:
     return root
 
 
+def indexed(world: World, root: Path) -> Counts:
+    """What the index holds, whatever is on the disk."""
+    return world.shelves._shelf(os.fsencode(root)).counts()
+
+
 def test_a_state_that_was_set_is_in_the_next_answer(world: World) -> None:
     root = known(world, "a.jpg", "d/b.jpg")
     base = os.fsencode(root)
     world.shelves.set_states([(base + b"/a.jpg", State.SEEN), (base + b"/d/b.jpg", State.SEEN | State.TRASHED)])
-    summary = world.library.summary(base)
-    assert (summary.all, summary.seen, summary.trashed) == (2, 2, 1)
+    counts = indexed(world, root)
+    assert (counts.all, counts.seen, counts.trashed) == (2, 2, 1)
     eventually(lambda: len(world.messages(forget=False)) == 2)
     assert world.messages() == [("media.state", "a.jpg"), ("media.state", "b.jpg")]
     world.shelves.set_state(base + b"/a.jpg", State.SEEN)
@@ -50,7 +56,7 @@ def test_the_disk_is_right_when_it_and_a_state_that_was_set_differ(world: World)
     settled(root)
     world.items(root)
     world.shelves.set_state(os.fsencode(root / "a.jpg"), State.LOCKED)
-    assert world.library.summary(os.fsencode(root)).locked == 1
+    assert indexed(world, root).locked == 1
     assert [item.state for item in world.items(root)] == [State.NONE]
 
 
@@ -117,7 +123,7 @@ def test_changes_while_a_scan_is_persisted_are_not_lost(world: World, monkeypatc
         (root / "d19").rename(world.base / "away")
         world.shelves.set_state(base + b"/d02/0002.jpg", State.SEEN)
         put(root, "d02/0002.jpg.seen")
-        assert world.library.summary(base).seen == 1
+        assert indexed(world, root).seen == 1
         during = [(item.path[len(base) + 1 :], item.state) for item in world.items(root)]
         assert during == oracle(root)
         go_on.set()
@@ -175,10 +181,22 @@ def test_a_state_not_yet_written_when_the_process_dies_is_found_on_the_disk(worl
     assert world.messages() == [("media.state", "a.jpg")]
 
 
-def test_the_summary_keeps_up_without_a_page(world: World) -> None:
+def test_the_summary_is_true_without_a_page(world: World) -> None:
     root = known(world, "a.jpg")
     put(root, "b.jpg")
-    eventually(lambda: world.library.summary(os.fsencode(root)).all == 2)
+    assert world.library.summary(os.fsencode(root)).all == 2
+
+
+def test_the_summary_keeps_up_where_looking_takes_long(world: World) -> None:
+    root = known(world, "a.jpg")
+    base = os.fsencode(root)
+    kept = world.shelves._shelf(base)
+    kept.check_s = 1.0
+    kept.checked_at -= 2.0
+    put(root, "b.jpg")
+    assert world.library.summary(base).all == 1
+    assert world.shelves.keep_true(base)
+    assert world.library.summary(base).all == 2
 
 
 def test_the_first_summary_of_a_new_root_waits_for_its_scan(world: World) -> None:
@@ -385,8 +403,8 @@ def test_a_state_that_cannot_be_written_is_written_later(world: World, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(SqliteIndex, "apply", full)
         with pytest.raises(StorageFailed):
-            world.library.summary(os.fsencode(root))
-    assert world.library.summary(os.fsencode(root)).seen == 1
+            indexed(world, root)
+    assert indexed(world, root).seen == 1
 
 
 def test_what_a_deed_found_made_already_is_told_to_the_public_too(world: World) -> None:

@@ -99,7 +99,7 @@ class Shelf:
         self._last_counts = Counts()
         self._closed = False
         self.checked_at = -math.inf  # when the last comparison with the disk began
-        self.check_s = 0.0  # how long it took
+        self.check_s = 0.0  # how long it took; none yet: it is tried
         self.wanted = False  # somebody would like one soon
         if self._kept.scanned:
             self._learn(self._kept.folders())
@@ -137,13 +137,14 @@ class Shelf:
             begun = time.monotonic()
             with self._roots.opened(self._root) as root_fd:
                 self._flush()
-                if self.walked:
+                if walked := self.walked:
                     if suspects := self._suspects(root_fd):
                         self._relist(root_fd, suspects)
                 else:
                     self._walk(root_fd)
             self.checked_at = begun
-            self.check_s = time.monotonic() - begun
+            if walked:  # how long a walk took says nothing about that
+                self.check_s = time.monotonic() - begun
 
     def page(self, status: StatusFilter, after: bytes | None, offset: int, limit: int) -> list[Row]:
         """As `rows.RootIndex.page`, with every state that was put before."""

@@ -30,7 +30,8 @@ from fs_service.store.walk import list_folder
 #: Items of a stream's first batch: a screenful, so that the first line is out before thousands are looked into.
 FIRST_BATCH: Final = 16
 BATCH: Final = 500
-#: Counters older than this are compared with the disk again, at once where that is quick.
+#: Where comparing with the disk is quick, counters are compared each time; else when they are older than this, and
+#: nobody waits for it.
 _STALE_S: Final = 2.0
 _QUICK_S: Final = 0.01
 #: Seconds between two looks that nobody asked for, or so many times what one takes if that is more.
@@ -189,13 +190,12 @@ class StoredShelves:
     def counts(self, root: bytes) -> Counts:
         shelf = self._shelf(root)
         shelf.counts()  # brings in what was put, which may show that the index is behind the disk
-        if not shelf.walked or time.monotonic() - shelf.checked_at > _STALE_S:
-            if shelf.behind or shelf.check_s < _QUICK_S:
-                with suppress(RootOffline):
-                    shelf.fresh()
-            else:
-                shelf.wanted = True
-                self.news.set()
+        if not shelf.walked or shelf.behind or shelf.check_s < _QUICK_S:
+            with suppress(RootOffline):
+                shelf.fresh()
+        elif time.monotonic() - shelf.checked_at > _STALE_S:
+            shelf.wanted = True
+            self.news.set()
         return shelf.counts() if shelf.walked else Counts()
 
     def scanned(self, root: bytes) -> bool:
