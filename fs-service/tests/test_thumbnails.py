@@ -329,6 +329,17 @@ async def test_a_picture_too_large_for_a_message_is_taken_from_the_store(
         assert (await source.get(place, 256, set())).png.startswith(b"\x89PNG")
 
 
+async def test_a_worker_that_is_only_connecting_is_not_missed(
+    source: ThumbnailSource, nats: NatsServer, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fs_service.thumbnails._PAUSE_S", 1.0)
+    asked = asyncio.create_task(source.get(place, 256, set()))
+    await asyncio.sleep(0.2)
+    assert not asked.done()
+    async with FakeWorker(nats, says(PICTURE)):
+        assert (await asked).png == PNG
+
+
 async def test_a_worker_that_cannot_reach_the_root_is_not_the_last_word(
     source: ThumbnailSource, nats: NatsServer, place: Place
 ) -> None:

@@ -156,7 +156,8 @@ class ThumbnailSource:
             place: where a picture that is too large for a message is found; None: the caller looks for it.
         """
         end = asyncio.get_running_loop().time() + _WAIT_S
-        tried, successor_by = 0, float("-inf")
+        # Whoever is only connecting again is not missed: it is asked for twice before nobody is said to be there.
+        tried, successor_by = 0, asyncio.get_running_loop().time() + _PAUSE_S
         while tried < _TRIES:
             try:
                 reply = await self._ask_a_worker(request.SerializeToString(), end)
