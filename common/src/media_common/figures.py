@@ -93,7 +93,7 @@ class Figures:
         server = None
         try:
             server, _ = start_http_server(int(port), host.strip("[]"), self.registry)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             logger.error("no figures: cannot listen on %s: %s", listen, error)
         else:
             logger.info("figures on http://%s:%d/metrics", host, server.server_port)
