@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -59,8 +60,13 @@ def engine() -> str:
 class Deployed:
     """One stack. It may be taken down and up again."""
 
-    def __init__(self, folder: Path, kind: str) -> None:
+    def __init__(self, folder: Path, kind: str, tell: Callable[[str], None]) -> None:
+        """
+        Args:
+            tell: takes what is measured on the way, for the end of the run.
+        """
         self.kind = kind
+        self.tell = tell
         self.place = folder / "framewell"
         self.library = folder / "library"
         self.port = free_port()
@@ -200,11 +206,15 @@ class Deployed:
         return self.compose("logs", "--no-color", "--tail", "60", *services)
 
     def memory(self) -> str:
-        """Of each container, and together."""
+        """Of each container in MB, all together, and without search. As the engine counts it: no file that is only
+        cached."""
         ids = self.compose("ps", "--quiet").split()
         lines = docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}", *ids).splitlines()
-        used = {line.split()[0].removeprefix(f"{self.project}-"): line.split()[1] for line in lines}
-        return ", ".join(f"{name} {size}" for name, size in sorted(used.items()))
+        used = {line.split()[0].removeprefix(f"{self.project}-"): _megabytes(line.split()[1]) for line in lines}
+        each = ", ".join(f"{name} {size:.0f}" for name, size in sorted(used.items()))
+        searching = sum(size for name, size in used.items() if name.startswith("search-service"))
+        together = sum(used.values())
+        return f"{each}; together {together:.0f} MB, without search {together - searching:.0f} MB"
 
     # ---- disturbing
     def kill(self, container: str) -> None:
@@ -238,6 +248,12 @@ class Deployed:
         return httpx.Client(base_url=self.url, headers=headers, timeout=60.0, trust_env=False)
 
 
+def _megabytes(said: str) -> float:
+    """What `docker stats` says, such as `123.4MiB`."""
+    number, unit = re.fullmatch(r"([0-9.]+)([KMGT]?i?B)", said).groups()  # type: ignore[union-attr]
+    return float(number) * {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[unit] / 1e6
+
+
 def copy_of_the_repository(place: Path) -> None:
     """What is kept in git, as it is now: what a clone of the next commit would be."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True).stdout
@@ -251,10 +267,12 @@ def copy_of_the_repository(place: Path) -> None:
 @contextmanager
 def deployed(folder: Path, kind: str, tell: Callable[[str], None]) -> Iterator[Deployed]:
     """Built and up; gone at the end, with its volumes."""
-    stack = Deployed(folder, kind)
+    stack = Deployed(folder, kind, tell)
     try:
         built_s = stack.build()
         up_s = stack.up()
+        wait_until(lambda: bool(stack.api.jobs()["encoder"]["state"] == "ready"), UP_S, "the encoder is loaded")
+        stack.api.wait_idle(120)
         tell(f"{kind}: built in {built_s:.0f} s, up in {up_s:.0f} s; idle: {stack.memory()}")
         tell(f"{kind}: {'; '.join(f'STAND-IN {one}' for one in stack.stand_ins) or 'official images'}")
         yield stack

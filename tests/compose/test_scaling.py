@@ -64,6 +64,7 @@ def test_a_worker_killed_among_four_loses_no_thumbnail_and_none_is_made_twice(st
     assert len(thumbnails(library)) < FILES, "the machine is too quick for this test: more files are needed"
     victim = workers[-1]
     wait_until(lambda: rendered(stack, victim) > 0, 60, "the new worker has its share")
+    stack.tell(f"{stack.kind}: {WORKERS} workers at work: {stack.memory()}")
     pid = stack.state(victim)["Pid"]
     at_its_death = rendered(stack, victim)
     stack.kill(victim)
