@@ -67,7 +67,7 @@ async def precisions(folder: Path, seed: int) -> list[float]:
     begun = sorted(members)[:: _MEMBERS // _PEOPLE][:_PEOPLE]
     found = [await _one_person(search, members, first) for first in begun]
     await store.close()
-    return np.mean(found, axis=0).tolist()
+    return [float(share) for share in np.mean(found, axis=0)]
 
 
 async def _one_person(search: Searching, members: frozenset[int], first: int) -> list[float]:

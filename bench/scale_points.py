@@ -51,8 +51,9 @@ Point = dict[str, float]
 def items(work: Path, size: int) -> Point:
     """The catalogue at its store: made, then asked by a process that has nothing of it yet."""
     file = work / "catalogue.db"
-    made_s = _apart(_made, file, size)
-    return {"write_s": made_s, "disk_bytes": float(file.stat().st_size)} | _apart(_asked, file)
+    made_s: float = _apart(_made, file, size)
+    asked: Point = _apart(_asked, file)
+    return {"write_s": made_s, "disk_bytes": float(file.stat().st_size)} | asked
 
 
 def _made(file: Path, size: int) -> float:
@@ -225,7 +226,7 @@ def _embedding(work: Path, photos: Path) -> float:
             _settled(product, connection, warm)
             before = product.cpu_s("search")
             _settled(product, connection, photos)
-            done = connection.json("/api/jobs")["queues"]["embed"]["done"] - 8
+            done: int = connection.json("/api/jobs")["queues"]["embed"]["done"] - 8
         return 1000 * (product.cpu_s("search") - before) / done
 
 
