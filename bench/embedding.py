@@ -72,8 +72,8 @@ def bare_loop(warm: Sequence[Path]) -> Callable[[Sequence[Path]], float]:
 def times(
     state_dir: Path, warm: Sequence[Path], turns: Sequence[Sequence[Path]], loop: Callable[[Sequence[Path]], float]
 ) -> tuple[float, float]:
-    """Seconds of the loop and of the pipeline over all turns. The pipeline's begin when embedding is let go on, with all
-    jobs in the queue, and end when each has its vector."""
+    """Seconds of the loop and of the pipeline over all turns. The pipeline's begin when embedding is let go on, with
+    all jobs in the queue, and end when each has its vector."""
     with (
         Product(state_dir, workers=0, FRAMEWELL_ENCODER="offline") as product,
         Connection(product.port) as gateway,

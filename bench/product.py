@@ -106,15 +106,13 @@ class Product:
         return str(self._facts()["sockets"][name])
 
     def cpu_s(self, prefix: str) -> float:
-        """Processor time used so far by the services whose name begins so, their children included."""
+        """Processor time used so far by the services whose name begins so, with all that they started, ended or not."""
         total = 0.0
         for name, process in self.processes().items():
             if name.startswith(prefix):
-                times = process.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
-                for child in process.children(recursive=True):
-                    own = child.cpu_times()
-                    total += own.user + own.system
+                for one in (process, *process.children(recursive=True)):
+                    times = one.cpu_times()
+                    total += times.user + times.system + times.children_user + times.children_system
         return total
 
     @contextmanager

@@ -23,6 +23,8 @@ from statistics import median
 from time import perf_counter
 from typing import Any, Final
 
+import grpc
+from media_proto import fs_pb2, fs_pb2_grpc
 from metadata_service.domain.filters import ListQuery
 from metadata_service.store import collections, details, listing
 from metadata_service.store.snapshot import Snapshot
@@ -104,7 +106,11 @@ def files(work: Path, size: int) -> Point:
             connection.post("/api/review-paths", {"path": str(root)})
             connection.get(target("/api/media-items/stream", path=root, limit=_PAGE))
             first_s = perf_counter() - began
-            wait_for(lambda: connection.json("/api/jobs")["queues"]["index"]["running"] == 0, 1800, "it is scanned")
+            with grpc.insecure_channel(product.socket("fs")) as channel:
+                fs = fs_pb2_grpc.FsServiceStub(channel)
+                wait_for(
+                    lambda: not fs.GetQueues(fs_pb2.GetQueuesRequest(), timeout=60).index.running, 1800, "it is kept"
+                )
             kept_s = perf_counter() - began
             _calm(product, "fs")
             page = target("/api/media-items/stream", path=root, limit=_PAGE, offset=size // 2)
@@ -181,12 +187,13 @@ def _vector_queries(stub: Any, queries: Any) -> list[float]:
 def requests(work: Path, size: int) -> Point:
     """Processor time of the whole stack for one request of each kind, the bytes of its answer, and what one file costs
     before anybody asks."""
-    photos = work / "photos"
+    photos, warm, tree = work / "photos", work / "warm", work / "tree"
+    trees.photographs(warm, 8)
     paths = trees.photographs(photos, 40)
-    tree = work / "tree"
     trees.tree(tree, size, max(1, size // FILES_PER_FOLDER))
     point: Point = {}
     with Product(work / "state", workers=1) as product, Connection(product.port) as connection:
+        _settled(product, connection, warm)
         before, whole = product.cpu_s("thumb-"), product.cpu_s("")
         _settled(product, connection, photos)
         point["thumbnail_cpu_ms"] = 1000 * (product.cpu_s("thumb-") - before) / len(paths)
@@ -209,7 +216,7 @@ def requests(work: Path, size: int) -> Point:
                 ask(turn)
             point[f"{name}_cpu_ms"] = 1000 * (product.cpu_s("") - before) / 300
             point[f"{name}_bytes"] = float(size_bytes)
-    point["embed_cpu_ms"] = _embedding(work, photos)
+    point["embed_cpu_ms"] = _embedding(work, warm, photos)
     return point
 
 
@@ -217,10 +224,8 @@ def _bytes_below(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def _embedding(work: Path, photos: Path) -> float:
+def _embedding(work: Path, warm: Path, photos: Path) -> float:
     """Processor time of the offline encoder for a photograph, decoding included, once it is loaded."""
-    warm = work / "warm"
-    trees.photographs(warm, 8)
     with Product(work / "state-embedding", FRAMEWELL_ENCODER="offline") as product:
         with Connection(product.port) as connection:
             _settled(product, connection, warm)
