@@ -45,13 +45,15 @@ LABEL org.opencontainers.image.vendor="Framewell" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}"
 
+# A service's last step also takes away the empty folder that the cache of pip was mounted at.
 FROM common AS fs-service
 COPY fs-service/pyproject.toml fs-service/
 RUN --mount=type=cache,target=/tmp/.cache/pip \
     python dependencies.py fs-service > own.txt && pip install --quiet -r own.txt
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     pip install --quiet --no-deps --no-index --no-cache-dir \
-    /wheels/framewell_proto-*.whl /wheels/framewell_common-*.whl /wheels/framewell_fs_service-*.whl
+    /wheels/framewell_proto-*.whl /wheels/framewell_common-*.whl /wheels/framewell_fs_service-*.whl \
+    && rm -rf /tmp/.cache
 LABEL org.opencontainers.image.title="framewell fs-service"
 WORKDIR /
 USER 1000:1000
@@ -66,7 +68,8 @@ RUN --mount=type=cache,target=/tmp/.cache/pip \
     python dependencies.py thumbnail-service > own.txt && pip install --quiet -r own.txt
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     pip install --quiet --no-deps --no-index --no-cache-dir \
-    /wheels/framewell_proto-*.whl /wheels/framewell_common-*.whl /wheels/framewell_thumbnail_service-*.whl
+    /wheels/framewell_proto-*.whl /wheels/framewell_common-*.whl /wheels/framewell_thumbnail_service-*.whl \
+    && rm -rf /tmp/.cache
 LABEL org.opencontainers.image.title="framewell thumbnail-service"
 WORKDIR /
 USER 1000:1000
@@ -81,7 +84,8 @@ RUN --mount=type=cache,target=/tmp/.cache/pip \
     python dependencies.py metadata-service > own.txt && pip install --quiet -r own.txt
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     pip install --quiet --no-deps --no-index --no-cache-dir \
-    /wheels/framewell_proto-*.whl /wheels/framewell_common-*.whl /wheels/framewell_metadata_service-*.whl
+    /wheels/framewell_proto-*.whl /wheels/framewell_common-*.whl /wheels/framewell_metadata_service-*.whl \
+    && rm -rf /tmp/.cache
 LABEL org.opencontainers.image.title="framewell metadata-service"
 WORKDIR /
 USER 1000:1000
@@ -101,7 +105,8 @@ RUN --mount=type=cache,target=/tmp/.cache/pip \
     python dependencies.py 'search-service[ml]' > own.txt && pip install --quiet -r own.txt
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     pip install --quiet --no-deps --no-index --no-cache-dir \
-    /wheels/framewell_proto-*.whl /wheels/framewell_common-*.whl /wheels/framewell_search_service-*.whl
+    /wheels/framewell_proto-*.whl /wheels/framewell_common-*.whl /wheels/framewell_search_service-*.whl \
+    && rm -rf /tmp/.cache
 LABEL org.opencontainers.image.title="framewell search-service"
 WORKDIR /
 USER 1000:1000
@@ -120,7 +125,8 @@ RUN --mount=type=cache,target=/tmp/.cache/pip \
     python dependencies.py gateway > own.txt && pip install --quiet -r own.txt
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     pip install --quiet --no-deps --no-index --no-cache-dir \
-    /wheels/framewell_proto-*.whl /wheels/framewell_common-*.whl /wheels/framewell_gateway-*.whl
+    /wheels/framewell_proto-*.whl /wheels/framewell_common-*.whl /wheels/framewell_gateway-*.whl \
+    && rm -rf /tmp/.cache
 LABEL org.opencontainers.image.title="framewell gateway"
 WORKDIR /
 USER 1000:1000

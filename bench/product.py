@@ -110,7 +110,8 @@ class Product:
         total = 0.0
         for name, process in self.processes().items():
             if name.startswith(prefix):
-                for one in (process, *process.children(recursive=True)):
+                # The supervisor's children are the services, who are counted by their own names.
+                for one in (process, *(process.children(recursive=True) if name != "run" else ())):
                     times = one.cpu_times()
                     total += times.user + times.system + times.children_user + times.children_system
         return total
