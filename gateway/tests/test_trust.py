@@ -18,13 +18,13 @@ from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
 from gateway.config import GatewaySettings
 from gateway.search import SearchClient
-from gateway_rig import MakeApp, client_of, error_of, serve_fake
+from gateway_rig import KEY, MakeApp, client_of, error_of, serve_fake
 from media_common.config import PublicSettings
 from media_common.testing import Certificates, free_port
 from media_common.trust import Trust, trusted
 from media_proto import fs_pb2, metadata_pb2, search_pb2
 
-READY = search_pb2.Readiness(ready=True)
+READY = search_pb2.Readiness(ready=True, encoder=search_pb2.Encoder(name="of-this-test"))
 
 
 @dataclass
@@ -41,6 +41,7 @@ async def world(fake: FakeFs, tmp_path: Path) -> AsyncIterator[World]:
     catalogue = {
         "GetReadiness": metadata_pb2.Readiness(ready=True),
         "ListCollections": metadata_pb2.ListCollectionsResponse(),
+        "ListKeys": metadata_pb2.Keys(),
     }
     names = ("fs_target", "metadata_target", "search_target")
     targets = {name: f"localhost:{free_port()}" for name in names}
@@ -85,7 +86,10 @@ async def test_the_whole_gateway_is_ready(world: World, make_app: MakeApp) -> No
         answer = await readiness(client, lambda parts: all(part["state"] == "up" for part in parts.values()))
         assert answer.status_code == 200
         assert answer.json()["dependencies"].keys() >= {"fs", "thumbnail-1", "metadata", "search"}
+        # Of each service something that only it can tell.
         assert (await client.get("/api/review-paths")).status_code == 200
+        assert (await client.get("/api/keys", headers={"X-Api-Key": KEY})).status_code == 200
+        assert (await client.get("/api/jobs")).json()["encoder"]["name"] == "of-this-test"
 
 
 async def test_a_gateway_without_the_token_says_what_it_lacks(world: World, make_app: MakeApp) -> None:
