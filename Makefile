@@ -89,6 +89,8 @@ bench: $(STAMP) ## measure speed and memory, beside a limit in the same run
 up: ## build and start the containers, and wait until all are well (needs Docker)
 	@test -f .env || test -n "$$MEDIA_DIR" || { echo "copy .env.example to .env and name your photos' folder in it"; exit 1; }
 	deploy/secrets.sh
+	@case "$$COMPOSE_FILE $$(sed -n 's/^COMPOSE_FILE=//p' .env 2>/dev/null)" in \
+		*docker-compose.mtls.yml*) deploy/certificates.sh ;; esac
 	docker compose up -d --build --wait
 
 down: ## stop the containers and remove them; everything that is kept is in volumes and stays

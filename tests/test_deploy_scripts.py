@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from media_common.testing import openssl_binary
 from stack import REPOSITORY
 
 #: Notes what it was asked; "runs" if told so; gives what the test wants for the command in the container.
@@ -141,6 +143,21 @@ def test_make_takes_the_files_of_the_stack_that_is_named(scripts: Scripts, stack
     files = ["docker-compose.yml", *(f"docker-compose.{name}.yml" for name in stack.split())]
     assert said == f"{':'.join(files) if stack else ''}|compose down"
     assert all((REPOSITORY / file).exists() for file in files)
+
+
+@pytest.mark.parametrize(("stack", "made"), [("lite", False), ("lite mtls", True)])
+def test_make_up_makes_certificates_for_the_stack_that_has_them(scripts: Scripts, stack: str, made: bool) -> None:
+    openssl_binary()
+    folder = scripts.folder / "secrets"
+    own = {"SECRETS_DIR": str(folder), "PUID": str(os.getuid()), "MEDIA_DIR": "/srv/photos"}
+    own |= {"PATH": f"{scripts.folder / 'bin'}:{os.environ['PATH']}", "ASKED": str(scripts.asked_file)}
+    command = ["make", "-s", "-C", str(REPOSITORY), "up", f"STACK={stack}"]
+
+    subprocess.run(command, env=own, capture_output=True, text=True, check=True)
+
+    assert scripts.asked == ["compose up -d --build --wait"]
+    assert (folder / "admin-key").exists()
+    assert (folder / "fs-service.crt").exists() is made
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from media_common.blobs import BlobStore, open_store
 from media_common.config import PublicSettings
 from media_common.errors import ServiceError
 from media_common.tracing import Spans
+from media_common.trust import ANYBODY, Trust
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -82,18 +83,19 @@ class Parts:
     signing_key: str
     stopping: asyncio.Event
     spans: Spans | None = None  # nobody takes traces
+    trust: Trust = ANYBODY
 
 
 def create_app(parts: Parts) -> FastAPI:
     """The whole gateway. Channels are opened here and closed at the end of the lifespan, on the running loop."""
-    fs = FsClient.open(parts.settings)
-    catalogue = CatalogueClient.open(parts.settings)
-    search = SearchClient.open(parts.settings)
+    fs = FsClient.open(parts.settings, parts.trust)
+    catalogue = CatalogueClient.open(parts.settings, parts.trust)
+    search = SearchClient.open(parts.settings, parts.trust)
     library = Library(catalogue)
     visible = VisibleRoots(library, fs)
     store = open_store(parts.public)
     signer = BlobSigner(parts.signing_key, parts.public.blob_ttl_s)
-    dependencies = Dependencies(fs, parts.settings)
+    dependencies = Dependencies(fs, parts.settings, parts.trust)
     metrics = Metrics()
 
     async def trusted_hosts() -> Sequence[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 from media_common.grpc_client import open_channel
+from media_common.trust import ANYBODY, Trust
 from media_proto import fs_pb2, fs_pb2_grpc
 
 from gateway.acting import Acting
@@ -48,8 +49,8 @@ class FsClient(Remote):
         self._transfer_s = settings.transfer_deadline_s
 
     @classmethod
-    def open(cls, settings: GatewaySettings) -> FsClient:
-        return cls(open_channel(settings.fs_target, marked=False), settings)
+    def open(cls, settings: GatewaySettings, trust: Trust = ANYBODY) -> FsClient:
+        return cls(open_channel(settings.fs_target, trust, marked=False), settings)
 
     # --- settings and roots ---
     async def settings(self, deadline_s: float | None = None) -> fs_pb2.Settings:
