@@ -66,8 +66,7 @@ export async function ask(method: string, url: string, asked: Asked = {}): Promi
     }
     const refused = new Refused(answer.status, await sentenceOf(answer));
     if (answer.status === 401) needsKey.value = true;
-    // Behind the gateway or a proxy the one who would know is not there: as good as gone.
-    if (answer.status === 502 || answer.status === 503 || answer.status === 504) void lookAgainSoon(refused);
+    if (answer.status === 502 || answer.status === 503) await whileItIsThere(refused);
     throw refused;
   }
 }
@@ -133,13 +132,18 @@ async function lookForIt(): Promise<void> {
   looking = false;
 }
 
-async function lookAgainSoon(refused: Refused): Promise<void> {
+/** A folder that is away is a refusal; a server whose files service is away is as good as gone.
+ *
+ * @throws Unreachable
+ */
+async function whileItIsThere(refused: Refused): Promise<void> {
   try {
-    if (!(await fetch("/health/ready", { cache: "no-store" })).ok) gone();
+    if ((await fetch("/health/ready", { cache: "no-store" })).ok) return;
   } catch {
-    gone();
+    // As below.
   }
-  console.warn(refused.message);
+  gone();
+  throw new Unreachable(refused.message);
 }
 
 /** What to tell a person of an error; null when it was given up on purpose. */

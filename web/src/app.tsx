@@ -10,7 +10,7 @@ import { EmptyDialog, EmptyPill } from "./emptydialog";
 import { run } from "./emptying";
 import { listen } from "./events";
 import { count } from "./format";
-import { filterOf, GridScreen } from "./gridscreen";
+import { filterOf, folderIn, GridScreen } from "./gridscreen";
 import { Help, helpOpen } from "./help";
 import { useKeys } from "./keyboard";
 import { act, lockedSheet, redo, sendLeft, undo, unsent } from "./marks";
@@ -121,7 +121,7 @@ function Screen(): JSX.Element {
     case "roots":
       return <RootsScreen />;
     case "grid":
-      return <GridScreen root={here.root ?? ""} filter={filterOf(here.query)} />;
+      return <GridScreen root={here.root ?? ""} filter={filterOf(here.query)} folder={folderIn(here.query)} />;
     case "trash":
       return <TrashScreen />;
     case "search":

@@ -21,7 +21,7 @@ export function doOne(row: Row, deed: Deed, then?: () => void): boolean {
   const done = (actions: Action[], text: string, noticeable = false): boolean => {
     act(row.path, actions, `${text} ${name}`);
     say(`${text} ${name}`);
-    if (noticeable) toast(`${text} ${name}`, { action: { label: "Undo", run: () => void undo() } });
+    if (noticeable) toast(`${text} ${name}`, { group: "deed", action: { label: "Undo", run: () => void undo() } });
     return true;
   };
   switch (deed) {
@@ -33,7 +33,7 @@ export function doOne(row: Row, deed: Deed, then?: () => void): boolean {
       if (status.trashed) return done(["untrash"], "Restored");
       if (!trashUnlessLocked(row.path, status, `Trashed ${name}`, then)) return false;
       say(`Trashed ${name}`);
-      toast(`Trashed ${name}`, { action: { label: "Undo", run: () => void undo() } });
+      toast(`Trashed ${name}`, { group: "deed", action: { label: "Undo", run: () => void undo() } });
       return true;
     case "seen":
       return status.seen ? done(["unseen"], "Marked unseen") : done(["seen"], "Marked seen");

@@ -1,7 +1,7 @@
 // The server's events drive every open page: marks made elsewhere, roots that come and go, scans, queues, deletions.
 import { signal } from "@preact/signals";
 import { again, epoch, gone, needsKey, serverGone } from "./api";
-import { emptied, learn, marked } from "./marks";
+import { emptied, learn, markedSoon } from "./marks";
 import { toast } from "./toasts";
 import type { Jobs, RootState, Status } from "./types";
 
@@ -49,7 +49,7 @@ export function listen(): void {
   on<{ type: string; path?: string }>("trash", ({ type, path }) => {
     if (type === "deleted" && path !== undefined) {
       emptied.add(path);
-      marked.value += 1;
+      markedSoon();
     }
     stirred();
   });

@@ -1,6 +1,6 @@
 // A root's items: filter bar with counts, the grid, the selection; review lies over it.
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { epoch, sentence, Unreachable } from "./api";
 import { BatchSheet, SelectionBar } from "./bar";
 import { changes, rootStates, scans } from "./events";
@@ -15,6 +15,7 @@ import { Review } from "./review";
 import { go, gridAddress, place, queryText, reviewAddress } from "./router";
 import { change, settings, TILE_SIZES, type TileSize } from "./settings";
 import { counts, open, recount, type Shelf, shelf, version } from "./shelf";
+import { Tree } from "./tree";
 import { type Filter, FILTERS, type Row } from "./types";
 import { Button, Empty, Icon } from "./ui";
 
@@ -60,7 +61,7 @@ export function TileSizes(): JSX.Element {
 export function RootNotice({ root, onRetry }: { root: string; onRetry: () => void }): JSX.Element | null {
   const state = rootStates.value[root];
   const scan = scans.value[root];
-  const [since] = useState(() => Date.now());
+  const since = useMemo(() => Date.now(), [state]);
   if (state === "offline" || state === "swapped") {
     return (
       <div class="notice warning" role="status">
@@ -92,22 +93,33 @@ export function RootNotice({ root, onRetry }: { root: string; onRetry: () => voi
   return null;
 }
 
-export function GridScreen({ root, filter }: { root: string; filter: Filter }): JSX.Element {
+/** The folder that the address names: `.` is the root itself. */
+export function folderIn(query: Readonly<Record<string, string>>): string | null {
+  return query.d === undefined ? null : query.d === "." ? "" : query.d;
+}
+
+interface GridScreenProps {
+  root: string;
+  filter: Filter;
+  folder: string | null;
+}
+
+export function GridScreen({ root, filter, folder }: GridScreenProps): JSX.Element {
   const [error, setError] = useState<string | null>(null);
   const here = place.value;
   const opened = shelf.value;
-  const isOpen = opened !== null && opened.root === root && opened.filter === filter;
+  const isOpen = opened !== null && opened.root === root && opened.filter === filter && opened.folder === folder;
   const inReview = here.item !== undefined;
 
   const openIt = (): void => {
     setError(null);
-    open(root, filter, Number(here.query.n) || 0).catch((problem: unknown) => {
+    open(root, filter, Number(here.query.n) || 0, folder).catch((problem: unknown) => {
       if (!(problem instanceof Unreachable)) setError(sentence(problem));
     });
   };
   useEffect(() => {
     if (!isOpen) openIt();
-  }, [root, filter]);
+  }, [root, filter, folder]);
   useEffect(() => {
     if (epoch.value > 0) {
       if (isOpen) opened.rows.retry();
@@ -134,21 +146,27 @@ export function GridScreen({ root, filter }: { root: string; filter: Filter }): 
 
   const openReview = (index: number, replace = false): void => {
     const row = opened?.rows.row(index);
-    go(reviewAddress(root, row?.path ?? "", { f: filter, n: index }), replace);
+    go(reviewAddress(root, row?.path ?? "", { f: filter, n: index, d: here.query.d }), replace);
   };
   const similar = (row: Row): void => go(`#/s${queryText({ root, like: row.path })}`);
 
   return (
     <main class="screen" id="main">
       <div class="screen-head" inert={inReview}>
-        <h1 title={shown(root)}>{shown(nameOf(root))}</h1>
+        <h1 title={shown(root)}>
+          {shown(nameOf(root))}
+          {folder ? ` / ${shown(folder)}` : ""}
+        </h1>
+        <Button icon="folder" pressed={settings.value.tree} onClick={() => change({ tree: !settings.value.tree })}>
+          Folders
+        </Button>
         <div class="filters" role="group" aria-label="Filter">
           {FILTERS.map((one) => (
             <button
               key={one}
               type="button"
               class="filter"
-              aria-pressed={one === filter}
+              aria-pressed={one === filter && folder === null}
               title={keyText(FILTER_KEYS[one])}
               onClick={() => show(one)}
             >
@@ -168,9 +186,14 @@ export function GridScreen({ root, filter }: { root: string; filter: Filter }): 
       ) : !isOpen ? (
         <p class="loading">Loading…</p>
       ) : opened.rows.total === 0 ? (
-        <EmptyFilter root={root} filter={filter} />
+        <div class="search-body">
+          {settings.value.tree ? <Tree root={root} open={folder} /> : null}
+          <EmptyFilter root={root} filter={filter} shelf={opened} />
+        </div>
       ) : (
-        <div class="screen-body" inert={inReview}>
+        <div class="search-body" inert={inReview}>
+          {settings.value.tree ? <Tree root={root} open={folder} /> : null}
+          <div class="screen-body">
           <Grid
             rows={opened.rows}
             version={version}
@@ -187,6 +210,7 @@ export function GridScreen({ root, filter }: { root: string; filter: Filter }): 
             active={!inReview}
             onSimilar={similar}
           />
+          </div>
         </div>
       )}
       <BatchSheet />
@@ -203,7 +227,7 @@ interface OverItProps {
 
 function OverIt({ shelf: opened, item, onSimilar }: OverItProps): JSX.Element {
   const { root, filter } = opened;
-  const { back } = place.value.query;
+  const { back, d } = place.value.query;
   return (
     <Review
       rows={opened.rows}
@@ -213,18 +237,21 @@ function OverIt({ shelf: opened, item, onSimilar }: OverItProps): JSX.Element {
       path={item ? `${root}/${item}` : null}
       hint={Number(place.value.query.n) || 0}
       title={shown(nameOf(root))}
-      onAt={(row, index) => go(reviewAddress(root, row.path, { f: filter, n: index, back }), true)}
+      onAt={(row, index) => go(reviewAddress(root, row.path, { f: filter, n: index, back, d }), true)}
       onClose={() =>
-        go(back === "t" ? `#/t${queryText({ root })}` : gridAddress(root, { f: filter, n: opened.focus.value }))
+        go(back === "t" ? `#/t${queryText({ root })}` : gridAddress(root, { f: filter, n: opened.focus.value, d }))
       }
       onSimilar={onSimilar}
     />
   );
 }
 
-function EmptyFilter({ root, filter }: { root: string; filter: Filter }): JSX.Element {
+function EmptyFilter({ root, filter, shelf: opened }: { root: string; filter: Filter; shelf: Shelf }): JSX.Element {
   const told = counts.value;
-  if (told && told.all === 0) return <Empty>No photos or videos here.</Empty>;
+  if (opened.folder !== null || (told && told.all === 0)) {
+    const others = opened.ignored ? ` ${items(opened.ignored, "other file")} ignored.` : "";
+    return <Empty>No photos or videos here.{others}</Empty>;
+  }
   const next = (roots.value ?? []).find((one) => one.path !== root && (one.counts?.unseen ?? 0) > 0);
   if (filter === "unseen" && told) {
     return (

@@ -19,11 +19,23 @@ function tabName(): string {
   return name;
 }
 
+/** Null: there is nothing, or nothing that can be read, and so nothing to send. */
+function readKept(name: string): Kept | null {
+  try {
+    return JSON.parse(localStorage.getItem(name) ?? "null") as Kept | null;
+  } catch {
+    return null;
+  }
+}
+
 export class KeptMarks {
   private readonly mine = PREFIX + tabName();
   private marks: Kept["marks"] = [];
+  /** Of this tab, from before it was loaded again; kept beside the new ones until somebody takes them. */
+  private before: Kept["marks"];
 
   constructor() {
+    this.before = readKept(this.mine)?.marks ?? [];
     setInterval(() => this.write(), BEAT_MS);
   }
 
@@ -34,15 +46,13 @@ export class KeptMarks {
 
   /** What was left behind by this tab before it was loaded again, and by tabs that are gone. Each is told once. */
   left(): Kept["marks"] {
-    const found: Kept["marks"] = [];
-    for (const name of Object.keys(localStorage).filter((one) => one.startsWith(PREFIX))) {
-      try {
-        const kept = JSON.parse(localStorage.getItem(name) ?? "") as Kept;
-        if (name !== this.mine && Date.now() - kept.at < DEAD_MS) continue;
-        found.push(...kept.marks);
-      } catch {
-        // Nothing that can be read is nothing to send.
-      }
+    const found = this.before;
+    this.before = [];
+    for (const name of Object.keys(localStorage)) {
+      if (!name.startsWith(PREFIX) || name === this.mine) continue;
+      const kept = readKept(name);
+      if (kept && Date.now() - kept.at < DEAD_MS) continue;
+      found.push(...(kept?.marks ?? []));
       localStorage.removeItem(name);
     }
     return found;
@@ -50,7 +60,8 @@ export class KeptMarks {
 
   private write(): void {
     try {
-      if (this.marks.length) localStorage.setItem(this.mine, JSON.stringify({ at: Date.now(), marks: this.marks }));
+      const marks = [...this.before, ...this.marks];
+      if (marks.length) localStorage.setItem(this.mine, JSON.stringify({ at: Date.now(), marks }));
       else localStorage.removeItem(this.mine);
     } catch {
       // Full or forbidden: the marks are in memory as long as the page is open.

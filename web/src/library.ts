@@ -22,16 +22,21 @@ export const pickerStarts = signal<readonly string[]>([]);
 export async function loadRoots(): Promise<void> {
   const told = await get<ReviewPaths>("/api/review-paths");
   pickerStarts.value = told.availablePaths;
+  // How they are is told by the plan: nothing else that may be asked says it of all of them.
   const before = new Map((roots.value ?? []).map((root) => [root.path, root.counts]));
   roots.value = told.knownPaths.map((path) => ({ path, counts: before.get(path) ?? null }));
-  const [plan] = await Promise.all([
-    get<TrashPlan>("/api/trash/plan").catch(() => null),
-    ...told.knownPaths.map(async (path) => {
+  const [plan] = await Promise.all([get<TrashPlan>("/api/trash/plan").catch(() => null), recountRoots()]);
+  if (plan) rootStates.value = Object.fromEntries(plan.roots.map((root) => [root.path, root.state]));
+}
+
+/** The counts alone: they change with every mark. */
+export async function recountRoots(): Promise<void> {
+  await Promise.all(
+    (roots.value ?? []).map(async ({ path }) => {
       const counts = await countsOf(path).catch(() => null);
       if (counts) roots.value = (roots.value ?? []).map((one) => (one.path === path ? { path, counts } : one));
     }),
-  ]);
-  if (plan) rootStates.value = Object.fromEntries(plan.roots.map((root) => [root.path, root.state]));
+  );
 }
 
 export async function countsOf(root: string): Promise<Counts> {
@@ -71,6 +76,25 @@ export function pagesOf(root: string, filter: Filter): Fetch {
     learnRows(rows);
     return { rows, last: rows.length < limit };
   };
+}
+
+/** A page of one folder, without what is below it. */
+export function pagesIn(folder: string): Fetch {
+  return async (from, limit, signal): Promise<Chunk> => {
+    const url = address("/api/folders/files", { path: folder, offset: from.offset, limit });
+    const told = await get<{ items: ItemLine[]; total: number }>(url, signal);
+    const rows = told.items.map(rowOf);
+    learnRows(rows);
+    return { rows, last: rows.length < limit, total: told.total };
+  };
+}
+
+/** How much is in a folder itself. */
+export async function countsIn(folder: string): Promise<{ total: number; ignored: number }> {
+  const told = await get<{ total: number; ignoredCount: number }>(
+    address("/api/folders/files", { path: folder, limit: 1 }),
+  );
+  return { total: told.total, ignored: told.ignoredCount };
 }
 
 /** All paths of a filter as text, for who cannot delete from here. */

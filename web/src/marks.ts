@@ -1,6 +1,6 @@
 // The marks of every item that is shown: painted at once, sent, rolled back when refused; undo and redo.
 import { effect, signal } from "@preact/signals";
-import { epoch, gone, json, Refused, sentence, serverGone, tell, Unreachable } from "./api";
+import { epoch, json, Refused, sentence, serverGone, tell, Unreachable } from "./api";
 import { items } from "./format";
 import { KeptMarks } from "./kept";
 import { nameOf, shown } from "./paths";
@@ -44,12 +44,7 @@ const queue = new MarkQueue({
     const body = { path: mark.path, action: mark.action };
     return (await json<{ status: Status }>("POST", "/api/media-actions", { body })).status;
   },
-  isGone: (error) => {
-    const away =
-      error instanceof Unreachable || (error instanceof Refused && [401, 502, 503, 504].includes(error.status));
-    if (error instanceof Unreachable) gone();
-    return away;
-  },
+  isGone: (error) => error instanceof Unreachable || (error instanceof Refused && error.status === 401),
   keep: (waiting) => {
     kept.keep(waiting);
     unsent.value = waiting.length;
@@ -97,8 +92,18 @@ export function learn(path: string, status: Status): boolean {
   const known = queue.real(path);
   queue.learn(path, status);
   if (known && same(known, status)) return false;
-  marked.value += 1;
+  markedSoon();
   return known !== undefined && !ownWork && !queue.all.some((mark) => mark.path === path);
+}
+
+let painting: ReturnType<typeof setTimeout> | undefined;
+
+/** A batch comes back as hundreds of events: they are painted together. */
+export function markedSoon(): void {
+  painting ??= setTimeout(() => {
+    painting = undefined;
+    marked.value += 1;
+  }, 30);
 }
 
 /** A listing's rows: their own status is what was said last, unless something is under way. */
@@ -199,8 +204,9 @@ export async function undo(): Promise<void> {
     if (first && answer.results.length === 1) lastUndone.value = { path: first.path };
     const what = answer.results.length === 1 && first ? shown(nameOf(first.path)) : items(answer.results.length);
     if (failed.length) toast(`Not undone for ${items(failed.length)}: ${failed[0]?.error}`, { kind: "error" });
-    else if (step) toast(`Undone: ${step.label}`, { action: { label: "Redo", run: () => void redo() } });
-    else toast(`Undone: ${what}`);
+    else if (step) {
+      toast(`Undone: ${step.label}`, { group: "deed", action: { label: "Redo", run: () => void redo() } });
+    } else toast(`Undone: ${what}`, { group: "deed" });
     say(`Undone: ${step?.label ?? what}`);
   } catch (error) {
     if (error instanceof Refused && error.status === 409) {

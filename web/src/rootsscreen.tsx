@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { epoch, sentence, tell, Unreachable } from "./api";
 import { changes, queues, rootStates, scans } from "./events";
 import { count } from "./format";
-import { addRoot, type Folder, foldersIn, loadRoots, pickerStarts, removeRoot, type Root, roots } from "./library";
+import { addRoot, type Folder, foldersIn, loadRoots, pickerStarts, recountRoots, removeRoot, type Root, roots } from "./library";
 import { folderOf, nameOf, shown } from "./paths";
 import { gridAddress, reviewAddress, queryText } from "./router";
 import { toast } from "./toasts";
@@ -30,7 +30,10 @@ export function RootsScreen(): JSX.Element {
       if (!(problem instanceof Unreachable)) setError(sentence(problem));
     });
   };
-  useEffect(load, [epoch.value, changes.value]);
+  useEffect(load, [epoch.value]);
+  useEffect(() => {
+    if (changes.value > 0) void recountRoots();
+  }, [changes.value]);
 
   return (
     <main class="screen scrolls" id="main">

@@ -15,6 +15,8 @@ export interface Settings {
   autoAdvance: boolean;
   tile: TileSize;
   filmstrip: boolean;
+  /** The folders beside the grid. */
+  tree: boolean;
   info: boolean;
   /** Type the number before anything is deleted, however little it is. */
   alwaysType: boolean;
@@ -29,6 +31,7 @@ const DEFAULTS: Settings = {
   autoAdvance: true,
   tile: 224,
   filmstrip: true,
+  tree: false,
   info: false,
   alwaysType: false,
 };

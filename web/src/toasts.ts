@@ -5,6 +5,7 @@ export interface Toast {
   id: number;
   text: string;
   kind: "info" | "error";
+  group?: string | undefined;
   action?: { label: string; run: () => void } | undefined;
 }
 
@@ -18,10 +19,12 @@ export const voice = signal("");
 let last = 0;
 
 /** Shown for ten seconds; its button goes with it. A toast of the same `group` is replaced. */
-export function toast(text: string, more: Partial<Pick<Toast, "kind" | "action">> & { lifeMs?: number } = {}): number {
+export function toast(text: string, more: Partial<Omit<Toast, "id" | "text">> & { lifeMs?: number } = {}): number {
+  const { lifeMs = LIFE_MS, kind = "info", group, action } = more;
   const id = ++last;
-  toasts.value = [...toasts.value.slice(1 - MOST), { id, text, kind: more.kind ?? "info", action: more.action }];
-  setTimeout(() => dismiss(id), more.lifeMs ?? LIFE_MS);
+  const others = toasts.value.filter((one) => group === undefined || one.group !== group);
+  toasts.value = [...others.slice(1 - MOST), { id, text, kind, group, action }];
+  setTimeout(() => dismiss(id), lifeMs);
   return id;
 }
 

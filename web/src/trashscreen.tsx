@@ -1,6 +1,6 @@
 // The last look before deletion: what is marked as trash, a folder at a time.
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { epoch, sentence, Unreachable } from "./api";
 import { BatchSheet, SelectionBar } from "./bar";
 import { emptyDialog } from "./emptydialog";
@@ -8,7 +8,7 @@ import { changes } from "./events";
 import { count } from "./format";
 import { Grid } from "./grid";
 import { RootNotice, TileSizes } from "./gridscreen";
-import { exportList, loadRoots, roots } from "./library";
+import { exportList, loadRoots, recountRoots, roots } from "./library";
 import { nameOf, shown } from "./paths";
 import { go, place, queryText, reviewAddress } from "./router";
 import { open, recount, shelf, version } from "./shelf";
@@ -20,13 +20,19 @@ export function TrashScreen(): JSX.Element {
   const asked = place.value.query.root;
   const withTrash = (known ?? []).filter((root) => (root.counts?.trashed ?? 0) > 0);
   const isCounted = known !== null && known.every((root) => root.counts !== null);
-  const root = asked ?? withTrash[0]?.path ?? null;
+  // What was chosen stays, though its last item be restored: nothing moves under the hand.
+  const chosen = useRef<string | null>(null);
+  const root = asked ?? chosen.current ?? withTrash[0]?.path ?? null;
+  chosen.current = root;
   const opened = shelf.value;
-  const isOpen = opened !== null && opened.root === root && opened.filter === "trashed";
+  const isOpen = opened !== null && opened.root === root && opened.filter === "trashed" && opened.folder === null;
 
   useEffect(() => {
     loadRoots().catch((problem: unknown) => setError(sentence(problem)));
-  }, [epoch.value, changes.value]);
+  }, [epoch.value]);
+  useEffect(() => {
+    if (changes.value > 0) void recountRoots();
+  }, [changes.value]);
   const openIt = (): void => {
     setError(null);
     if (root === null) return;
@@ -84,7 +90,9 @@ export function TrashScreen(): JSX.Element {
       ) : !isOpen ? (
         <p class="loading">Loading…</p>
       ) : opened.rows.total === 0 ? (
-        <Empty>No trashed items in {shown(nameOf(opened.root))}.</Empty>
+        <Empty action={<a class="button plain" href="#/">To the folders</a>}>
+          {withTrash.length ? `No trashed items in ${shown(nameOf(opened.root))}.` : "The trash is empty."}
+        </Empty>
       ) : (
         <div class="screen-body">
           <Grid
