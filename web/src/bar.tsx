@@ -41,7 +41,8 @@ export function SelectionBar({ rows, selection, current, active, onSimilar }: Ba
       }
       return;
     }
-    const row = current();
+    // Without a selection a key means the item with the focus, and nothing when the focus is elsewhere.
+    const row = document.activeElement?.closest(".grid") ? current() : undefined;
     if (!row) return false;
     doOne(row, name);
   };

@@ -179,7 +179,7 @@ export async function actOnMany(
 
 /** Take the latest step back, whoever made it: the journal is the server's. */
 export async function undo(): Promise<void> {
-  const step = done.at(-1);
+  let step = done.at(-1);
   if (serverGone.value) {
     if (step?.marks.size && queue.withdraw(step.marks)) {
       done.pop();
@@ -189,8 +189,12 @@ export async function undo(): Promise<void> {
     }
     return sync();
   }
+  const meant = step;
   await queue.settled();
-  const steps = done.at(-1) === step && step ? Math.max(1, step.deeds.length) : 1;
+  step = done.at(-1);
+  // It was refused, or changed nothing: taking back the one before it is not what was meant.
+  if (meant && step !== meant) return sync();
+  const steps = step ? Math.max(1, step.deeds.length) : 1;
   ownWork += 1;
   try {
     const answer = await json<BatchAnswer>("POST", "/api/undo", { body: { steps } });

@@ -259,10 +259,10 @@ function Info({ row }: { row: Row }): JSX.Element {
     <aside class="info" aria-label="Info">
       <dl>
         {facts.map(([name, value]) => (
-          <>
+          <div key={name}>
             <dt>{name}</dt>
             <dd>{value}</dd>
-          </>
+          </div>
         ))}
       </dl>
     </aside>

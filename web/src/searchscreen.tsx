@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { epoch, get, Refused, sentence, Unreachable } from "./api";
-import { BatchSheet, SelectionBar } from "./bar";
+import { BatchSheet, selectedRows, SelectionBar } from "./bar";
 import { queues } from "./events";
 import { answersTo, judgedLike, objectOf, type Question, tagsOf } from "./finding";
 import { count, items } from "./format";
@@ -137,10 +137,12 @@ export function SearchScreen(): JSX.Element {
     judgements.value = before === judgement ? others : { ...others, [row.path]: judgement };
   };
   const currentRow = (): Row | undefined => listing?.row(focus.value);
+  /** The selected ones, else the one with the focus. */
   const judgeCurrent = (judgement: "more" | "less"): void | false => {
-    const row = currentRow();
-    if (!row) return false;
-    judge(row, judgement);
+    const meant = listing && selection.size ? selectedRows(listing, selection) : [currentRow() ?? []].flat();
+    if (!meant.length) return false;
+    for (const row of meant) judge(row, judgement);
+    selection.clear();
   };
   useKeys({ more: () => judgeCurrent("more"), less: () => judgeCurrent("less") }, false, reviewing === null);
   const similar = (row: Row): void => {

@@ -47,7 +47,8 @@ class Pictures {
   }
 
   ahead(rows: readonly (Row | undefined)[]): void {
-    for (const row of rows) if (row && !row.video) void this.of(row.path);
+    // Decoded, too: of a large photograph that takes longer than fetching it.
+    for (const row of rows) if (row && !row.video) this.of(row.path).decode().catch(() => undefined);
   }
 
   forget(path: string): void {
@@ -76,7 +77,7 @@ export function Stage({ row, near, swipes, onNext }: StageProps): JSX.Element {
     // Behind the one in sight: it comes first.
     const timer = setTimeout(() => pictures.ahead(near), 0);
     return () => clearTimeout(timer);
-  });
+  }, [row.path, near[0]?.path, near[1]?.path, near[2]?.path]);
   return row.video ? (
     <Video key={row.path} row={row} onNext={onNext} />
   ) : (

@@ -48,9 +48,16 @@ interface ButtonProps {
 }
 
 export function Button(props: ButtonProps): JSX.Element {
+  const self = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    // What a dialog shows later takes the focus where nothing else has it.
+    const at = document.activeElement;
+    if (props.initialFocus && (!at || at === document.body || at.getAttribute("role") === "dialog")) self.current?.focus();
+  }, []);
   const key = props.action ? keyText(props.action) : "";
   return (
     <button
+      ref={self}
       type="button"
       class={`button ${props.kind ?? "plain"} ${props.class ?? ""}`}
       aria-label={props.label}
