@@ -64,7 +64,7 @@ def _show(page: Page, url: str, screen: str) -> None:
         if screen == "search":
             page.get_by_label("Search in words").fill("mountains by a lake")
             page.locator(".grid img.there").first.wait_for()
-    page.wait_for_load_state("networkidle")
+    page.wait_for_function("[...document.images].every(image => image.complete)")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,27 @@
 // What is going on: queues and their dead jobs, the encoder, the parts of the server, what was emptied, the log.
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { ask, epoch, get, json, tell } from "./api";
-import { ReceiptButton } from "./emptydialog";
-import { receipts } from "./emptying";
-import { queues, scans } from "./events";
+import { address, ask, epoch, get, json, tell } from "./api";
+import { run } from "./emptying";
+import { changes, queues, scans } from "./events";
 import { bytes, count, duration, items, when } from "./format";
+import { download } from "./library";
 import { canRedo, canUndo, redo, undo } from "./marks";
 import { nameOf, shown } from "./paths";
 import { may, session } from "./session";
 import { toast } from "./toasts";
 import type { Encoder, Jobs, Queue } from "./types";
 import { Button, Progress } from "./ui";
+
+interface ServersReceipt {
+  id: string;
+  startedAt: string;
+  finishedAt: string | null;
+  deleted: number;
+  errors: number;
+  skipped: number;
+  bytes: number;
+}
 
 interface Part {
   state: string;
@@ -38,6 +48,10 @@ export function ActivityScreen(): JSX.Element {
       .catch(() => undefined);
   };
   useEffect(load, [epoch.value, heard?.idle]);
+  const [receipts, setReceipts] = useState<readonly ServersReceipt[]>([]);
+  useEffect(() => {
+    get<{ receipts: ServersReceipt[] }>("/api/trash/receipts").then((told) => setReceipts(told.receipts), tell);
+  }, [epoch.value, changes.value]);
 
   // The events have the figures of now, the answer the names of what failed.
   const figures = (name: keyof Jobs["queues"]): Queue | undefined =>
@@ -48,6 +62,11 @@ export function ActivityScreen(): JSX.Element {
     json<{ retried: number }>("POST", "/api/jobs/dead/retry")
       .then(({ retried }) => toast(`${items(retried, "job")} put back.`))
       .then(load, tell);
+  };
+  const receipt = (id: string): void => {
+    get<{ receipts: ServersReceipt[] }>(address("/api/trash/receipts", { id })).then((told) => {
+      download(`emptied-${id}.json`, `${JSON.stringify(told.receipts[0], null, 2)}\n`);
+    }, tell);
   };
   const pause = (paused: boolean): void => {
     ask("POST", "/api/jobs/embed/pause", { body: { paused } }).then(load, tell);
@@ -117,17 +136,19 @@ export function ActivityScreen(): JSX.Element {
         </div>
       </section>
       <section class="panel">
-        <h2>Emptied from this browser</h2>
-        {receipts.value.length ? (
+        <h2>The trash was emptied</h2>
+        {receipts.length ? (
           <ul class="receipts">
-            {receipts.value.map((one) => (
-              <li key={one.at}>
+            {receipts.map((one) => (
+              <li key={one.id}>
                 <span>
-                  {when(one.at)}: {count(one.deleted)} deleted
+                  {when(one.startedAt)}: {count(one.deleted)} deleted
                   {one.bytes ? ` (${bytes(one.bytes)})` : ""}, {count(one.skipped)} skipped, {items(one.errors, "error")}
-                  {one.end === "done" ? "" : ` · ${one.end}`}
+                  {one.finishedAt || !(run.value && !run.value.end) ? "" : " so far"}
                 </span>
-                <ReceiptButton receipt={one} />
+                <Button label={`Receipt of ${when(one.startedAt)}`} onClick={() => receipt(one.id)}>
+                  Receipt
+                </Button>
               </li>
             ))}
           </ul>

@@ -46,10 +46,6 @@ interface TrashEvent {
 }
 
 export const run = signal<Run | null>(null);
-/** Of this browser, newest first: the server keeps its own and does not show them yet. */
-export const receipts = signal<readonly Receipt[]>(storedReceipts());
-const RECEIPTS = "framewell.receipts";
-const MOST_RECEIPTS = 20;
 let aborter: AbortController | null = null;
 
 export function planOf(root: string | null): Promise<TrashPlan> {
@@ -141,7 +137,6 @@ export async function empty(root: string | null, plan: TrashPlan): Promise<void>
     deletedPaths,
     kept: state.kept.map(({ path, why }) => ({ path, why })),
   };
-  keep(state.receipt);
   show();
 }
 
@@ -152,23 +147,4 @@ export function stop(): void {
 
 export function isChanged(error: unknown): boolean {
   return error instanceof Refused && error.status === 412;
-}
-
-function storedReceipts(): Receipt[] {
-  try {
-    return JSON.parse(localStorage.getItem("framewell.receipts") ?? "[]") as Receipt[];
-  } catch {
-    return [];
-  }
-}
-
-function keep(receipt: Receipt): void {
-  receipts.value = [receipt, ...receipts.value].slice(0, MOST_RECEIPTS);
-  try {
-    // The paths are in the download; here they would fill the browser's storage.
-    const slim = receipts.value.map((one) => ({ ...one, deletedPaths: [], kept: one.kept.slice(0, 50) }));
-    localStorage.setItem(RECEIPTS, JSON.stringify(slim));
-  } catch {
-    // Then they are there until the page is closed.
-  }
 }
