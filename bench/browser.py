@@ -128,9 +128,13 @@ def _grid(browser: Browser, url: str, root: Path) -> list[Row]:
     heap = float(page.evaluate("performance.memory.usedJSHeapSize")) / 1e6
     on = f"{FILES:,} files"
     return [
-        at_most(f"browser: first tiles after a reload, {on}", statistics.median(firsts[1:]), "ms", 300, "first", firsts[0]),
+        at_most(
+            f"browser: first tiles after a reload, {on}", statistics.median(firsts[1:]), "ms", 300, "first", firsts[0]
+        ),
         at_most(f"browser: longest task of {_JUMPS} jumps and a scroll, {on}", longest, "ms", 100, "", None),
-        only_said("browser: a jump anywhere until its rows are there, p95", _p95(waits), "ms", "median", _median(waits)),
+        only_said(
+            "browser: a jump anywhere until its rows are there, p95", _p95(waits), "ms", "median", _median(waits)
+        ),
         at_most("browser: nodes of the page at most", float(max(nodes)), "", 3000, "", None),
         only_said("browser: heap after all of that", heap, "MB", "", None),
     ]
@@ -148,7 +152,14 @@ def _review(browser: Browser, url: str, root: Path) -> list[Row]:
     page.locator(".review").focus()
     keys = [float(page.evaluate(_PRESS, ["s", ".review-name"])) for _ in range(_KEYS)]
     return [
-        at_most("browser: next photograph of 12 megapixels, fetched ahead, p95", _p95(nexts), "ms", 120, "median", _median(nexts)),
+        at_most(
+            "browser: next photograph of 12 megapixels, fetched ahead, p95",
+            _p95(nexts),
+            "ms",
+            120,
+            "median",
+            _median(nexts),
+        ),
         at_most("browser: key to paint, p95", _p95(keys), "ms", 60, "median", _median(keys)),
     ]
 

@@ -482,7 +482,9 @@ class TestEvents:
 
 
 class TestThePage:
-    @pytest.mark.parametrize("address", ["/", "/docs", "/page/style.css", "/page/app.css", "/page/app.js", "/page/docs.js"])
+    @pytest.mark.parametrize(
+        "address", ["/", "/docs", "/page/style.css", "/page/app.css", "/page/app.js", "/page/docs.js"]
+    )
     async def test_needs_nothing_from_elsewhere(self, client: httpx.AsyncClient, address: str) -> None:
         answer = await client.get(address)
 
@@ -495,7 +497,9 @@ class TestThePage:
         again = await client.get(address, headers={"If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
 
-    @pytest.mark.parametrize("address", ["/page/nothing", "/page/__init__.py", "/page/..%2fapp.py", "/page/", "/page/LICENSES.txt"])
+    @pytest.mark.parametrize(
+        "address", ["/page/nothing", "/page/__init__.py", "/page/..%2fapp.py", "/page/", "/page/LICENSES.txt"]
+    )
     async def test_is_its_own_files_and_no_others(self, client: httpx.AsyncClient, address: str) -> None:
         error_of(await client.get(address), 404)
 

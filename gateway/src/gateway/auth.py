@@ -1,5 +1,5 @@
-"""Who is calling: the admin key, the keys of the catalogue, the cookie of the web page, and the rule for callers on this
-machine that send none."""
+"""Who is calling: the admin key, the keys of the catalogue, the cookie of the web page, and the rule for callers on
+this machine that send none."""
 
 from __future__ import annotations
 
