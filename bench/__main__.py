@@ -1,8 +1,8 @@
 """`python -m bench [name...] [--json FILE]`: measure, print one table; exit code 1 when a row is not reached.
 
-Names: starts, pages, workers, catalogue, vectors, feedback, offline, embedding, search, items, indexing, browser, deeds,
-thumbnails. All of them when none is given. Quiet the machine first, and have wrk installed: the client in Python that
-stands in for it is slower than what it measures. The browser is Chromium.
+Names: starts, pages, workers, catalogue, vectors, feedback, offline, embedding, search, items, indexing, browser,
+deeds, thumbnails. All of them when none is given. Quiet the machine first, and have wrk installed: the client in
+Python that stands in for it is slower than what it measures. The browser is Chromium.
 """
 
 from __future__ import annotations

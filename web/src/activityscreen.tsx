@@ -143,7 +143,8 @@ export function ActivityScreen(): JSX.Element {
               <li key={one.id}>
                 <span>
                   {when(one.startedAt)}: {count(one.deleted)} deleted
-                  {one.bytes ? ` (${bytes(one.bytes)})` : ""}, {count(one.skipped)} skipped, {items(one.errors, "error")}
+                  {one.bytes ? ` (${bytes(one.bytes)})` : ""}, {count(one.skipped)} skipped,{" "}
+                  {items(one.errors, "error")}
                   {one.finishedAt || !(run.value && !run.value.end) ? "" : " so far"}
                 </span>
                 <Button label={`Receipt of ${when(one.startedAt)}`} onClick={() => receipt(one.id)}>

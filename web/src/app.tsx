@@ -134,7 +134,15 @@ function Screen(): JSX.Element {
       return (
         <main class="screen" id="main">
           <h1 class="unseen">Not found</h1>
-          <Empty action={<a class="button primary" href="#/">To the folders</a>}>There is no such page.</Empty>
+          <Empty
+            action={
+              <a class="button primary" href="#/">
+                To the folders
+              </a>
+            }
+          >
+            There is no such page.
+          </Empty>
         </main>
       );
   }
@@ -196,8 +204,8 @@ function SignIn(): JSX.Element {
         }}
       >
         <p>
-          The admin key is in the file <code>admin.key</code> of the server's state directory; other keys are made in the
-          settings.
+          The admin key is in the file <code>admin.key</code> of the server's state directory; other keys are made in
+          the settings.
         </p>
         <label class="typed">
           Key

@@ -36,7 +36,8 @@ export function SelectionBar({ rows, selection, current, active, onSimilar }: Ba
       } else {
         const action = actionForAll(all, name);
         // A locked file is never trashed by the way.
-        const paths = action === "trash" ? all.filter((row) => !statusOf(row).locked).map((row) => row.path) : [...chosen];
+        const paths =
+          action === "trash" ? all.filter((row) => !statusOf(row).locked).map((row) => row.path) : [...chosen];
         if (paths.length) void doMany(paths, action);
       }
       return;

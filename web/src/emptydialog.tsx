@@ -49,7 +49,11 @@ function Plan({ root, onClose }: { root: string | null; onClose: () => void }): 
     const found: Row[] = [];
     for (const one of told.roots) {
       if (found.length >= FIRST || !one.count || one.state !== "online") continue;
-      const page = await pagesOf(one.path, "trashed")({ offset: 0 }, FIRST - found.length, new AbortController().signal);
+      const page = await pagesOf(one.path, "trashed")(
+        { offset: 0 },
+        FIRST - found.length,
+        new AbortController().signal,
+      );
       found.push(...page.rows.filter((row) => !row.status.locked));
     }
     setFirst(found);
@@ -94,7 +98,10 @@ function Plan({ root, onClose }: { root: string | null; onClose: () => void }): 
       ) : null}
       {plan.count ? (
         <p>
-          They are deleted from the disk for good. <a href={`#/t${queryText({ root: root ?? undefined })}`} onClick={onClose}>See all of them</a>
+          They are deleted from the disk for good.{" "}
+          <a href={`#/t${queryText({ root: root ?? undefined })}`} onClick={onClose}>
+            See all of them
+          </a>
         </p>
       ) : (
         <p>There is nothing to delete.</p>
@@ -189,8 +196,8 @@ function End({ state, onClose }: { state: Run; onClose: () => void }): JSX.Eleme
         {state.message ? ` ${state.message}` : ""}
       </p>
       <p>
-        {count(state.deleted)} deleted{state.bytes ? `, ${bytes(state.bytes)} freed` : ""} · {count(state.skipped)} skipped ·{" "}
-        {items(state.errors, "error")}
+        {count(state.deleted)} deleted{state.bytes ? `, ${bytes(state.bytes)} freed` : ""} · {count(state.skipped)}{" "}
+        skipped · {items(state.errors, "error")}
       </p>
       <Kept state={state} />
       <footer>

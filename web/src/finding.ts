@@ -1,5 +1,5 @@
-// Searching: words and likeness as CoreViz asks, plus and minus as Exquisitor does. Both name items by ids of their own;
-// here they are paths again.
+// Searching: words and likeness as CoreViz asks, plus and minus as Exquisitor does. Both name items by ids of their
+// own; here they are paths again.
 import { address, get, json } from "./api";
 import type { Fetch } from "./listing";
 import { asked } from "./session";
@@ -136,7 +136,10 @@ export function judgedLike(root: string, more: readonly string[], less: readonly
     const wanted = suggestions.slice(from.offset, from.offset + limit);
     if (!wanted.length) return { rows: [], last: true, total: suggestions.length };
     const body = { media_ids: wanted, session_info: session };
-    const told = await json<{ items: { id: number; uri: string | null }[] }>("POST", "/exq/item/base", { body, signal });
+    const told = await json<{ items: { id: number; uri: string | null }[] }>("POST", "/exq/item/base", {
+      body,
+      signal,
+    });
     const score = new Map(suggestions.map((id, index) => [id, scores[index]]));
     const rows = told.items.flatMap((item): Row[] => {
       if (item.uri === null) return [];

@@ -176,7 +176,11 @@ export function GridScreen({ root, filter, folder }: GridScreenProps): JSX.Eleme
         </div>
         <TileSizes />
         <Button onClick={openIt}>Refresh</Button>
-        <Button kind="primary" disabled={!isOpen || !opened.rows.total} onClick={() => openReview(opened?.focus.value ?? 0)}>
+        <Button
+          kind="primary"
+          disabled={!isOpen || !opened.rows.total}
+          onClick={() => openReview(opened?.focus.value ?? 0)}
+        >
           Review
         </Button>
       </div>
@@ -194,22 +198,22 @@ export function GridScreen({ root, filter, folder }: GridScreenProps): JSX.Eleme
         <div class="search-body" inert={inReview}>
           {settings.value.tree ? <Tree root={root} open={folder} /> : null}
           <div class="screen-body">
-          <Grid
-            rows={opened.rows}
-            version={version}
-            label={`${FILTER_NAMES[filter]} items of ${shown(nameOf(root))}`}
-            selection={opened.selection}
-            focus={opened.focus}
-            onOpen={openReview}
-            active={!inReview}
-          />
-          <SelectionBar
-            rows={opened.rows}
-            selection={opened.selection}
-            current={() => opened.rows.row(opened.focus.value)}
-            active={!inReview}
-            onSimilar={similar}
-          />
+            <Grid
+              rows={opened.rows}
+              version={version}
+              label={`${FILTER_NAMES[filter]} items of ${shown(nameOf(root))}`}
+              selection={opened.selection}
+              focus={opened.focus}
+              onOpen={openReview}
+              active={!inReview}
+            />
+            <SelectionBar
+              rows={opened.rows}
+              selection={opened.selection}
+              current={() => opened.rows.row(opened.focus.value)}
+              active={!inReview}
+              onSimilar={similar}
+            />
           </div>
         </div>
       )}
@@ -277,7 +281,13 @@ function EmptyFilter({ root, filter, shelf: opened }: { root: string; filter: Fi
     );
   }
   return (
-    <Empty action={<a class="button plain" href={gridAddress(root)}>Show all</a>}>
+    <Empty
+      action={
+        <a class="button plain" href={gridAddress(root)}>
+          Show all
+        </a>
+      }
+    >
       No {filter} items left in {shown(nameOf(root))}.
     </Empty>
   );

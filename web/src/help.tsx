@@ -46,8 +46,8 @@ export function Help(): JSX.Element | null {
         <section>
           <h3>Grid, by mouse and touch</h3>
           <p>
-            Arrows, Home, End, Page up and down move; with Shift they select. Double click or tap opens; Ctrl and click, or
-            a long press, selects; Shift and click selects a range. No key empties the trash.
+            Arrows, Home, End, Page up and down move; with Shift they select. Double click or tap opens; Ctrl and click,
+            or a long press, selects; Shift and click selects a range. No key empties the trash.
           </p>
           <p>In review a swipe to the side goes on or back, up locks, down trashes.</p>
         </section>

@@ -101,8 +101,12 @@ export async function countsIn(folder: string): Promise<{ total: number; ignored
 export async function exportList(root: string, filter: Filter): Promise<void> {
   const fetch = pagesOf(root, filter);
   const paths: string[] = [];
-  for (let after: string | undefined; ; ) {
-    const chunk = await fetch({ offset: 0, ...(after === undefined ? {} : { after }) }, 10_000, new AbortController().signal);
+  for (let after: string | undefined; ;) {
+    const chunk = await fetch(
+      { offset: 0, ...(after === undefined ? {} : { after }) },
+      10_000,
+      new AbortController().signal,
+    );
     paths.push(...chunk.rows.map((row) => row.path));
     after = chunk.rows.at(-1)?.path;
     if (chunk.last || after === undefined) break;

@@ -12,7 +12,8 @@ export function folderOf(path: string): string {
 export function quoted(path: string): string {
   return path.replace(/[\uD800-\uDBFF][\uDC00-\uDFFF]|[\s\S]/g, (letter) => {
     const code = letter.charCodeAt(0);
-    if (letter.length === 1 && code >= 0xdc80 && code <= 0xdcff) return `%${(code - 0xdc00).toString(16).toUpperCase()}`;
+    if (letter.length === 1 && code >= 0xdc80 && code <= 0xdcff)
+      return `%${(code - 0xdc00).toString(16).toUpperCase()}`;
     if (letter.length === 1 && code >= 0xd800 && code <= 0xdfff) return "%EF%BF%BD";
     return letter === "/" ? letter : encodeURIComponent(letter);
   });
@@ -22,7 +23,7 @@ export function quoted(path: string): string {
 export function unquoted(text: string): string {
   const bytes: number[] = [];
   const encoder = new TextEncoder();
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     if (text[at] === "%" && /^[0-9a-fA-F]{2}$/.test(text.slice(at + 1, at + 3))) {
       bytes.push(parseInt(text.slice(at + 1, at + 3), 16));
       at += 3;
@@ -42,7 +43,7 @@ function decoded(bytes: Uint8Array): string {
     return strict.decode(bytes);
   } catch {
     let text = "";
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const first = bytes[at] ?? 0;
       const length = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
       try {

@@ -120,7 +120,7 @@ export class MarkQueue {
   }
 
   private pump(): void {
-    for (let at = 0; !this.held && at < this.waiting.length && this.underWay.size < SIDE_BY_SIDE; ) {
+    for (let at = 0; !this.held && at < this.waiting.length && this.underWay.size < SIDE_BY_SIDE;) {
       const mark = this.waiting[at];
       if (!mark || this.underWay.has(mark.path)) {
         at += 1;

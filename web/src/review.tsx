@@ -170,8 +170,17 @@ export function Review(props: ReviewProps): JSX.Element {
         <span class="review-name">
           <strong>{row ? shown(nameOf(row.path)) : ""}</strong>
           {status ? (
-            <span class={`state ${status.locked ? "locked" : status.trashed ? "trashed" : ""}`} data-state={stateText(status)}>
-              {status.locked ? <Icon name="lock" /> : status.trashed ? <Icon name="trash" /> : status.seen ? <Icon name="tick" /> : null}
+            <span
+              class={`state ${status.locked ? "locked" : status.trashed ? "trashed" : ""}`}
+              data-state={stateText(status)}
+            >
+              {status.locked ? (
+                <Icon name="lock" />
+              ) : status.trashed ? (
+                <Icon name="trash" />
+              ) : status.seen ? (
+                <Icon name="tick" />
+              ) : null}
               {gone ? "deleted" : stateText(status)}
             </span>
           ) : null}
@@ -218,7 +227,14 @@ export function Review(props: ReviewProps): JSX.Element {
           Clear
         </Button>
         <Button action="undo" icon="undo" label="Undo" disabled={!canUndo.value} onClick={() => void undo()} />
-        <Button action="redo" icon="redo" label="Redo" class="wide-only" disabled={!canRedo.value} onClick={() => void redo()} />
+        <Button
+          action="redo"
+          icon="redo"
+          label="Redo"
+          class="wide-only"
+          disabled={!canRedo.value}
+          onClick={() => void redo()}
+        />
         <Button action="similar" class="wide-only" onClick={() => row && props.onSimilar(row)}>
           Similar
         </Button>

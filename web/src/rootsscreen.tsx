@@ -4,7 +4,17 @@ import { useEffect, useState } from "preact/hooks";
 import { epoch, sentence, tell, Unreachable } from "./api";
 import { changes, queues, rootStates, scans } from "./events";
 import { count } from "./format";
-import { addRoot, type Folder, foldersIn, loadRoots, pickerStarts, recountRoots, removeRoot, type Root, roots } from "./library";
+import {
+  addRoot,
+  type Folder,
+  foldersIn,
+  loadRoots,
+  pickerStarts,
+  recountRoots,
+  removeRoot,
+  type Root,
+  roots,
+} from "./library";
 import { folderOf, nameOf, shown } from "./paths";
 import { gridAddress, reviewAddress, queryText } from "./router";
 import { toast } from "./toasts";

@@ -163,7 +163,11 @@ export function SearchScreen(): JSX.Element {
     <main class="screen" id="main">
       <div class="screen-head" inert={over}>
         <h1>Search</h1>
-        <form class="search-form" role="search" onSubmit={(event) => (event.preventDefault(), again({ q: typed.trim() }))}>
+        <form
+          class="search-form"
+          role="search"
+          onSubmit={(event) => (event.preventDefault(), again({ q: typed.trim() }))}
+        >
           <input
             type="search"
             class="search-box"
@@ -215,7 +219,12 @@ export function SearchScreen(): JSX.Element {
         {like === null || learning ? null : (
           <span class="chip">
             <img src={thumbnailUrl(like, 256)} alt="" /> like {shown(nameOf(like))}
-            <Button kind="quiet" icon="close" label="Not like this any more" onClick={() => again({ like: undefined })} />
+            <Button
+              kind="quiet"
+              icon="close"
+              label="Not like this any more"
+              onClick={() => again({ like: undefined })}
+            />
           </span>
         )}
         {[...more, ...less].map((path) => (
@@ -236,7 +245,12 @@ export function SearchScreen(): JSX.Element {
           values.map((value) => (
             <span key={`${group}.${value}`} class="chip">
               {group}: {value}
-              <Button kind="quiet" icon="close" label={`Without ${group} ${value}`} onClick={() => toggleTag(group, value)} />
+              <Button
+                kind="quiet"
+                icon="close"
+                label={`Without ${group} ${value}`}
+                onClick={() => toggleTag(group, value)}
+              />
             </span>
           )),
         )}
@@ -251,9 +265,19 @@ export function SearchScreen(): JSX.Element {
         {error ? (
           <Empty>{error}</Empty>
         ) : root === null ? (
-          <Empty action={<a class="button primary" href="#/">Add a folder</a>}>There is no folder to search in yet.</Empty>
+          <Empty
+            action={
+              <a class="button primary" href="#/">
+                Add a folder
+              </a>
+            }
+          >
+            There is no folder to search in yet.
+          </Empty>
         ) : !asks ? (
-          <Empty>Say what to look for, choose a tag, or press “Similar” on an item. Then + and − teach the search.</Empty>
+          <Empty>
+            Say what to look for, choose a tag, or press “Similar” on an item. Then + and − teach the search.
+          </Empty>
         ) : listing === null ? (
           <p class="loading">Searching…</p>
         ) : listing.total === 0 ? (
@@ -288,7 +312,13 @@ export function SearchScreen(): JSX.Element {
               </Button>
               {learning ? <Button onClick={() => (judgements.value = {})}>Forget all + and −</Button> : null}
             </div>
-            <SelectionBar rows={listing} selection={selection} current={currentRow} active={!over} onSimilar={similar} />
+            <SelectionBar
+              rows={listing}
+              selection={selection}
+              current={currentRow}
+              active={!over}
+              onSimilar={similar}
+            />
           </div>
         )}
       </div>
@@ -383,4 +413,3 @@ function Facets({ facets, chosen, onToggle }: FacetsProps): JSX.Element | null {
     </details>
   );
 }
-

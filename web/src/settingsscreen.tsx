@@ -29,7 +29,10 @@ export function SettingsScreen(): JSX.Element {
         </label>
         <label>
           Tiles
-          <select value={now.tile} onChange={(event) => change({ tile: Number(event.currentTarget.value) as TileSize })}>
+          <select
+            value={now.tile}
+            onChange={(event) => change({ tile: Number(event.currentTarget.value) as TileSize })}
+          >
             {TILE_SIZES.map((size) => (
               <option key={size} value={size}>
                 {size} px
@@ -61,7 +64,9 @@ export function SettingsScreen(): JSX.Element {
         <p>{session.value ? `Signed in as ${session.value.name}.` : "Not signed in."}</p>
         <div class="row-of-buttons">
           <Button onClick={() => (needsKey.value = true)}>Sign in with a key</Button>
-          {session.value && session.value.name !== "local" ? <Button onClick={() => void signOut()}>Sign out</Button> : null}
+          {session.value && session.value.name !== "local" ? (
+            <Button onClick={() => void signOut()}>Sign out</Button>
+          ) : null}
         </div>
       </section>
     </main>

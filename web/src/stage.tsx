@@ -48,7 +48,11 @@ class Pictures {
 
   ahead(rows: readonly (Row | undefined)[]): void {
     // Decoded, too: of a large photograph that takes longer than fetching it.
-    for (const row of rows) if (row && !row.video) this.of(row.path).decode().catch(() => undefined);
+    for (const row of rows)
+      if (row && !row.video)
+        this.of(row.path)
+          .decode()
+          .catch(() => undefined);
   }
 
   forget(path: string): void {
@@ -78,11 +82,7 @@ export function Stage({ row, near, swipes, onNext }: StageProps): JSX.Element {
     const timer = setTimeout(() => pictures.ahead(near), 0);
     return () => clearTimeout(timer);
   }, [row.path, near[0]?.path, near[1]?.path, near[2]?.path]);
-  return row.video ? (
-    <Video key={row.path} row={row} onNext={onNext} />
-  ) : (
-    <Picture row={row} swipes={swipes} />
-  );
+  return row.video ? <Video key={row.path} row={row} onNext={onNext} /> : <Picture row={row} swipes={swipes} />;
 }
 
 const SWIPE_PX = 60;

@@ -86,11 +86,25 @@ export function TrashScreen(): JSX.Element {
       {error ? (
         <Empty action={<Button onClick={openIt}>Retry</Button>}>{error}</Empty>
       ) : root === null && isCounted ? (
-        <Empty action={<a class="button plain" href="#/">To the folders</a>}>The trash is empty.</Empty>
+        <Empty
+          action={
+            <a class="button plain" href="#/">
+              To the folders
+            </a>
+          }
+        >
+          The trash is empty.
+        </Empty>
       ) : !isOpen ? (
         <p class="loading">Loading…</p>
       ) : opened.rows.total === 0 ? (
-        <Empty action={<a class="button plain" href="#/">To the folders</a>}>
+        <Empty
+          action={
+            <a class="button plain" href="#/">
+              To the folders
+            </a>
+          }
+        >
           {withTrash.length ? `No trashed items in ${shown(nameOf(opened.root))}.` : "The trash is empty."}
         </Empty>
       ) : (

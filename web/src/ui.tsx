@@ -12,7 +12,8 @@ const PATHS = {
   video: "M4 4h12v12H4zm4 3v6l5-3z",
   warning: "M10 2l9 16H1L10 2zm-1 6v5h2V8H9zm0 6v2h2v-2H9z",
   back: "M12.5 3 14 4.5 8.5 10l5.5 5.5-1.5 1.5L5.5 10z",
-  search: "M8.5 3a5.5 5.5 0 1 0 3.4 9.8l3.7 3.7 1.4-1.4-3.7-3.7A5.5 5.5 0 0 0 8.5 3zm0 2a3.5 3.5 0 1 1 0 7 3.5 3.5 0 0 1 0-7z",
+  search:
+    "M8.5 3a5.5 5.5 0 1 0 3.4 9.8l3.7 3.7 1.4-1.4-3.7-3.7A5.5 5.5 0 0 0 8.5 3zm0 2a3.5 3.5 0 1 1 0 7 3.5 3.5 0 0 1 0-7z",
   folder: "M2 4h6l2 2h8v11H2z",
   activity: "M2 11h4l2-6 4 11 2-5h4V9h-5l-1 2-4-10-3 8H2z",
   settings: "M3 5h8v2H3zm10-1h2v4h-2zm3 1h1v2h-1zM3 13h2v2H3zm3-1h2v4H6zm3 1h8v2H9z",
@@ -52,7 +53,8 @@ export function Button(props: ButtonProps): JSX.Element {
   useEffect(() => {
     // What a dialog shows later takes the focus where nothing else has it.
     const at = document.activeElement;
-    if (props.initialFocus && (!at || at === document.body || at.getAttribute("role") === "dialog")) self.current?.focus();
+    if (props.initialFocus && (!at || at === document.body || at.getAttribute("role") === "dialog"))
+      self.current?.focus();
   }, []);
   const key = props.action ? keyText(props.action) : "";
   return (

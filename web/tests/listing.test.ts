@@ -21,7 +21,15 @@ function world(count, filter = "all", chunk = 10) {
     return { rows, last: rows.length < limit };
   };
   const errors = [];
-  const listing = new Listing(filter, count, fetch, statusOf, () => undefined, (error) => errors.push(error), chunk);
+  const listing = new Listing(
+    filter,
+    count,
+    fetch,
+    statusOf,
+    () => undefined,
+    (error) => errors.push(error),
+    chunk,
+  );
   return { listing, states, asked, errors };
 }
 
@@ -74,7 +82,10 @@ test("everything is all of it, once each", async () => {
   const { listing } = world(95);
   listing.ensure(40, 45);
   const rows = await listing.everything();
-  assert.deepEqual(rows.map((row) => row.path), Array.from({ length: 95 }, (_, number) => named(number)));
+  assert.deepEqual(
+    rows.map((row) => row.path),
+    Array.from({ length: 95 }, (_, number) => named(number)),
+  );
 });
 
 test("a chunk that failed is asked for again after a retry", async () => {

@@ -17,7 +17,13 @@ test("lines are whole however the text is cut", () => {
 });
 
 test("any path survives an address, bytes that are no UTF-8 too", () => {
-  for (const path of ["/a b/c.jpg", "/été/旅/😀.png", "/odd\udcff\udc80name.jpg", "/100%/a?b#c&d=e+f.jpg", "/x\udcc3y"]) {
+  for (const path of [
+    "/a b/c.jpg",
+    "/été/旅/😀.png",
+    "/odd\udcff\udc80name.jpg",
+    "/100%/a?b#c&d=e+f.jpg",
+    "/x\udcc3y",
+  ]) {
     assert.equal(unquoted(quoted(path)), path);
   }
   assert.equal(quoted("/a\udcff.jpg"), "/a%FF.jpg");
@@ -27,7 +33,11 @@ test("any path survives an address, bytes that are no UTF-8 too", () => {
 test("a lock is stronger than trash, and both are seeing", () => {
   assert.equal(after({ ...UNMARKED, locked: true }, "trash"), null);
   assert.deepEqual(after(UNMARKED, "trash"), { locked: false, trashed: true, seen: true });
-  assert.deepEqual(after({ locked: false, trashed: true, seen: true }, "lock"), { locked: true, trashed: true, seen: true });
+  assert.deepEqual(after({ locked: false, trashed: true, seen: true }, "lock"), {
+    locked: true,
+    trashed: true,
+    seen: true,
+  });
   assert.ok(fits("unseen", UNMARKED) && !fits("seen", UNMARKED) && fits("all", UNMARKED) && !fits("locked", UNMARKED));
 });
 
