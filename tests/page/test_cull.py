@@ -73,7 +73,7 @@ def test_by_mouse(page: Page, shots: Shots) -> None:
     at(page, 5, 12)
     eventually(lambda: shots.counts["trashed"], lambda count: count == 2)
 
-    page.get_by_text("Trashed shot0003.jpg").locator("..").get_by_role("button", name="Undo").click()
+    page.locator(".toast", has_text="Trashed shot0003.jpg").get_by_role("button", name="Undo").click()
     eventually(lambda: shots.counts["trashed"], lambda count: count == 1)
     page.get_by_role("button", name="Back to the grid").click()
     expect(page.locator(cell(page, "shot0001.jpg")).locator(".is-trashed")).to_be_visible()

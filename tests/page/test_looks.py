@@ -118,5 +118,5 @@ def test_a_finger_goes_on_locks_and_trashes(visit: Visit, stack: Stack, shots: S
     expect(progress).to_contain_text("2 of 12")
     swipe(0, 130)
     expect(progress).to_contain_text("3 of 12")
-    expect(page.get_by_text("Trashed shot0001.jpg").first).to_be_visible()
+    expect(page.locator(".toast", has_text="Trashed shot0001.jpg")).to_be_visible()
     assert shots.api.item(shots.path, shots.files[0])["status"]["locked"]

@@ -112,7 +112,7 @@ def test_more_and_less_teach_the_search(visit: Visit, shapes: Shapes) -> None:
 
 def test_tags_narrow_and_a_find_can_be_trashed(visit: Visit, shapes: Shapes) -> None:
     page = visit(shapes.stack.url, "/#/s")
-    page.get_by_role("group", name="Folder").get_by_label("one").check()
+    page.get_by_role("group", name="Folder").get_by_label("one", exact=True).check()
     inside = sum("/one/" in path for path in shapes.shown)
     expect(page.locator(".found")).to_have_text(f"{inside} items found")
     first = path_at(page, 0)

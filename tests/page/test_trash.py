@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
 def empty_of(page: Page, shots: Shots) -> None:
-    """Open the dialog for this root's trash alone: other tests' trash is none of ours."""
+    """Open the dialog for this root's trash."""
     page.goto(page.url.split("#")[0] + f"#/t?root={str(shots.path).replace('/', '%2F')}")
     button = page.get_by_role("button", name=f"Empty {shots.path.name}…")
     expect(button.or_(page.get_by_role("button", name="Empty…", exact=True))).to_be_enabled()

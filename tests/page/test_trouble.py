@@ -54,7 +54,8 @@ def test_a_root_that_goes_offline_is_told_and_its_marks_are_kept(
     shots.path.rename(tmp_path / "pulled")
     page.locator('[data-index="1"]').focus()
     page.keyboard.press("d")
-    expect(page.locator('[data-index="1"] .is-trashed')).to_be_hidden()  # refused, and rolled back
+    expect(page.locator(".toast.error")).to_be_visible()  # refused, and rolled back
+    expect(page.locator('[data-index="1"] .is-trashed')).to_be_hidden()
     page.goto(own_stack.url + "/#/")
     expect(page.locator(".card", has_text="card")).to_contain_text("can't be reached")
     (tmp_path / "pulled").rename(shots.path)

@@ -14,6 +14,9 @@ export const current = signal<string | null>(null);
 export const changes = signal(0);
 
 let source: EventSource | null = null;
+/** A key that is limited to collections hears nothing; it is not asked for every few seconds. */
+const AGAIN_MS = { heard: 3000, refused: 60_000 };
+let opened = false;
 /** A burst of events asks for the counts once. */
 const SETTLE_MS = 250;
 let settling: ReturnType<typeof setTimeout> | undefined;
@@ -53,14 +56,19 @@ export function listen(): void {
     }
     stirred();
   });
+  source.onopen = () => {
+    opened = true;
+  };
   source.onerror = () => {
     // A closed one stays closed: the key is missing, or the server is.
     if (source?.readyState !== EventSource.CLOSED) return;
     source = null;
     if (!needsKey.value) void fetch("/health/ready").catch(gone);
+    const later = opened ? AGAIN_MS.heard : AGAIN_MS.refused;
+    opened = false;
     setTimeout(() => {
       if (!source && !needsKey.value && !serverGone.value) listen();
-    }, 3000);
+    }, later);
   };
 }
 

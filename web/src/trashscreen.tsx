@@ -77,7 +77,7 @@ export function TrashScreen(): JSX.Element {
           kind="danger"
           icon="trash"
           disabled={!withTrash.length}
-          onClick={() => (emptyDialog.value = { root: null })}
+          onClick={() => (emptyDialog.value = { root: (withTrash.length === 1 && withTrash[0]?.path) || null })}
         >
           {withTrash.length > 1 ? "Empty all…" : "Empty…"}
         </Button>
