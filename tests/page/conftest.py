@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from api import Api
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from shots import Shots, Visit
 from stack import Stack
 
+expect.set_options(timeout=20_000)
 WIDE = {"width": 1280, "height": 800}
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: Nothing of the browser's own goes out, and it runs as root in a container.

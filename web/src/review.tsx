@@ -47,8 +47,11 @@ export function Review(props: ReviewProps): JSX.Element {
   const box = useTrap(true, false);
   const row = index < 0 ? undefined : rows.row(index);
 
-  // Where the address says; a shared link may be older than the list.
+  // Where the address says, unless it is this review that said it: it may have gone on since. A shared link may be older
+  // than the list.
+  const announced = useRef(new Set<string>());
   useEffect(() => {
+    if (props.path !== null && announced.current.has(props.path)) return;
     if (index >= 0 && (props.path === null || rows.row(index)?.path === props.path)) return;
     const found = props.path === null ? Math.min(props.hint, Math.max(0, rows.total - 1)) : rows.indexOf(props.path);
     if (found >= 0) {
@@ -71,6 +74,7 @@ export function Review(props: ReviewProps): JSX.Element {
   });
   useEffect(() => {
     if (!row) return undefined;
+    announced.current.add(row.path);
     if (props.path !== row.path) props.onAt(row, index);
     current.value = row.path;
     return () => {
