@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from api import Api
+from api import Api, eventually
 from media import picture
 from playwright.sync_api import Page
 
@@ -27,7 +27,7 @@ class Shots:
         for number, file in enumerate(self.files):
             file.write_bytes(drawn + b"%d" % number)
         api.add_root(path)
-        api.wait_idle()
+        eventually(lambda: self.counts["all"], lambda listed: listed == count, 60)
 
     @property
     def counts(self) -> dict[str, int]:

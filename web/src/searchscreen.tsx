@@ -201,7 +201,7 @@ export function SearchScreen(): JSX.Element {
             </select>
           </label>
           <label>
-            Least score <output>{score.toFixed(2)}</output>
+            Least score <span class="number">{score.toFixed(2)}</span>
             <input
               type="range"
               min={0}
