@@ -36,6 +36,12 @@ requestAnimationFrame(look);
 new PerformanceObserver(list => window.longTasks.push(...list.getEntries().map(one => one.duration)))
   .observe({ type: 'longtask', buffered: true });
 """
+_FIRST: Final = """
+async () => {
+  while (window.firstTile === null) await new Promise(requestAnimationFrame);
+  return window.firstTile;
+}
+"""
 _JUMP: Final = """
 async share => {
   const grid = document.querySelector('.grid');
@@ -108,8 +114,7 @@ def _grid(browser: Browser, url: str, root: Path) -> list[Row]:
     firsts = []
     for _ in range(6):
         page.reload()
-        page.wait_for_function("window.firstTile !== null")
-        firsts.append(float(page.evaluate("window.firstTile")))
+        firsts.append(float(page.evaluate(_FIRST)))
     page.evaluate("window.longTasks.length = 0")
     waits, nodes = zip(
         *(page.evaluate(_JUMP, (jump * 0.618034) % 1.0) for jump in range(1, _JUMPS + 1)),

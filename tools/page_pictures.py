@@ -64,7 +64,13 @@ def _show(page: Page, url: str, screen: str) -> None:
         if screen == "search":
             page.get_by_label("Search in words").fill("mountains by a lake")
             page.locator(".grid img.there").first.wait_for()
-    page.wait_for_function("[...document.images].every(image => image.complete)")
+    page.evaluate(
+        """async () => {
+            while (![...document.images].every(image => image.complete || image.offsetParent === null)) {
+                await new Promise(resolve => setTimeout(resolve, 20));
+            }
+        }"""
+    )
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ export function Button(props: ButtonProps): JSX.Element {
     // What a dialog shows later takes the focus where nothing else has it.
     const at = document.activeElement;
     if (props.initialFocus && (!at || at === document.body || at.getAttribute("role") === "dialog"))
-      self.current?.focus();
+      self.current?.focus({ preventScroll: true });
   }, []);
   const key = props.action ? keyText(props.action) : "";
   return (
@@ -85,7 +85,7 @@ export function useTrap(on = true, giveBack = true): { current: HTMLDivElement |
     const element = box.current;
     if (!on || !element) return undefined;
     const before = document.activeElement;
-    (element.querySelector<HTMLElement>("[data-focus]") ?? element).focus();
+    (element.querySelector<HTMLElement>("[data-focus]") ?? element).focus({ preventScroll: true });
     const keep = (event: KeyboardEvent): void => {
       if (event.key !== "Tab") return;
       const parts = [...element.querySelectorAll<HTMLElement>(FOCUSABLE)].filter((one) => one.offsetParent !== null);

@@ -9,11 +9,15 @@ export interface Layout {
 }
 
 export const GAP = 8;
+const LARGE = 320;
+const NARROW = 280;
 /** Beyond this no browser places things exactly. */
 const MOST_PX = 30_000_000;
 
 export function layoutOf(width: number, tile: number, labels: number, total: number): Layout {
-  const columns = Math.max(1, Math.floor((width + GAP) / (tile + GAP)));
+  const fitting = Math.max(1, Math.floor((width + GAP) / (tile + GAP)));
+  // On a phone two smaller ones show more than one large one, unless large ones are asked for.
+  const columns = fitting === 1 && tile < width && tile < LARGE && width >= NARROW ? 2 : fitting;
   const cellWidth = Math.floor((width + GAP) / columns);
   // Of one or two columns the tiles fill the width; a tile is never larger than it is wide.
   const cellHeight = Math.min(cellWidth, tile + GAP) + labels;
