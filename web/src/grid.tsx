@@ -121,6 +121,11 @@ export function Grid(props: GridProps): JSX.Element {
     rows.ensure(index, index);
   }
 
+  function openAt(index: number): void {
+    selection.goOn();
+    onOpen(index);
+  }
+
   function range(to: number): void {
     const from = selection.anchor < 0 ? focus.value : selection.anchor;
     const paths: string[] = [];
@@ -134,6 +139,7 @@ export function Grid(props: GridProps): JSX.Element {
 
   const step = (by: number) => (event: KeyboardEvent) => {
     if (!inside(event)) return false;
+    selection.goOn();
     focusOn(Math.max(0, Math.min(rows.total - 1, focus.value + by)));
     return undefined;
   };
@@ -146,7 +152,7 @@ export function Grid(props: GridProps): JSX.Element {
       previous: step(-1),
       open: (event) => {
         if (!inside(event) || !rows.row(focus.value)) return false;
-        onOpen(focus.value);
+        openAt(focus.value);
         return undefined;
       },
       select: (event) => {
@@ -184,7 +190,7 @@ export function Grid(props: GridProps): JSX.Element {
     if (event.shiftKey) {
       if (selection.anchor < 0) selection.anchor = focus.value;
       range(to);
-    }
+    } else selection.goOn();
     focusOn(to);
   };
 
@@ -213,7 +219,7 @@ export function Grid(props: GridProps): JSX.Element {
     else if (onTick || event.ctrlKey || event.metaKey) selection.toggle(row.path, index);
     else if (pressed.current.touch) {
       if (selection.size) selection.toggle(row.path, index);
-      else onOpen(index);
+      else openAt(index);
     } else selection.only(row.path, index);
   };
 
@@ -264,7 +270,7 @@ export function Grid(props: GridProps): JSX.Element {
                     if (focus.value !== index) focus.value = index;
                   }}
                   onClick={(event) => onClick(event, index)}
-                  onDblClick={() => row && onOpen(index)}
+                  onDblClick={() => row && openAt(index)}
                   onPointerDown={(event) => onPointerDown(event, index)}
                   onPointerUp={stopPress}
                   onPointerMove={(event) => (Math.abs(event.movementY) > 3 ? stopPress() : undefined)}
