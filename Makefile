@@ -14,7 +14,7 @@ export COMPOSE_FILE := docker-compose.yml$(subst $(space),,$(STACK:%=:docker-com
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo worker test chaos schema lint fmt proto proto-check check docs bench clean \
+.PHONY: help setup run demo worker test chaos schema lint fmt proto proto-check page page-check check docs bench clean \
 	up down logs scale backup restore compose-test
 
 help: ## list the targets
@@ -77,6 +77,16 @@ proto-check: proto ## fail when a caller of before would break, or the committed
 	git diff --exit-code -- proto/src proto/contract.json
 	@test -z "$$(git status --porcelain -- proto/src proto/contract.json)" || { git status --short -- proto; exit 1; }
 
+web/node_modules/.ready: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+page: web/node_modules/.ready ## build the web page from web/src into the gateway (needs Node 20; the built files are committed)
+	cd web && npm run --silent check && npm run --silent build
+
+page-check: web/node_modules/.ready ## types and tests of the page's logic; fail when the built files are not what web/src gives
+	cd web && npm run --silent check && node build.mjs --check && npm run --silent test
+
 check: lint proto-check test ## what CI runs
 
 docs: $(STAMP) ## write the settings table into README.md, and .env.example
@@ -116,4 +126,4 @@ compose-test: $(STAMP) ## build, start and disturb the containers (needs Docker;
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf $(PROJECTS:%=%/src/*.egg-info)
+	rm -rf $(PROJECTS:%=%/src/*.egg-info) web/node_modules web/.tests

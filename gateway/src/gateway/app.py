@@ -44,6 +44,7 @@ from gateway.dialects.platform.keys import KeyDesk
 from gateway.dialects.platform.reindex import Reindexing
 from gateway.dialects.platform.resolve import Resolver
 from gateway.dialects.platform.routes import Platform
+from gateway.dialects.platform.session import Sessions
 from gateway.dialects.wickson.routes import Wickson
 from gateway.errors import Failure, failure_of
 from gateway.frames import Frames
@@ -147,6 +148,7 @@ def create_app(parts: Parts) -> FastAPI:
     Platform(fs, jobs, search, dependencies, metrics, parts.stopping, visible).add_to(app)
     BlobBytes(fs, library, signer, metrics, Stored(store, fs), Frames(store, search)).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
+    Sessions(keys).add_to(app)
     Resolver(catalogue).add_to(app)
     Reindexing(catalogue).add_to(app)
     Exquisitor(catalogue, search, signer, AuditLog(parts.public.state_path / EVENT_LOG_FILE)).add_to(app)

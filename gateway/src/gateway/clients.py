@@ -136,6 +136,10 @@ class FsClient(Remote):
         request = fs_pb2.EmptyTrashRequest(path=path, if_match=if_match)
         return self._follow(self._stub.EmptyTrash, request, self._transfer_s, repeatable=False)
 
+    async def receipts(self, limit: int) -> fs_pb2.ListReceiptsResponse:
+        """What the latest deletions did, newest first."""
+        return await self._ask(self._stub.ListReceipts, fs_pb2.ListReceiptsRequest(limit=limit), self._listing_s)
+
     # --- following ---
     def events(self, after: int | None) -> AsyncGenerator[fs_pb2.Event, None]:
         """No deadline: it lasts as long as somebody listens."""
