@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
-_SIZE: Final = {"width": 1280, "height": 800}
-_NARROW: Final = {"width": 360, "height": 740}
+_SIZE: Final[ViewportSize] = {"width": 1280, "height": 800}
+_NARROW: Final[ViewportSize] = {"width": 360, "height": 740}
 _FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 _QUALITY: Final = 70
 _SCREENS: Final = ("folders", "grid", "review", "search", "trash", "empty", "activity", "settings", "help")
@@ -30,9 +30,12 @@ def main() -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(_FLAGS))
-        for name, scheme, size in (("light", "light", _SIZE), ("dark", "dark", _SIZE), ("narrow", "dark", _NARROW)):
+        for name, size in (("light", _SIZE), ("dark", _SIZE), ("narrow", _NARROW)):
             page = browser.new_context(
-                viewport=size, color_scheme=scheme, reduced_motion="reduce", has_touch=size is _NARROW
+                viewport=size,
+                color_scheme="light" if name == "light" else "dark",
+                reduced_motion="reduce",
+                has_touch=size is _NARROW,
             ).new_page()
             page.goto(options.url)
             page.locator(".card").first.wait_for()
