@@ -101,19 +101,19 @@ def test_a_connection_that_is_lost_is_no_end(page: Page, shots: Shots) -> None:
     expect(dialog.get_by_role("button", name="Delete 3 files")).to_be_enabled()
 
 
-@pytest.mark.parametrize("shots", [4000], indirect=True)
+@pytest.mark.parametrize("shots", [2000], indirect=True)
 def test_stop_stops_and_says_what_was_deleted(page: Page, shots: Shots) -> None:
-    trash(shots, 4000)
+    trash(shots, 2000)
     empty_of(page, shots)
     dialog = page.get_by_role("dialog", name="Empty the trash")
-    dialog.get_by_label("Type 4,000").fill("4000")
+    dialog.get_by_label("Type 2,000").fill("2000")
     # As soon as it can be pressed: on a quick disk a person would be too late.
     page.evaluate(
         """new MutationObserver(() => {
             [...document.querySelectorAll('button')].find(one => one.innerText === 'Stop')?.click();
         }).observe(document.body, { childList: true, subtree: true })"""
     )
-    dialog.get_by_role("button", name="Delete 4,000 files").click()
+    dialog.get_by_role("button", name="Delete 2,000 files").click()
     end = dialog.locator(".end")
     expect(end).to_have_text(re.compile(r"Stopped\.|The trash is empty\."))
     # The server stops after the file in hand, and what it deleted after the last word is counted by it alone.
