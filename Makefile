@@ -14,7 +14,7 @@ export COMPOSE_FILE := docker-compose.yml$(subst $(space),,$(STACK:%=:docker-com
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo worker test chaos schema lint fmt proto proto-check check docs bench clean \
+.PHONY: help setup run demo worker test integration chaos schema lint fmt proto proto-check check docs bench clean \
 	up down logs scale backup restore compose-test
 
 help: ## list the targets
@@ -46,6 +46,9 @@ worker: $(STAMP) ## start one more thumbnail worker beside the running product
 
 test: $(STAMP) ## all tests, in two lanes side by side
 	$(BIN)/python tools/run_tests.py
+
+integration: $(STAMP) ## what is tried on NATS, Qdrant and S3: in containers where Docker answers
+	$(BIN)/python -m pytest tests/integration common/tests/test_blobs.py search-service/tests/test_vector_stores.py
 
 chaos: $(STAMP) ## kill every process in turn, 50 times over, in the middle of a review
 	CHAOS_ROUNDS=50 $(BIN)/python -m pytest tests/e2e/test_chaos.py

@@ -92,10 +92,11 @@ def nats_binary() -> Path:
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found:
         return Path(found)
-    raise _missing("nats-server is missing; it comes with requirements-dev.txt")
+    raise missing("nats-server is missing; it comes with requirements-dev.txt")
 
 
-def _missing(what: str) -> BaseException:
+def missing(what: str) -> BaseException:
+    """What a test raises that needs it: skipped on a laptop, failed in CI."""
     import pytest  # only tests get here
 
     return pytest.fail.Exception(what) if os.environ.get("CI") else pytest.skip.Exception(what)
@@ -164,7 +165,7 @@ def _attributes(told: Any) -> dict[str, str | int]:
 def otlp_receiver() -> Iterator[OtlpReceiver]:
     """Takes traces over OTLP/HTTP. Without the SDK the test is skipped on a laptop and fails in CI."""
     if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
-        raise _missing("the OpenTelemetry SDK is missing; it comes with requirements-dev.txt")
+        raise missing("the OpenTelemetry SDK is missing; it comes with requirements-dev.txt")
     receiver = OtlpReceiver()
 
     class Handler(BaseHTTPRequestHandler):
