@@ -14,7 +14,8 @@ export COMPOSE_FILE := docker-compose.yml$(subst $(space),,$(STACK:%=:docker-com
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo worker test chaos schema lint fmt proto proto-check page page-check check docs bench clean \
+.PHONY: help setup run demo worker test integration chaos schema lint fmt proto proto-check page page-check \
+	check docs bench clean \
 	up down logs scale backup restore compose-test
 
 help: ## list the targets
@@ -46,6 +47,10 @@ worker: $(STAMP) ## start one more thumbnail worker beside the running product
 
 test: $(STAMP) ## all tests, in two lanes side by side
 	$(BIN)/python tools/run_tests.py
+
+integration: $(STAMP) ## what is tried on NATS, Qdrant and S3: in containers where Docker answers
+	$(BIN)/python -m pytest tests/integration common/tests/test_blobs.py search-service/tests/test_vector_stores.py \
+		gateway/tests/test_backup_of_uploads.py
 
 chaos: $(STAMP) ## kill every process in turn, 50 times over, in the middle of a review
 	CHAOS_ROUNDS=50 $(BIN)/python -m pytest tests/e2e/test_chaos.py
@@ -113,9 +118,9 @@ scale: ## run N thumbnail workers: make scale N=4
 	@test -n "$(N)" || { echo "how many? make scale N=4"; exit 1; }
 	docker compose up -d --no-deps --no-recreate --wait --scale thumbnail-service=$(N) thumbnail-service
 
-backup: ## write a backup of the containers' state: make backup FILE=photos.tar.gz
+backup: ## write a backup of the containers' state: make backup FILE=photos.tar.gz [WITHOUT_BLOBS=1]
 	@test -n "$(FILE)" || { echo "into which file? make backup FILE=photos.tar.gz"; exit 1; }
-	deploy/backup.sh "$(FILE)"
+	deploy/backup.sh "$(FILE)" $(if $(WITHOUT_BLOBS),--without-blobs)
 
 restore: ## put a backup back: make restore FILE=photos.tar.gz
 	@test -n "$(FILE)" || { echo "which file? make restore FILE=photos.tar.gz"; exit 1; }

@@ -92,7 +92,7 @@ def nats_binary() -> Path:
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found:
         return Path(found)
-    raise _missing("nats-server is missing; it comes with requirements-dev.txt")
+    raise missing("nats-server is missing; it comes with requirements-dev.txt")
 
 
 def openssl_binary() -> Path:
@@ -100,10 +100,11 @@ def openssl_binary() -> Path:
     CI."""
     if found := shutil.which("openssl"):
         return Path(found)
-    raise _missing("openssl is missing")
+    raise missing("openssl is missing")
 
 
-def _missing(what: str) -> BaseException:
+def missing(what: str) -> BaseException:
+    """What a test raises that needs it: skipped on a laptop, failed in CI."""
     import pytest  # only tests get here
 
     return pytest.fail.Exception(what) if os.environ.get("CI") else pytest.skip.Exception(what)
@@ -172,7 +173,7 @@ def _attributes(told: Any) -> dict[str, str | int]:
 def otlp_receiver() -> Iterator[OtlpReceiver]:
     """Takes traces over OTLP/HTTP. Without the SDK the test is skipped on a laptop and fails in CI."""
     if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
-        raise _missing("the OpenTelemetry SDK is missing; it comes with requirements-dev.txt")
+        raise missing("the OpenTelemetry SDK is missing; it comes with requirements-dev.txt")
     receiver = OtlpReceiver()
 
     class Handler(BaseHTTPRequestHandler):
