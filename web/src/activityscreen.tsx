@@ -113,7 +113,7 @@ export function ActivityScreen(): JSX.Element {
       {deadCount ? (
         <section class="panel">
           <h2>Failed</h2>
-          <ul class="failures">
+          <ul class="failures" tabIndex={0} aria-label="Failed jobs">
             {dead.map((job) => (
               <li key={`${job.queue}${job.path}`}>
                 <strong>{shown(nameOf(job.path))}</strong> {job.reason}

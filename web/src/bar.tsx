@@ -115,7 +115,7 @@ export function BatchSheet(): JSX.Element | null {
   };
   return (
     <Dialog title={`Not done for ${items(sheet.failures.length)}`} onClose={close}>
-      <ul class="failures">
+      <ul class="failures" tabIndex={0} aria-label="What was not done">
         {sheet.failures.slice(0, 200).map((one) => (
           <li key={one.path}>
             <strong>{shown(nameOf(one.path))}</strong> {one.error}

@@ -161,7 +161,7 @@ function Running({ state, onClose }: { state: Run; onClose: () => void }): JSX.E
 function Kept({ state }: { state: Run }): JSX.Element | null {
   if (!state.kept.length) return null;
   return (
-    <ul class="failures">
+    <ul class="failures" tabIndex={0} aria-label="What was kept or failed">
       {state.kept.slice(-100).map((one) => (
         <li key={one.path} class={one.kind}>
           <Icon name={one.kind === "error" ? "warning" : "lock"} />
