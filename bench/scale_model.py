@@ -50,7 +50,7 @@ COSTS: Final[Mapping[tuple[str, str], str]] = {
     ("vectors", "index_s"): "n log n",
     ("vectors", "disk_bytes"): "n",
     ("vectors", "memory_bytes"): "n",
-    ("vectors", "query_ms"): "log n",
+    ("vectors", "query_ms"): "sqrt n",
 }
 
 

@@ -196,7 +196,8 @@ def requests(work: Path, size: int) -> Point:
     trees.tree(tree, size, max(1, size // FILES_PER_FOLDER))
     point: Point = {}
     with Product(work / "state", workers=1) as product, Connection(product.port) as connection:
-        _settled(product, connection, warm)
+        connection.post("/api/review-paths", {"path": str(warm)})
+        wait_for(lambda: drawn(warm) == 8, 600, "the first are drawn")  # now all libraries are loaded
         before, others = product.cpu_s("thumb-"), product.cpu_s("") - product.cpu_s("thumb-")
         connection.post("/api/review-paths", {"path": str(photos)})
         wait_for(lambda: drawn(photos) == len(paths), 600, "all is drawn")
@@ -265,7 +266,8 @@ def _apart(work: Callable[..., Any], *args: object) -> Any:
 
 def _measured(name: str, size: int, folder: Path | None) -> Point:
     with tempfile.TemporaryDirectory(prefix="framewell-scale-", dir=folder) as work:
-        return _PARTS[name](Path(work), size)
+        point: Point = _apart(_PARTS[name], Path(work), size)
+        return point
 
 
 def _median_of(found: Sequence[Point]) -> Point:
