@@ -14,7 +14,8 @@ export COMPOSE_FILE := docker-compose.yml$(subst $(space),,$(STACK:%=:docker-com
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo worker test chaos schema lint fmt proto proto-check check docs bench clean \
+.PHONY: help setup run demo worker test integration chaos schema lint fmt proto proto-check page page-check \
+	check docs bench clean \
 	up down logs scale backup restore compose-test
 
 help: ## list the targets
@@ -47,6 +48,10 @@ worker: $(STAMP) ## start one more thumbnail worker beside the running product
 test: $(STAMP) ## all tests, in two lanes side by side
 	$(BIN)/python tools/run_tests.py
 
+integration: $(STAMP) ## what is tried on NATS, Qdrant and S3: in containers where Docker answers
+	$(BIN)/python -m pytest tests/integration common/tests/test_blobs.py search-service/tests/test_vector_stores.py \
+		gateway/tests/test_backup_of_uploads.py
+
 chaos: $(STAMP) ## kill every process in turn, 50 times over, in the middle of a review
 	CHAOS_ROUNDS=50 $(BIN)/python -m pytest tests/e2e/test_chaos.py
 	EMBEDDING_KILLS=20 $(BIN)/python -m pytest tests/e2e/test_embedding.py -k killed
@@ -77,6 +82,16 @@ proto-check: proto ## fail when a caller of before would break, or the committed
 	git diff --exit-code -- proto/src proto/contract.json
 	@test -z "$$(git status --porcelain -- proto/src proto/contract.json)" || { git status --short -- proto; exit 1; }
 
+web/node_modules/.ready: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+page: web/node_modules/.ready ## build the web page from web/src into the gateway (needs Node 20; the built files are committed)
+	cd web && npm run --silent check && npm run --silent build
+
+page-check: web/node_modules/.ready ## types and tests of the page's logic; fail when the built files are not what web/src gives
+	cd web && npm run --silent check && node build.mjs --check && npm run --silent test
+
 check: lint proto-check test ## what CI runs
 
 docs: $(STAMP) ## write the settings table into README.md, and .env.example
@@ -89,6 +104,8 @@ bench: $(STAMP) ## measure speed and memory, beside a limit in the same run
 up: ## build and start the containers, and wait until all are well (needs Docker)
 	@test -f .env || test -n "$$MEDIA_DIR" || { echo "copy .env.example to .env and name your photos' folder in it"; exit 1; }
 	deploy/secrets.sh
+	@case "$$COMPOSE_FILE $$(sed -n 's/^COMPOSE_FILE=//p' .env 2>/dev/null)" in \
+		*docker-compose.mtls.yml*) deploy/certificates.sh ;; esac
 	docker compose up -d --build --wait
 
 down: ## stop the containers and remove them; everything that is kept is in volumes and stays
@@ -101,9 +118,9 @@ scale: ## run N thumbnail workers: make scale N=4
 	@test -n "$(N)" || { echo "how many? make scale N=4"; exit 1; }
 	docker compose up -d --no-deps --no-recreate --wait --scale thumbnail-service=$(N) thumbnail-service
 
-backup: ## write a backup of the containers' state: make backup FILE=photos.tar.gz
+backup: ## write a backup of the containers' state: make backup FILE=photos.tar.gz [WITHOUT_BLOBS=1]
 	@test -n "$(FILE)" || { echo "into which file? make backup FILE=photos.tar.gz"; exit 1; }
-	deploy/backup.sh "$(FILE)"
+	deploy/backup.sh "$(FILE)" $(if $(WITHOUT_BLOBS),--without-blobs)
 
 restore: ## put a backup back: make restore FILE=photos.tar.gz
 	@test -n "$(FILE)" || { echo "which file? make restore FILE=photos.tar.gz"; exit 1; }
@@ -114,4 +131,4 @@ compose-test: $(STAMP) ## build, start and disturb the containers (needs Docker;
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf $(PROJECTS:%=%/src/*.egg-info)
+	rm -rf $(PROJECTS:%=%/src/*.egg-info) web/node_modules web/.tests

@@ -1,8 +1,8 @@
 """`python -m bench [name...] [--json FILE]`: measure, print one table; exit code 1 when a row is not reached.
 
-Names: starts, pages, workers, catalogue, vectors, feedback, offline, embedding, search, items, indexing, deeds,
-thumbnails. All of them when none is given. Quiet the machine first, and have wrk installed: the client in Python that
-stands in for it is slower than what it measures.
+Names: starts, pages, workers, catalogue, vectors, feedback, offline, embedding, search, items, indexing, browser,
+deeds, thumbnails. All of them when none is given. Quiet the machine first, and have wrk installed: the client in
+Python that stands in for it is slower than what it measures. The browser is Chromium.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, Final
 import psutil
 
 from bench import (
+    browser,
     catalogue,
     deeds,
     embedding,
@@ -47,6 +48,7 @@ _ALONE: Final = {
     "search": search_http.measure,
     "items": items.measure,
     "indexing": indexing.measure,
+    "browser": browser.measure,
 }
 #: Measured one after another on one stack, whose peak memory is a row too.
 _TOGETHER: Final = {"deeds": deeds.measure, "thumbnails": thumbnails.measure}

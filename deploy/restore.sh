@@ -17,6 +17,8 @@ in_container() {
 }
 
 in_container --verify
+# Uploads are written into the blob store, where that is a container.
+if docker compose config --services | grep -qx s3; then docker compose up -d --wait s3; fi
 docker compose stop gateway search-service thumbnail-service metadata-service fs-service
 in_container --replace
 docker compose up -d --wait

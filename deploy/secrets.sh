@@ -7,18 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# The value of one line NAME=value of .env; compose reads the file with more grammar than is needed here.
-setting() {
-    [ -f .env ] || return 0
-    sed -n "s/^$1=//p" .env | tail -n 1 | sed -e 's/^"\(.*\)"$/\1/' -e "s/^'\(.*\)'\$/\1/" -e 's/[[:space:]]*$//'
-}
-
-folder=${1:-${SECRETS_DIR:-$(setting SECRETS_DIR)}}
-folder=${folder:-secrets}
-uid=${PUID:-$(setting PUID)}
-gid=${PGID:-$(setting PGID)}
-umask 077
-mkdir -p "$folder"
+. deploy/secrets_folder.sh
 
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
@@ -41,11 +30,7 @@ keep s3-secret-key "$(random)"
 # For docker-compose.observability.yml alone. The first is better replaced by a key that may only read.
 keep metrics-key "$(cat "$folder/admin-key")"
 keep grafana-password "$(random)"
+# For docker-compose.token.yml alone.
+keep grpc-token "$(random)"
 
-# A container that runs as somebody else could not read them.
-if [ "$(id -u)" = 0 ]; then
-    chown -R "${uid:-1000}:${gid:-1000}" "$folder"
-elif [ "$(id -u)" != "${uid:-1000}" ]; then
-    echo "PUID is ${uid:-1000}, but these files belong to $(id -u): set PUID=$(id -u) and PGID=$(id -g) in .env" >&2
-    exit 1
-fi
+give_to_containers

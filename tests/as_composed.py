@@ -1,5 +1,6 @@
 """The services as processes of this machine, told exactly what docker-compose.yml tells its containers: over TCP, with
-NATS behind a token, secrets in files, and no state directory where a container has none. It needs no engine.
+NATS behind a token, secrets in files, and no state directory where a container has none; with other files beside it as
+they are named, `lite mtls token`. It needs no engine.
 
 What is another here than in a container: names and ports of hosts, and where volumes are. The environment is otherwise
 the compose files' own, and nothing of this process's.
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from api import Api
-from media_common.testing import nats_binary, s3_server
+from media_common.testing import nats_binary, openssl_binary, s3_server
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
@@ -64,25 +65,38 @@ class Composed:
         self._ports = {port: str(free_port()) for port in _PORTS}
         self.url = f"http://127.0.0.1:{self._ports['8080']}"
         self._base = read("docker-compose.yml")["services"]
-        self._over = read(f"docker-compose.{kind}.yml")["services"] if kind != "full" else {}
-        self._make_secrets()
+        named = [name for name in kind.split() if name != "full"]
+        self._beside = [read(f"docker-compose.{name}.yml")["services"] for name in named]
+        self._make_secrets("mtls" in named)
 
-    def _make_secrets(self) -> None:
+    def _make_secrets(self, with_certificates: bool) -> None:
+        scripts = ["secrets.sh"]
+        if with_certificates:
+            openssl_binary()
+            scripts.append("certificates.sh")
         own = {"PATH": os.environ["PATH"], "PUID": str(os.getuid()), "PGID": str(os.getgid())}
-        script = REPOSITORY / "deploy" / "secrets.sh"
-        subprocess.run(["sh", script, self.secrets], env=own, check=True, capture_output=True)
+        for script in scripts:
+            command = ["sh", REPOSITORY / "deploy" / script, self.secrets]
+            subprocess.run(command, env=own, check=True, capture_output=True)
         url = self.secrets / "nats-url"
         url.write_text(url.read_text().replace("nats:4222", f"127.0.0.1:{self._ports['4222']}"))
 
     def environment(self, service: str) -> dict[str, str]:
         """All that the process is told."""
-        over = self._over.get(service) or {}
-        told = {**self._base[service].get("environment", {}), **over.get("environment", {})}
+        told = {name: value for part in self._parts(service) for name, value in part.get("environment", {}).items()}
         image = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONUNBUFFERED": "1"}
         own = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
         return (
             image | own | dict(self._settings) | {name: self._here(service, str(value)) for name, value in told.items()}
         )
+
+    def _parts(self, service: str) -> list[dict[str, Any]]:
+        """What each file says of it, in their order."""
+        return [part for services in (self._base, *self._beside) if (part := services.get(service))]
+
+    def address(self, port: str) -> str:
+        """Where that port of a container is on this machine."""
+        return f"127.0.0.1:{self._ports[port]}"
 
     def health(self, service: str) -> bool:
         """By the command that the container is asked with."""
@@ -105,8 +119,8 @@ class Composed:
 
     def volume(self, service: str, target: str) -> Path | None:
         """The folder that stands for what the container has at that place; None where it has nothing."""
-        over = self._over.get(service) or {}
-        for volume in reversed([*self._base[service]["volumes"], *over.get("volumes", ())]):
+        volumes = [volume for part in self._parts(service) for volume in part.get("volumes", ())]
+        for volume in reversed(volumes):
             if isinstance(volume, str) and volume.endswith(f":{target}"):
                 return self.folder / "volumes" / volume.partition(":")[0]
         return None
@@ -138,10 +152,10 @@ class Composed:
 
 @contextmanager
 def as_composed(folder: Path, kind: str) -> Iterator[Composed]:
-    """Running and well; `full` with an S3 server, and both without models. Nothing is left at the end."""
+    """Running and well; `full` with an S3 server, and all without models. Nothing is left at the end."""
     with ExitStack() as stack:
         settings = {"FRAMEWELL_ENCODER": "off", "MEDIA_DIR": str(folder / "library")}
-        if kind == "full":
+        if "full" in kind.split():
             settings["S3_ENDPOINT"] = stack.enter_context(s3_server(folder / "s3"))
         composed = Composed(folder, kind, settings)
         log = stack.enter_context((folder / "log").open("ab"))

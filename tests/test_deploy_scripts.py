@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from media_common.testing import openssl_binary
 from stack import REPOSITORY
 
-#: Notes what it was asked; "runs" if told so; gives what the test wants for the command in the container.
+#: Notes what it was asked; "runs" if told so; has an S3 if told so; gives what the test wants for the command in the
+#: container.
 DOCKER = """\
 #!/bin/sh
 echo "$*" >>"$ASKED"
 case "$*" in
-    *"ps --quiet"*) [ -z "$RUNS" ] || echo a-container ;;
+    *"ps --quiet"*" gateway"*) [ -z "$RUNS" ] || echo a-container ;;
+    *"config --services"*) printf 'gateway\\n'; [ -z "$S3" ] || echo s3 ;;
     *" sh -c "*) cat >"$GIVEN"; printf '%s' "$ANSWER"; exit "$CODE" ;;
 esac
 """
@@ -29,12 +33,15 @@ class Scripts:
         (folder / "bin" / "docker").write_text(DOCKER)
         (folder / "bin" / "docker").chmod(0o755)
 
-    def run(self, name: str, *arguments: str, runs: str = "1", code: int = 0) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, name: str, *arguments: str, runs: str = "1", code: int = 0, s3: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
             "ASKED": str(self.asked_file),
             "GIVEN": str(self.given_file),
             "RUNS": runs,
+            "S3": s3,
             "ANSWER": "the archive",
             "CODE": str(code),
         }
@@ -68,6 +75,27 @@ def test_a_backup_is_made_of_a_stack_that_runs_and_of_one_that_is_stopped(
     assert any(line.startswith(how) and "framewell backup" in line for line in scripts.asked)
 
 
+@pytest.mark.parametrize(("option", "is_read"), [((), True), (("--without-blobs",), False)])
+def test_a_backup_of_a_stopped_stack_starts_the_blob_store_for_as_long_as_it_is_read(
+    scripts: Scripts, option: tuple[str, ...], is_read: bool
+) -> None:
+    done = scripts.run("backup.sh", "photos.tar.gz", *option, runs="", s3="1")
+
+    assert done.returncode == 0, done.stderr
+    steps = [line.split()[1] for line in scripts.asked if not line.startswith(("compose ps", "compose config"))]
+    assert steps == (["up", "run", "stop"] if is_read else ["run"])
+    assert [line for line in scripts.asked if "--without-blobs" in line] == (
+        [] if is_read else [line for line in scripts.asked if line.startswith("compose run")]
+    )
+
+
+def test_the_blob_store_is_stopped_when_the_backup_fails(scripts: Scripts) -> None:
+    done = scripts.run("backup.sh", "photos.tar.gz", runs="", s3="1", code=1)
+
+    assert done.returncode == 1
+    assert scripts.asked[-1] == "compose stop s3"
+
+
 def test_a_backup_that_fails_leaves_nothing_behind(scripts: Scripts) -> None:
     done = scripts.run("backup.sh", "photos.tar.gz", code=1)
 
@@ -92,10 +120,23 @@ def test_a_restore_checks_first_then_stops_then_puts_back_then_starts(scripts: S
 
     assert done.returncode == 0, done.stderr
     steps = [
-        line.split()[1] + (" --verify" if "--verify" in line else "") for line in scripts.asked if "compose" in line
+        line.split()[1] + (" --verify" if "--verify" in line else "")
+        for line in scripts.asked
+        if "compose" in line and "config" not in line
     ]
     assert steps == ["run --verify", "stop", "run", "up"]
     assert scripts.given_file.read_text() == "the archive", "the container sees no folder of ours"
+
+
+def test_a_restore_has_the_blob_store_running_before_anything_is_stopped(scripts: Scripts) -> None:
+    (scripts.folder / "photos.tar.gz").write_text("the archive")
+
+    done = scripts.run("restore.sh", "photos.tar.gz", s3="1")
+
+    assert done.returncode == 0, done.stderr
+    steps = [line for line in scripts.asked if line.startswith(("compose up", "compose stop"))]
+    assert [line.split()[1] for line in steps] == ["up", "stop", "up"]
+    assert steps[0] == "compose up -d --wait s3"
 
 
 def test_an_archive_that_is_refused_leaves_the_stack_running(scripts: Scripts) -> None:
@@ -141,6 +182,21 @@ def test_make_takes_the_files_of_the_stack_that_is_named(scripts: Scripts, stack
     files = ["docker-compose.yml", *(f"docker-compose.{name}.yml" for name in stack.split())]
     assert said == f"{':'.join(files) if stack else ''}|compose down"
     assert all((REPOSITORY / file).exists() for file in files)
+
+
+@pytest.mark.parametrize(("stack", "made"), [("lite", False), ("lite mtls", True)])
+def test_make_up_makes_certificates_for_the_stack_that_has_them(scripts: Scripts, stack: str, made: bool) -> None:
+    openssl_binary()
+    folder = scripts.folder / "secrets"
+    own = {"SECRETS_DIR": str(folder), "PUID": str(os.getuid()), "MEDIA_DIR": "/srv/photos"}
+    own |= {"PATH": f"{scripts.folder / 'bin'}:{os.environ['PATH']}", "ASKED": str(scripts.asked_file)}
+    command = ["make", "-s", "-C", str(REPOSITORY), "up", f"STACK={stack}"]
+
+    subprocess.run(command, env=own, capture_output=True, text=True, check=True)
+
+    assert scripts.asked == ["compose up -d --build --wait"]
+    assert (folder / "admin-key").exists()
+    assert (folder / "fs-service.crt").exists() is made
 
 
 @pytest.mark.parametrize(

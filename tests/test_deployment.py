@@ -15,6 +15,7 @@ import grimp
 import pytest
 from as_composed import read
 from media_common.config import FILE_SUFFIX, variable_of
+from media_common.trust import AUTHORITY, CERTIFICATE, KEY
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STACKS = sorted(REPOSITORY.glob("docker-compose*.yml"))
@@ -185,6 +186,24 @@ def test_the_lite_stack_needs_no_secret_that_it_does_not_have() -> None:
         assert left <= set(service["secrets"]), name
 
 
+def test_each_service_has_a_certificate_of_its_own_and_none_can_make_more() -> None:
+    mtls = read("docker-compose.mtls.yml")
+    assert mtls["services"].keys() == set(OURS)
+    for name, service in mtls["services"].items():
+        files = {AUTHORITY: "ca.crt", CERTIFICATE: f"{name}.crt", KEY: f"{name}.key"}
+        assert service["environment"] == {variable: f"/run/secrets/{file}" for variable, file in files.items()}
+        assert set(service["secrets"]) == set(files.values())
+    assert mtls["secrets"].keys() == {secret for service in mtls["services"].values() for secret in service["secrets"]}
+    assert "ca.key" not in mtls["secrets"]
+
+
+def test_the_token_is_told_to_every_service() -> None:
+    token = read("docker-compose.token.yml")
+    expected = {"environment": {"GRPC_TOKEN_FILE": "/run/secrets/grpc-token"}, "secrets": ["grpc-token"]}
+    assert token["services"] == dict.fromkeys(OURS, expected)
+    assert token["secrets"].keys() == {"grpc-token"}
+
+
 def test_every_secret_is_made_and_none_twice(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     script = REPOSITORY / "deploy" / "secrets.sh"
@@ -201,7 +220,7 @@ def test_every_secret_is_made_and_none_twice(tmp_path: Path) -> None:
 
     named = {
         Path(secret["file"].partition("}")[2].lstrip("/")).name
-        for stack in ("docker-compose.yml", "docker-compose.observability.yml")
+        for stack in ("docker-compose.yml", "docker-compose.observability.yml", "docker-compose.token.yml")
         for secret in read(stack)["secrets"].values()
     }
     assert named == first.keys()

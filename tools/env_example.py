@@ -108,6 +108,13 @@ ELSEWHERE: Final = {
     "METRICS_LISTEN": Setting(
         "METRICS_LISTEN", "", "Where each service has its figures; docker-compose.observability.yml sets it."
     ),
+    "GRPC_TLS_CERT_FILE": Setting(
+        "GRPC_TLS_CERT_FILE", "", "Each service's certificate for gRPC, in PEM; docker-compose.mtls.yml sets it."
+    ),
+    "GRPC_TLS_KEY_FILE": Setting("GRPC_TLS_KEY_FILE", "", "Its private key; docker-compose.mtls.yml sets it."),
+    "GRPC_TLS_CA_FILE": Setting(
+        "GRPC_TLS_CA_FILE", "", "Who all certificates must be from; docker-compose.mtls.yml sets it."
+    ),
     "S3_ENDPOINT": Setting(
         "S3_ENDPOINT", "http://s3:9000", "The blob store; another one needs its keys in the secrets."
     ),

@@ -1,6 +1,4 @@
-"""One contract, two stores: a folder, and an S3 server over HTTP: that of `S3_TEST_URL` (with `S3_TEST_ACCESS_KEY` and
-`S3_TEST_SECRET_KEY`), else moto's.
-"""
+"""One contract, two stores: a folder, and an S3 server over HTTP; `tests/servers.py` says where that comes from."""
 
 from __future__ import annotations
 
@@ -21,17 +19,9 @@ from media_common.blobs.removal import Removed, sweep, unreferenced
 from media_common.blobs.s3 import S3Store
 from media_common.config import PublicSettings, SettingsError
 from media_common.testing import free_port, s3_server
+from servers import Address
 
 MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if url := os.environ.get("S3_TEST_URL"):
-        yield url
-        return
-    with s3_server(tmp_path_factory.mktemp("s3")) as url:
-        yield url
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -39,14 +29,13 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]
     if request.param == "folder":
         yield FolderStore(tmp_path / "blobs")
     else:
-        with closing(s3_store(request.getfixturevalue("s3_url"))) as found:
+        with closing(s3_store(request.getfixturevalue("s3_address"))) as found:
             yield found
 
 
-def s3_store(url: str) -> S3Store:
-    access, secret = os.environ.get("S3_TEST_ACCESS_KEY", "key"), os.environ.get("S3_TEST_SECRET_KEY", "secret")
+def s3_store(address: Address) -> S3Store:
     # No region: the server is asked for its own.
-    return S3Store(url, access, secret, f"test-{secrets.token_hex(8)}")
+    return S3Store(address.url, address.user, address.secret, f"test-{secrets.token_hex(8)}")
 
 
 def put(store: BlobStore, data: bytes, step: int = MIB) -> bytes:
@@ -318,7 +307,7 @@ def test_a_folder_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None
 
 
 def test_a_server_that_is_not_there_is_told_as_such() -> None:
-    with closing(s3_store(f"http://127.0.0.1:{free_port()}")) as store:
+    with closing(s3_store(Address(f"http://127.0.0.1:{free_port()}", "key", "secret"))) as store:
         for call in (
             store.writer,
             lambda: store.size(bytes(32)),
@@ -334,7 +323,7 @@ def test_a_server_that_is_not_there_is_told_as_such() -> None:
 
 def test_a_server_that_dies_under_an_upload_is_told_to_who_writes(tmp_path: Path) -> None:
     with s3_server(tmp_path) as url:
-        store = s3_store(url)
+        store = s3_store(Address(url, "key", "secret"))
         writer = store.writer()
         writer.write(b"begun")
 

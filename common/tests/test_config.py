@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("FRAMEWELL_") or name in ("NATS_URL", "QDRANT_URL") or name.startswith("S3_"):
+        if name.startswith("FRAMEWELL_") or name in ("NATS_URL", "QDRANT_URL") or name.startswith(("S3_", "GRPC_")):
             monkeypatch.delenv(name)
 
 
@@ -83,6 +83,7 @@ def test_a_wrong_secret_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, 
 
 SECRETS = {
     "FRAMEWELL_ADMIN_KEY": "admin_key",
+    "GRPC_TOKEN": "grpc_token",
     "NATS_URL": "nats_url",
     "S3_ACCESS_KEY": "s3_access_key",
     "S3_SECRET_KEY": "s3_secret_key",

@@ -7,13 +7,16 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from grpc_health.v1 import health_pb2
 from media_common import healthcheck
+from media_common.config import PublicSettings
 from media_common.grpc_server import serving
 from media_common.healthcheck import Unwell
-from media_common.testing import free_port
+from media_common.testing import Certificates, free_port
+from media_common.trust import ANYBODY, Trust, trusted
 
 STATUS = health_pb2.HealthCheckResponse
 
@@ -38,9 +41,9 @@ async def checked(address: str) -> None:
 
 
 @asynccontextmanager
-async def service() -> AsyncIterator[tuple[str, object]]:
+async def service(trust: Trust = ANYBODY) -> AsyncIterator[tuple[str, object]]:
     port = free_port()
-    async with serving(f"127.0.0.1:{port}", lambda server: None, ["a.Service"], 0.1) as health:
+    async with serving(f"127.0.0.1:{port}", lambda server: None, ["a.Service"], 0.1, trust=trust) as health:
         yield f"grpc://127.0.0.1:{port}", health
 
 
@@ -62,6 +65,48 @@ async def test_a_service_that_nobody_knows_is_unwell() -> None:
     async with service() as (address, _):
         with pytest.raises(Unwell, match=r"not serving"):
             await checked(f"{address}/another.Service")
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path / "certificates")
+
+
+def told(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
+    """The container's environment, which is the service's and the check's."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+
+async def test_a_service_with_certificates_and_a_token_is_asked_with_its_own_certificate(
+    monkeypatch: pytest.MonkeyPatch, certificates: Certificates
+) -> None:
+    """It is called fs-service, and asks itself on 127.0.0.1, which its certificate does not name."""
+    settings = certificates.issued("fs-service")
+    async with service(trusted(PublicSettings(**settings, **{"GRPC_TOKEN": "a-token"}))) as (address, health):
+        with pytest.raises(Unwell):
+            await checked(address)
+        told(monkeypatch, settings)
+        await checked(address)
+        await health.set("a.Service", STATUS.NOT_SERVING)  # type: ignore[attr-defined]
+        with pytest.raises(Unwell, match="not serving"):
+            await checked(f"{address}/a.Service")
+
+
+async def test_a_service_of_another_authority_is_unwell(
+    monkeypatch: pytest.MonkeyPatch, certificates: Certificates, tmp_path: Path
+) -> None:
+    async with service(trusted(PublicSettings(**certificates.issued("fs-service")))) as (address, _):
+        told(monkeypatch, Certificates(tmp_path / "others").issued("fs-service"))
+        with pytest.raises(Unwell, match="certificate verify failed"):
+            await checked(address)
+
+
+async def test_a_certificate_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told(monkeypatch, dict.fromkeys(healthcheck._TLS_FILES, str(tmp_path / "nothing")))
+    async with service() as (address, _):
+        with pytest.raises(Unwell, match="No such file"):
+            await checked(address)
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
@@ -114,7 +159,7 @@ async def test_it_is_a_command_that_says_why_and_imports_little() -> None:
     async with service() as (address, _):
         program = (
             "import sys; from media_common import healthcheck; code = healthcheck.main(sys.argv[1:]);"
-            "print(sorted({'grpc', 'pydantic', 'asyncio', 'google'} & sys.modules.keys())); sys.exit(code)"
+            "print(sorted({'grpc', 'pydantic', 'asyncio', 'google', 'ssl'} & sys.modules.keys())); sys.exit(code)"
         )
         ran = await asyncio.to_thread(
             subprocess.run, [sys.executable, "-c", program, address], capture_output=True, text=True, check=False

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 from media_common.errors import ErrorCode
-from media_common.kept import PIECE_BYTES, CopyFailed, KeptDatabase, KeptFile, copy_of, parts
+from media_common.kept import (
+    CATALOGUE,
+    PIECE_BYTES,
+    CopyFailed,
+    KeptDatabase,
+    KeptFile,
+    KeptUploads,
+    catalogue_parts,
+    copy_of,
+    parts,
+)
 
 
 def _rows(data: bytes) -> list[int]:
@@ -104,3 +114,24 @@ def test_each_file_is_announced_and_comes_whole(database: Path) -> None:
     contents = list(found.values())
     assert contents[0] == b"text"
     assert _rows(contents[2]) == [1]
+
+
+def test_behind_the_catalogue_comes_what_that_very_copy_names(tmp_path: Path) -> None:
+    given = [(os.urandom(16), os.urandom(32)) for _ in range(2345)]
+    with closing(sqlite3.connect(tmp_path / CATALOGUE.name, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE node (uuid BLOB, sha256 BLOB, source INT, kind INT, marks INT)")
+        connection.executemany("INSERT INTO node VALUES (?, ?, 2, 4, 0)", given)
+        found = catalogue_parts(tmp_path)
+        assert next(found)[0] == CATALOGUE.name
+        connection.execute("DELETE FROM node")
+        named = [one for part in found if isinstance(part, KeptUploads) for one in part.named]
+    assert sorted(named) == sorted(given)
+
+
+def test_a_catalogue_without_the_table_of_items_is_a_failure_by_name(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / CATALOGUE.name)) as connection:
+        connection.execute("CREATE TABLE other (number INT)")
+    with pytest.raises(CopyFailed, match="no such table: node"):
+        list(catalogue_parts(tmp_path))
+    assert os.listdir(tmp_path) == [CATALOGUE.name]

@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from media_common.config import PublicSettings
+from media_common.trust import ANYBODY
 from media_proto import fs_pb2
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -57,9 +58,10 @@ def make_app(socket_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     @asynccontextmanager
     async def make(**changes: Any) -> AsyncIterator[FastAPI]:
         own = {name: changes.pop(name) for name in list(changes) if name in GatewaySettings.model_fields}
-        gateway = GatewaySettings(fs_target=socket_path, **{"connect_wait_s": 0.4, **own})
+        gateway = GatewaySettings(**{"fs_target": socket_path, "connect_wait_s": 0.4, **own})
+        trust = changes.pop("trust", ANYBODY)
         public = PublicSettings(state_dir=tmp_path / "state", **changes)
-        app = create_app(Parts(gateway, public, KEY, SIGNING_KEY, asyncio.Event()))
+        app = create_app(Parts(gateway, public, KEY, SIGNING_KEY, asyncio.Event(), trust=trust))
         async with app.router.lifespan_context(app):
             yield app
 

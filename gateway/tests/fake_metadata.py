@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from media_common.grpc_server import serving
+from media_common.trust import ANYBODY, Trust
 from media_proto import metadata_pb2, metadata_pb2_grpc
 
 
@@ -48,6 +49,6 @@ for _method in metadata_pb2.DESCRIPTOR.services_by_name["MetadataService"].metho
     setattr(FakeMetadata, _method, _unary(_method))
 
 
-def serve_metadata(fake: FakeMetadata, target: str) -> AbstractAsyncContextManager[Any]:
+def serve_metadata(fake: FakeMetadata, target: str, trust: Trust = ANYBODY) -> AbstractAsyncContextManager[Any]:
     register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, fake)
-    return serving(target, register, ["framewell.metadata.v1.MetadataService"], 0.1)
+    return serving(target, register, ["framewell.metadata.v1.MetadataService"], 0.1, trust=trust)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from media_common.grpc_server import serving
+from media_common.trust import ANYBODY, Trust
 from media_proto import search_pb2, search_pb2_grpc
 
 
@@ -45,6 +46,6 @@ for _method in search_pb2.DESCRIPTOR.services_by_name["SearchService"].methods_b
     setattr(FakeSearch, _method, _unary(_method))
 
 
-def serve_search(fake: FakeSearch, target: str) -> AbstractAsyncContextManager[Any]:
+def serve_search(fake: FakeSearch, target: str, trust: Trust = ANYBODY) -> AbstractAsyncContextManager[Any]:
     register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, fake)
-    return serving(target, register, ["framewell.search.v1.SearchService"], 0.1)
+    return serving(target, register, ["framewell.search.v1.SearchService"], 0.1, trust=trust)

@@ -11,6 +11,7 @@ import httpx
 from fake_fs import FakeFs
 from fastapi import FastAPI
 from media_common.grpc_server import serving
+from media_common.trust import ANYBODY, Trust
 from media_proto import fs_pb2_grpc
 
 KEY = "fw_a-key-for-tests"
@@ -19,9 +20,9 @@ SIGNING_KEY = "signs-in-tests"
 MakeApp = Callable[..., AbstractAsyncContextManager[FastAPI]]
 
 
-def serve_fake(fake: FakeFs, target: str) -> AbstractAsyncContextManager[Any]:
+def serve_fake(fake: FakeFs, target: str, trust: Trust = ANYBODY) -> AbstractAsyncContextManager[Any]:
     register = partial(fs_pb2_grpc.add_FsServiceServicer_to_server, fake)
-    return serving(target, register, ["framewell.fs.v1.FsService"], 0.1)
+    return serving(target, register, ["framewell.fs.v1.FsService"], 0.1, trust=trust)
 
 
 def client_of(app: FastAPI, peer: str = "127.0.0.1", host: str = "127.0.0.1:8080") -> httpx.AsyncClient:

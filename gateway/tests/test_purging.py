@@ -10,8 +10,9 @@ import pytest
 from fake_metadata import FakeMetadata, serve_metadata
 from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
+from gateway.command import state_dir
 from gateway.command.purging import purged
-from gateway.command.stack import Stack
+from gateway.command.stack import Refused, Stack
 from gateway.config import GatewaySettings
 from gateway.dependencies import Dependencies
 from gateway.search import SearchClient
@@ -68,6 +69,13 @@ async def test_what_nothing_refers_to_goes_as_agreed_and_the_rest_stays(store: F
     assert await purge(tmp_path, [kept], yes=True) == [False, False]
     assert store.place(kept).exists()
     assert not store.place(lost).exists()
+
+
+async def test_nothing_is_removed_while_a_backup_is_made(store: FolderStore, tmp_path: Path) -> None:
+    lost = old_blob(store, b"lost")
+    with state_dir.uploads_stay(tmp_path), pytest.raises(Refused, match="A backup is being made"):
+        await purge(tmp_path, [old_blob(store, b"kept")], yes=True)
+    assert store.place(lost).exists()
 
 
 async def test_a_catalogue_that_knows_no_upload_takes_none_away_unasked(store: FolderStore, tmp_path: Path) -> None:

@@ -557,6 +557,12 @@ def test_a_restore_asks_for_the_tables_of_the_first_version(tmp_path: Path) -> N
     assert {name for name in made if not name.startswith("sqlite_")} == kept.CATALOGUE.tables
 
 
+def test_a_backup_asks_for_uploads_in_words_of_the_first_version(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "first.db")) as connection:
+        connection.executescript(str(migrations.STEPS[0]))
+        assert kept.named_uploads(connection) == []
+
+
 def test_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "new.db")
     connection.execute("PRAGMA user_version = 99")

@@ -257,9 +257,15 @@ def test_a_wrong_setting_ends_it_with_a_sentence_and_exit_code_2(name: str, valu
 
 
 def test_a_backup_is_the_catalogue_of_now(tmp_path: Path) -> None:
+    upload = pb.AddUploadRequest(
+        collection="mine", name="a.jpg", kind=pb.MEDIA_KIND_IMAGE, sha256=b"\xaa" * 32, content_type="image/jpeg"
+    )
     with process(tmp_path) as (channel, _):
-        made = stub(channel).CreateCollection(pb.CreateCollectionRequest(name="Mine"), timeout=5)
+        stub(channel).CreateCollection(pb.CreateCollectionRequest(name="Mine"), timeout=5)
+        item = stub(channel).AddUpload(upload, timeout=5)
+        made = stub(channel).GetCollection(pb.GetCollectionRequest(collection="mine"), timeout=5)
         first, *rest = stub(channel).Backup(pb.BackupRequest(), timeout=20)
+    assert [(one.uuid, one.sha256) for part in rest for one in part.uploads.uploads] == [(item.uuid, b"\xaa" * 32)]
     content = b"".join(part.data for part in rest)
     assert (first.file.name, first.file.size_bytes) == ("catalogue.db", len(content))
     (tmp_path / "other/state").mkdir(parents=True)

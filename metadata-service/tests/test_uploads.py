@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import nats
 import pytest
 from media_common import subjects
+from media_common.kept import KeptUploads
 from media_common.testing import NatsServer, nats_server
 from media_proto import thumbnail_pb2
 from metadata_service.blob_jobs import BlobJobs, facts_of, job_of
@@ -269,6 +270,25 @@ def test_a_folder_comes_back_with_what_is_in_it_and_an_item_with_the_folders_abo
     assert listed(database, collection, frozenset(Kind)) == ["deep.jpg", "made", "made"]
     assert database.write(uploads.untrash, [outer_uuid]) == 1
     assert listed(database, collection) == ["deep.jpg", "in.jpg"]
+
+
+def test_a_backup_names_the_uploads_that_are_not_deleted_for_good(
+    database: Database, collection: Collection, tmp_path: Path
+) -> None:
+    blobs = {number: bytes([number]) * 32 for number in range(6)}
+    items = {number: add(database, collection, upload(f"{number}.jpg", blob)) for number, blob in blobs.items()}
+    first = add(database, collection, upload("first.jpg", b"\xee" * 32))
+    add(database, collection, upload("second.jpg", b"\xff" * 32, version_of=first.id))
+    folder(database, collection)
+    database.write(uploads.set_trashed, [items[0].uuid, items[1].uuid])
+    database.write(uploads.purge, None)
+    database.write(uploads.set_trashed, [items[2].uuid])
+
+    named = [one for part in database.kept() if isinstance(part, KeptUploads) for one in part.named]
+
+    asked = [*blobs.values(), b"\xee" * 32, b"\xff" * 32]
+    assert sorted(sha256 for _, sha256 in named) == sorted(database.read(uploads.referenced, asked))
+    assert {number for number, item in items.items() if (item.uuid.bytes, blobs[number]) in named} == {2, 3, 4, 5}
 
 
 # ---- with the workers

@@ -1,16 +1,11 @@
-"""The stores under test. A Qdrant server comes from `QDRANT_TEST_URL` (and `QDRANT_TEST_API_KEY`), or as a stand-in
-from the lab beside the repository; without either its tests are skipped.
-"""
+"""The stores under test. `tests/servers.py` says where the Qdrant server comes from."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
@@ -23,9 +18,7 @@ from search_service.testing import INDEXES
 from search_service.vectors.edge import EdgeStore
 from search_service.vectors.memory import MemoryStore
 from search_service.vectors.server import connected
-
-_LAB = Path(__file__).resolve().parents[3] / "shared" / "lab" / "images" / "qdrant" / "server.py"
-_KEY = "a-key-of-the-tests"
+from servers import Address
 
 #: Set up without the models, there is nothing to test of them. In CI they have to be there.
 collect_ignore = (
@@ -36,39 +29,9 @@ Opened = Callable[[], Awaitable[VectorStore]]
 
 
 @pytest.fixture(scope="session")
-def qdrant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def qdrant(qdrant_server: Address) -> tuple[str, str]:
     """Address and key of a Qdrant server."""
-    if url := os.environ.get("QDRANT_TEST_URL"):
-        yield url, os.environ.get("QDRANT_TEST_API_KEY", "")
-        return
-    if not _LAB.exists():
-        pytest.skip("no Qdrant server: set QDRANT_TEST_URL")
-    print("Qdrant: the tests run against a stand-in, not the official server", file=sys.stderr)
-    folder = tmp_path_factory.mktemp("qdrant")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    told = os.environ | {"QDRANT__STORAGE__STORAGE_PATH": str(folder / "storage"), "QDRANT__SERVICE__API_KEY": _KEY}
-    command = [sys.executable, "-m", "uvicorn", "server:app", "--port", str(port), "--log-level", "warning"]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen([*command, "--app-dir", str(_LAB.parent)], env=told, stdout=log, stderr=log)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/readyz", folder / "log")
-        yield f"http://127.0.0.1:{port}", _KEY
-    finally:
-        server.kill()
-        server.wait()
-
-
-def _wait_for(url: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310  # loopback
-            return
-        except OSError:
-            time.sleep(0.1)  # there is nothing else to wait for
-    raise AssertionError(log.read_text())
+    return qdrant_server.url, qdrant_server.secret
 
 
 @pytest.fixture(params=["memory", "edge", "server"])

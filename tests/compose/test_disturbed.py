@@ -247,6 +247,25 @@ def test_a_backup_that_is_put_back_undoes_what_came_after(
         )
 
 
+def test_a_backup_brings_uploads_back_after_every_volume_is_lost(
+    stack: Deployed, furnished: tuple[Path, dict[str, Any], str], tmp_path: Path
+) -> None:
+    folder, collection, url = furnished
+    file = tmp_path / "backup.tar.gz"
+    with stack.caller() as caller:
+        before, content = _kept(stack, caller, collection, folder), httpx.get(url, trust_env=False).content
+    stack.run("make", "backup", f"FILE={file}", timeout_s=300)
+    stack.down("--volumes")
+    stack.up()
+    stack.run("make", "restore", f"FILE={file}", timeout_s=600)
+
+    eventually(lambda: stack.api.jobs(), lambda jobs: jobs["encoder"]["state"] == "ready", 300)
+    stack.api.wait_idle(600)
+    with stack.caller() as caller:
+        eventually(lambda: _kept(stack, caller, collection, folder), lambda kept: kept == before, 300)
+        assert httpx.get(url, trust_env=False).content == content
+
+
 def test_a_broken_backup_is_refused_while_the_stack_runs_on(stack: Deployed, tmp_path: Path) -> None:
     file = tmp_path / "broken.tar.gz"
     file.write_bytes(b"no archive")

@@ -6,21 +6,27 @@ import io
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from api import Api, eventually, query
 from as_composed import OURS, Composed, as_composed
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from media import many, picture
+from media_common.config import PublicSettings
+from media_common.grpc_client import open_channel
+from media_common.trust import ANYBODY, Trust, trusted
 from PIL import Image
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module", params=["full", "lite"])
+@pytest.fixture(scope="module", params=["full", "lite", "lite mtls token"])
 def composed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    with as_composed(tmp_path_factory.mktemp(request.param), request.param) as running:
+    with as_composed(tmp_path_factory.mktemp(request.param.replace(" ", "-")), request.param) as running:
         yield running
 
 
@@ -113,3 +119,29 @@ def test_the_messages_are_not_open_to_who_has_no_token(composed: Composed) -> No
     assert said_by_nats(address, token) == b"PONG\r\n"
     assert b"Authorization Violation" in said_by_nats(address, "")
     assert b"Authorization Violation" in said_by_nats(address, "another")
+
+
+@pytest.mark.parametrize("port", ["50051", "50052", "50053", "50054"])
+async def test_a_service_lets_in_who_has_what_it_asks_for(composed: Composed, port: str) -> None:
+    told = {name: value for name, value in composed.environment("gateway").items() if name.startswith("GRPC_TLS_")}
+
+    async def listed(trust: Trust) -> str:
+        question = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+        async with open_channel(composed.address(port), trust) as channel:
+            service = reflection_pb2_grpc.ServerReflectionStub(channel)
+            # Who is not let in would wait for ever to get through.
+            patient = trust.identity is not None or not told
+            call = service.ServerReflectionInfo(question, timeout=20, wait_for_ready=patient)
+            try:
+                return str(await anext(aiter(call)))
+            except grpc.aio.AioRpcError as error:
+                return error.code().name
+
+    if not told:
+        assert "grpc.health.v1.Health" in await listed(ANYBODY)
+        return
+    token = (composed.secrets / "grpc-token").read_text().strip()
+    shown = trusted(PublicSettings(**told))
+    assert await listed(Trust(token=token)) == "UNAVAILABLE"
+    assert await listed(shown) == "UNAUTHENTICATED"
+    assert "grpc.health.v1.Health" in await listed(replace(shown, token=token))

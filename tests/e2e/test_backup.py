@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from api import Api, query
 from media import many, noise, picture, video
 from media_proto import metadata_pb2 as pb
 from media_proto import metadata_pb2_grpc
-from stack import Stack, wait_until
+from servers import Address
+from stack import Stack, running_stack, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -36,10 +38,8 @@ _OF_THE_ANSWER = (
 
 
 def command(stack: Stack, *arguments: str | Path, status: int = 0) -> Any:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWELL_")}
-    environment["FRAMEWELL_STATE_DIR"] = str(stack.state_dir)
     line = [sys.executable, "-m", "gateway.command", *map(str, arguments), "--json"]
-    done = subprocess.run(line, env=environment, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(line, env=stack.environment, capture_output=True, timeout=120, check=False)
     assert done.returncode == status, done.stderr.decode()
     return json.loads(done.stdout) if status == 0 else done.stderr.decode()
 
@@ -190,10 +190,27 @@ class World:
 
 @pytest.fixture
 def world(own_stack: Stack, tmp_path: Path) -> Iterator[World]:
-    root = tmp_path / "photos"
+    with made(own_stack, tmp_path / "photos") as world:
+        yield world
+
+
+@pytest.fixture
+def world_in_s3(s3_address: Address, tmp_path: Path) -> Iterator[World]:
+    """Its uploads are in a bucket."""
+    keys = {"S3_ACCESS_KEY": s3_address.user, "S3_SECRET_KEY": s3_address.secret}
+    settings = {"S3_ENDPOINT": s3_address.url, "S3_BUCKET": f"world-{secrets.token_hex(6)}", **keys}
+    with (
+        running_stack(tmp_path / "state", environment=settings) as stack,
+        made(stack, tmp_path / "photos") as world,
+    ):
+        yield world
+
+
+@contextmanager
+def made(stack: Stack, root: Path) -> Iterator[World]:
     for folder in ("day1", "day2/burst"):
         (root / folder).mkdir(parents=True)
-    world = World(own_stack, root)
+    world = World(stack, root)
     try:
         world.fill()
         yield world
@@ -209,6 +226,18 @@ def different(before: Recorded, after: Recorded) -> list[tuple[str, bytes, bytes
 def test_after_backup_wipe_and_restore_every_dialect_answers_as_before(
     world: World, tmp_path: Path, running: bool
 ) -> None:
+    all_comes_back(world, tmp_path, running)
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["of a running stack", "of a stopped stack"])
+def test_after_the_bucket_is_lost_too_every_dialect_answers_as_before(
+    world_in_s3: World, tmp_path: Path, running: bool
+) -> None:
+    all_comes_back(world_in_s3, tmp_path, running)
+    assert not (world_in_s3.stack.state_dir / "blobs").exists()
+
+
+def all_comes_back(world: World, tmp_path: Path, running: bool) -> None:
     stack, archive = world.stack, tmp_path / "all.tar.gz"
     world.use()
     before = world.settled()
@@ -223,8 +252,11 @@ def test_after_backup_wipe_and_restore_every_dialect_answers_as_before(
         told = command(stack, "backup", archive)
     assert command(stack, "restore", archive, "--verify")["members"].keys() == told["members"].keys()
     shutil.rmtree(stack.state_dir)
+    if "S3_BUCKET" in stack.environment:
+        stack.environment["S3_BUCKET"] += "-2"  # where nothing is
 
-    assert command(stack, "restore", archive)["previous"] is None
+    back = command(stack, "restore", archive)
+    assert (back["previous"], back["uploadsWritten"], back["uploadsMissing"]) == (None, 1, 0)
     stack.start()
 
     after = world.settled()

@@ -12,13 +12,18 @@ from typing import Any, Final, Protocol
 import grpc
 
 #: By the handler's attribute, which says what goes in and what comes out.
-_MADE: Final = {
+HANDLERS: Final = {
     "unary_unary": grpc.unary_unary_rpc_method_handler,
     "unary_stream": grpc.unary_stream_rpc_method_handler,
     "stream_unary": grpc.stream_unary_rpc_method_handler,
     "stream_stream": grpc.stream_stream_rpc_method_handler,
 }
 _NAMES: Final[dict[object, str]] = {code.value[0]: code.name for code in grpc.StatusCode}
+
+
+def kind_of(handler: Any) -> str:
+    """Which of `HANDLERS` made it."""
+    return next(name for name in HANDLERS if getattr(handler, name) is not None)
 
 
 class Call(Protocol):
@@ -49,10 +54,10 @@ class AroundCalls(grpc.aio.ServerInterceptor):
         method: str = details.method
         if handler is None or method.startswith(("/grpc.health.", "/grpc.reflection.")):
             return handler
-        kind = next(name for name in _MADE if getattr(handler, name) is not None)
+        kind = kind_of(handler)
         inner = getattr(handler, kind)
         around = self._stream if kind.endswith("_stream") else self._unary
-        return _MADE[kind](around(method, kind, inner), handler.request_deserializer, handler.response_serializer)
+        return HANDLERS[kind](around(method, kind, inner), handler.request_deserializer, handler.response_serializer)
 
     def _unary(self, method: str, kind: str, inner: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def call(request: Any, context: Any) -> Any:

@@ -81,6 +81,28 @@ class PublicSettings(BaseSettings):
     otel_sdk_disabled: str = Field(
         default="", validation_alias="OTEL_SDK_DISABLED", description="`true`: no traces, whatever else is set"
     )
+    grpc_tls_cert_file: str = Field(
+        default="",
+        validation_alias="GRPC_TLS_CERT_FILE",
+        description="this service's certificate for gRPC, with its chain, in PEM; empty: no TLS between the services",
+    )
+    grpc_tls_key_file: str = Field(
+        default="",
+        validation_alias="GRPC_TLS_KEY_FILE",
+        description="its private key, without a password; needed with GRPC_TLS_CERT_FILE",
+    )
+    grpc_tls_ca_file: str = Field(
+        default="",
+        validation_alias="GRPC_TLS_CA_FILE",
+        description="who all certificates are from, callers' and services'; needed with GRPC_TLS_CERT_FILE",
+    )
+    grpc_token: str = Field(
+        default="",
+        repr=False,
+        pattern=r"^[\x21-\x7e]*$",
+        validation_alias="GRPC_TOKEN",
+        description="what every gRPC call must bring, between the services too; empty: no token is asked for",
+    )
     nats_url: str = Field(
         default="",
         repr=False,  # it holds the server's token

@@ -41,6 +41,7 @@ class ErrorCode(StrEnum):
     ALREADY_EXISTS = "already_exists"
     NOT_MOVABLE = "not_movable"
     ANSWER_TOO_LARGE = "answer_too_large"
+    TOKEN_NEEDED = "token_needed"  # noqa: S105 - a name of a failure
     INTERNAL = "internal"
 
 
@@ -67,3 +68,12 @@ class AnswerTooLarge(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("The answer would be larger than 32 MiB; ask for fewer items at a time.")
+
+
+class TokenNeeded(ServiceError):
+    """A call without the token that all services share."""
+
+    code = ErrorCode.TOKEN_NEEDED
+
+    def __init__(self) -> None:
+        super().__init__("The service asks for the token of GRPC_TOKEN, and the call has none or another one.")

@@ -1,6 +1,7 @@
 """What of the state directory nothing can rebuild, and how it is read while it is in use: the parts of a backup.
 
-No rule of a service and no SQL of one is here: a database is copied as it is.
+A database is copied as it is. Of what is in it one question is asked, `UPLOADS`: the bytes of those are elsewhere, and
+a catalogue without them is half of a backup.
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ CATALOGUE: Final = KeptDatabase(
         | {"frame", "object", "cluster", "cluster_object", "access_key", "words"}
     ),
 )
+#: The uploads that a catalogue of any version names, each by its id and the SHA-256 of its bytes; its owner's tests
+#: compare.
+UPLOADS: Final = "SELECT uuid, sha256 FROM node WHERE source = 2 AND kind <> 3 AND marks & 16 = 0"
+#: Uploads of a message.
+_BATCH: Final = 1000
 #: The review roots: what people edit, and which directories they are.
 CONFIG_FILES: Final = ("config.yaml", "roots.json")
 
@@ -56,17 +62,25 @@ class KeptFile(NamedTuple):
     size_bytes: int
 
 
+class KeptUploads(NamedTuple):
+    """Some of the uploads that the catalogue names, as it was copied."""
+
+    named: Sequence[tuple[bytes, bytes]]  # id, SHA-256 of the bytes
+
+
 class CopyFailed(ServiceError):
     """A database cannot be copied; most often its disk is full."""
 
     code = ErrorCode.STORAGE_FAILED
 
 
-def copy_of(database: Path) -> BinaryIO:
+def copy_of(database: Path, look: Callable[[sqlite3.Connection], None] = lambda copy: None) -> BinaryIO:
     """One moment's state of a database that may be in use, as a file without a name: it is gone when it is closed.
 
     It is taken in one step: in several, every write of another connection would make it begin again.
 
+    Args:
+        look: given the copy while it still has a name.
     Raises:
         CopyFailed: the database is not there or damaged, or the disk beside it is full.
     """
@@ -84,6 +98,7 @@ def copy_of(database: Path) -> BinaryIO:
                     target.execute("PRAGMA synchronous = OFF")
                     target.execute("PRAGMA journal_mode = OFF")
                     source.backup(target)
+                    look(target)
                 return beside.open("rb")
             finally:
                 for suffix in ("", "-wal", "-shm", "-journal"):
@@ -94,10 +109,15 @@ def copy_of(database: Path) -> BinaryIO:
 
 
 def parts(
-    state_dir: Path, database: KeptDatabase, files: Sequence[str] = ()
+    state_dir: Path,
+    database: KeptDatabase,
+    files: Sequence[str] = (),
+    look: Callable[[sqlite3.Connection], None] = lambda copy: None,
 ) -> Generator[KeptFile | bytes, None, None]:
     """Those of the files that are there, then the database: each announced, then its bytes in pieces.
 
+    Args:
+        look: given the copy of the database before anything of it is.
     Raises:
         CopyFailed
     """
@@ -109,7 +129,28 @@ def parts(
         except OSError as error:
             raise CopyFailed(f"{name} cannot be read: {error.strerror}.") from error
         yield from _parts_of(name, io.BytesIO(content))
-    yield from _parts_of(database.name, copy_of(state_dir / database.name))
+    yield from _parts_of(database.name, copy_of(state_dir / database.name, look))
+
+
+def catalogue_parts(state_dir: Path) -> Generator[KeptFile | bytes | KeptUploads, None, None]:
+    """The catalogue, then the uploads that this copy of it names.
+
+    Raises:
+        CopyFailed
+    """
+    named: list[tuple[bytes, bytes]] = []
+    yield from parts(state_dir, CATALOGUE, look=lambda copy: named.extend(named_uploads(copy)))
+    for start in range(0, len(named), _BATCH):
+        yield KeptUploads(named[start : start + _BATCH])
+
+
+def named_uploads(catalogue: sqlite3.Connection) -> list[tuple[bytes, bytes]]:
+    """Id and SHA-256 of each upload that is not deleted for good.
+
+    Raises:
+        sqlite3.Error
+    """
+    return catalogue.execute(UPLOADS).fetchall()
 
 
 def _parts_of(name: str, file: BinaryIO) -> Iterator[KeptFile | bytes]:

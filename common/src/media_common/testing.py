@@ -1,5 +1,5 @@
 """What tests of several services need: a real nats-server with JetStream, which can be killed and started again; a
-server that speaks S3; what a service tells Prometheus; who takes its traces.
+server that speaks S3; certificates; what a service tells Prometheus; who takes its traces.
 
 `pytest` and the environment are read here and nowhere else in this package; nothing but tests imports this module.
 """
@@ -92,10 +92,19 @@ def nats_binary() -> Path:
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found:
         return Path(found)
-    raise _missing("nats-server is missing; it comes with requirements-dev.txt")
+    raise missing("nats-server is missing; it comes with requirements-dev.txt")
 
 
-def _missing(what: str) -> BaseException:
+def openssl_binary() -> Path:
+    """The openssl program, which deploy/certificates.sh needs; without it the test is skipped on a laptop and fails in
+    CI."""
+    if found := shutil.which("openssl"):
+        return Path(found)
+    raise missing("openssl is missing")
+
+
+def missing(what: str) -> BaseException:
+    """What a test raises that needs it: skipped on a laptop, failed in CI."""
     import pytest  # only tests get here
 
     return pytest.fail.Exception(what) if os.environ.get("CI") else pytest.skip.Exception(what)
@@ -164,7 +173,7 @@ def _attributes(told: Any) -> dict[str, str | int]:
 def otlp_receiver() -> Iterator[OtlpReceiver]:
     """Takes traces over OTLP/HTTP. Without the SDK the test is skipped on a laptop and fails in CI."""
     if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
-        raise _missing("the OpenTelemetry SDK is missing; it comes with requirements-dev.txt")
+        raise missing("the OpenTelemetry SDK is missing; it comes with requirements-dev.txt")
     receiver = OtlpReceiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -211,6 +220,30 @@ def _read(address: str) -> str:
 def _spelt(name: str, labels: Mapping[str, str]) -> str:
     told = ",".join(f"{label}={value}" for label, value in sorted(labels.items()))
     return f"{name}{{{told}}}" if told else name
+
+
+class Certificates:
+    """An authority of a test's own, and what it issues, as files in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        import trustme
+
+        self._folder = folder
+        self._authority = trustme.CA()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._authority.cert_pem.write_to_path(str(folder / "ca.crt"))
+
+    def issued(self, *names: str) -> dict[str, str]:
+        """The settings of a service that is called by one of these names. Issued again, it is in the same files."""
+        made = self._authority.issue_cert(*names)
+        certificate, key = self._folder / f"{names[0]}.crt", self._folder / f"{names[0]}.key"
+        certificate.write_bytes(b"".join(part.bytes() for part in made.cert_chain_pems))
+        made.private_key_pem.write_to_path(str(key))
+        return {
+            "GRPC_TLS_CERT_FILE": str(certificate),
+            "GRPC_TLS_KEY_FILE": str(key),
+            "GRPC_TLS_CA_FILE": str(self._folder / "ca.crt"),
+        }
 
 
 def free_port() -> int:

@@ -53,5 +53,7 @@ WIRE: Final[dict[ErrorCode, Wire]] = {
     ErrorCode.ALREADY_EXISTS: Wire(StatusCode.ALREADY_EXISTS, 409),
     ErrorCode.NOT_MOVABLE: Wire(StatusCode.FAILED_PRECONDITION, 409),
     ErrorCode.ANSWER_TOO_LARGE: Wire(StatusCode.OUT_OF_RANGE, 400),
+    # Not 401: it is the gateway that has no token, whatever key its caller has.
+    ErrorCode.TOKEN_NEEDED: Wire(StatusCode.UNAUTHENTICATED, 503),
     ErrorCode.INTERNAL: Wire(StatusCode.INTERNAL, 500),
 }

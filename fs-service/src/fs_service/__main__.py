@@ -20,6 +20,7 @@ from media_common.grpc_server import serving
 from media_common.kept import JOURNAL, note_restore
 from media_common.logs import configure_logs
 from media_common.tasks import ended
+from media_common.trust import Trust, trusted
 from media_common.watching import Watching, watched
 from media_proto import fs_pb2, fs_pb2_grpc
 
@@ -204,7 +205,7 @@ async def running(
         )
 
 
-async def main(parts: Core, state_dir: Path, public: PublicSettings, settings: FsSettings) -> None:
+async def main(parts: Core, state_dir: Path, public: PublicSettings, settings: FsSettings, trust: Trust) -> None:
     """Serve until a signal."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -214,7 +215,8 @@ async def main(parts: Core, state_dir: Path, public: PublicSettings, settings: F
         running(parts, state_dir, public.nats_url, settings, watching) as (servicer, follower),
     ):
         register = partial(fs_pb2_grpc.add_FsServiceServicer_to_server, servicer)
-        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s, watching.interceptors):
+        around = watching.interceptors
+        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s, around, trust):
             await stop.wait()
             logger.info("stopping")
             follower.end()
@@ -225,6 +227,7 @@ def run() -> int:
     try:
         public = PublicSettings.load()
         settings = loaded(FsSettings)
+        trust = trusted(public)
     except SettingsError as error:
         print(f"fs-service: {error}", file=sys.stderr)
         return 2
@@ -233,7 +236,7 @@ def run() -> int:
         with state_directory(state_dir):
             configure_logs("fs", public.log_level or _log_level(state_dir), public.log_format)
             with core(state_dir, settings) as parts, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(main(parts, state_dir, public, settings))
+                runner.run(main(parts, state_dir, public, settings, trust))
     except (StateInUse, ServiceError) as error:
         print(f"fs-service: {error}", file=sys.stderr)
         return 1

@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 from media_common.config import PublicSettings, SettingsError
 from media_common.logs import configure_logs
+from media_common.trust import Trust, trusted
 from media_common.watching import traced
 
 from gateway.app import Parts, create_app
@@ -44,10 +45,12 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(settings: GatewaySettings, public: PublicSettings, admin_key: str, signing_key: str) -> None:
+async def serve(
+    settings: GatewaySettings, public: PublicSettings, trust: Trust, admin_key: str, signing_key: str
+) -> None:
     stopping = asyncio.Event()
     async with traced("gateway", public) as spans:
-        await _serve(Parts(settings, public, admin_key, signing_key, stopping, spans))
+        await _serve(Parts(settings, public, admin_key, signing_key, stopping, spans, trust))
 
 
 async def _serve(parts: Parts) -> None:
@@ -75,6 +78,7 @@ def main() -> int:
     try:
         public = PublicSettings.load()
         settings = GatewaySettings.load()
+        trust = trusted(public)
         allowed_origins(public)
         configure_logs("gateway", public.log_level or "INFO", public.log_format)
         key = admin_key(public.admin_key, public.state_path)
@@ -83,7 +87,7 @@ def main() -> int:
         print(f"gateway: {error}", file=sys.stderr)
         return EXIT_SETTINGS
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, public, key, signing_key))
+        runner.run(serve(settings, public, trust, key, signing_key))
     return 0
 
 

@@ -18,6 +18,7 @@ from media_common.blobs import BlobStore, open_store
 from media_common.config import PublicSettings
 from media_common.errors import ServiceError
 from media_common.tracing import Spans
+from media_common.trust import ANYBODY, Trust
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -43,6 +44,7 @@ from gateway.dialects.platform.keys import KeyDesk
 from gateway.dialects.platform.reindex import Reindexing
 from gateway.dialects.platform.resolve import Resolver
 from gateway.dialects.platform.routes import Platform
+from gateway.dialects.platform.session import Sessions
 from gateway.dialects.wickson.routes import Wickson
 from gateway.errors import Failure, failure_of
 from gateway.frames import Frames
@@ -82,18 +84,19 @@ class Parts:
     signing_key: str
     stopping: asyncio.Event
     spans: Spans | None = None  # nobody takes traces
+    trust: Trust = ANYBODY
 
 
 def create_app(parts: Parts) -> FastAPI:
     """The whole gateway. Channels are opened here and closed at the end of the lifespan, on the running loop."""
-    fs = FsClient.open(parts.settings)
-    catalogue = CatalogueClient.open(parts.settings)
-    search = SearchClient.open(parts.settings)
+    fs = FsClient.open(parts.settings, parts.trust)
+    catalogue = CatalogueClient.open(parts.settings, parts.trust)
+    search = SearchClient.open(parts.settings, parts.trust)
     library = Library(catalogue)
     visible = VisibleRoots(library, fs)
     store = open_store(parts.public)
     signer = BlobSigner(parts.signing_key, parts.public.blob_ttl_s)
-    dependencies = Dependencies(fs, parts.settings)
+    dependencies = Dependencies(fs, parts.settings, parts.trust)
     metrics = Metrics()
 
     async def trusted_hosts() -> Sequence[str]:
@@ -145,6 +148,7 @@ def create_app(parts: Parts) -> FastAPI:
     Platform(fs, jobs, search, dependencies, metrics, parts.stopping, visible).add_to(app)
     BlobBytes(fs, library, signer, metrics, Stored(store, fs), Frames(store, search)).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
+    Sessions(keys).add_to(app)
     Resolver(catalogue).add_to(app)
     Reindexing(catalogue).add_to(app)
     Exquisitor(catalogue, search, signer, AuditLog(parts.public.state_path / EVENT_LOG_FILE)).add_to(app)

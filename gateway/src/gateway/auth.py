@@ -1,4 +1,5 @@
-"""Who is calling: the admin key, the keys of the catalogue, and the rule for callers on this machine that send none."""
+"""Who is calling: the admin key, the keys of the catalogue, the cookie of the web page, and the rule for callers on
+this machine that send none."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ from gateway.dialects import Dialect
 from gateway.errors import Failure
 from gateway.hosts import is_loopback_address, is_loopback_name
 from gateway.secret_file import kept_secret
+from gateway.session_cookie import cookie_key, local_token
 
 KEY_FILE: Final = "admin.key"
 #: How long an answer of the catalogue about a key is good for, and so how long a revoked one goes on.
@@ -65,6 +67,7 @@ class Keys:
 
     def __init__(self, admin: str, mode: Literal["auto", "required"], catalogue: CatalogueClient) -> None:
         self._admin = admin.encode()
+        self.local_token = local_token(admin)
         self._local_needs_none = mode == "auto"
         self._catalogue = catalogue
         # By digest, so that no secret is kept: what it may do (None: it is no key), and when that was asked.
@@ -76,21 +79,30 @@ class Keys:
         Raises:
             Failure: 401; 503 when only the catalogue could tell and it does not answer.
         """
-        sent = sent_key(headers)
-        if sent:
-            if hmac.compare_digest(sent.encode("latin-1", "replace"), self._admin):
-                return ADMIN
-            access = await self._of_catalogue(sent)
+        if sent := sent_key(headers):
+            access = await self._of_key(sent)
             if access is None:
                 raise _unauthorized("The key is not valid.", "invalid")
             return access
-        if self._local_needs_none and dialect not in _ALWAYS_KEYED and caller.is_local(headers):
+        is_local = self._local_needs_none and caller.is_local(headers)
+        # A browser sends its cookie unasked, so one that is not good any more is as none.
+        if cookie := cookie_key(headers):
+            if is_local and hmac.compare_digest(cookie.encode(), self.local_token.encode()):
+                return LOCAL
+            if (access := await self._of_key(cookie)) is not None:
+                return access
+        if is_local and dialect not in _ALWAYS_KEYED:
             return LOCAL
         raise _unauthorized("A key is required.", "missing")
 
     def forget(self) -> None:
         """Ask the catalogue about every key again: one was revoked."""
         self._known.clear()
+
+    async def _of_key(self, sent: str) -> Access | None:
+        if hmac.compare_digest(sent.encode("latin-1", "replace"), self._admin):
+            return ADMIN
+        return await self._of_catalogue(sent)
 
     async def _of_catalogue(self, secret: str) -> Access | None:
         if not self._catalogue.is_set_up:

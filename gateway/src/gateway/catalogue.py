@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import grpc
 from media_common.errors import ErrorCode
 from media_common.grpc_client import error_code_of, open_channel
+from media_common.trust import ANYBODY, Trust
 from media_proto import metadata_pb2 as pb
 from media_proto import metadata_pb2_grpc
 
@@ -43,9 +44,9 @@ class CatalogueClient(Remote):
         self._related = Together(self._related_alone, self._related_of_each)
 
     @classmethod
-    def open(cls, settings: GatewaySettings) -> CatalogueClient:
+    def open(cls, settings: GatewaySettings, trust: Trust = ANYBODY) -> CatalogueClient:
         """Where none is set up, every call answers that the catalogue is not available."""
-        return cls(open_channel(settings.metadata_target or "unix:/nonexistent", marked=False), settings)
+        return cls(open_channel(settings.metadata_target or "unix:/nonexistent", trust, marked=False), settings)
 
     async def ask(self, method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q, *, repeatable: bool = True) -> A:
         """One call; what the transport says is said in our own words.

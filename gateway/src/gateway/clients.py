@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 from media_common.grpc_client import open_channel
+from media_common.trust import ANYBODY, Trust
 from media_proto import fs_pb2, fs_pb2_grpc
 
 from gateway.acting import Acting
@@ -48,8 +49,8 @@ class FsClient(Remote):
         self._transfer_s = settings.transfer_deadline_s
 
     @classmethod
-    def open(cls, settings: GatewaySettings) -> FsClient:
-        return cls(open_channel(settings.fs_target, marked=False), settings)
+    def open(cls, settings: GatewaySettings, trust: Trust = ANYBODY) -> FsClient:
+        return cls(open_channel(settings.fs_target, trust, marked=False), settings)
 
     # --- settings and roots ---
     async def settings(self, deadline_s: float | None = None) -> fs_pb2.Settings:
@@ -134,6 +135,10 @@ class FsClient(Remote):
         """Never sent twice: a run that died is for the caller to look at. A message may bring several events."""
         request = fs_pb2.EmptyTrashRequest(path=path, if_match=if_match)
         return self._follow(self._stub.EmptyTrash, request, self._transfer_s, repeatable=False)
+
+    async def receipts(self, limit: int) -> fs_pb2.ListReceiptsResponse:
+        """What the latest deletions did, newest first."""
+        return await self._ask(self._stub.ListReceipts, fs_pb2.ListReceiptsRequest(limit=limit), self._listing_s)
 
     # --- following ---
     def events(self, after: int | None) -> AsyncGenerator[fs_pb2.Event, None]:

@@ -9,7 +9,9 @@ from typing import Final, Literal
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from media_common.grpc_client import open_channel
+from media_common.errors import ErrorCode
+from media_common.grpc_client import error_code_of, open_channel
+from media_common.trust import ANYBODY, Trust
 from media_proto import (
     fs_pb2,
     metadata_pb2,
@@ -27,6 +29,8 @@ CHECK_DEADLINE_S: Final = 1.0
 
 #: `off`: nothing of the kind is set up. `unknown`: the one who would know does not answer.
 State = Literal["up", "down", "off", "unknown"]
+
+_NO_QUEUES: Final = "The file service does not answer."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,13 @@ class Readiness:
 class Dependencies:
     """The health of every part; channels for the life of the process."""
 
-    def __init__(self, fs: FsClient, settings: GatewaySettings) -> None:
+    def __init__(self, fs: FsClient, settings: GatewaySettings, trust: Trust = ANYBODY) -> None:
         self._fs = fs
-        self._channels: dict[str, grpc.aio.Channel] = {"fs": open_channel(settings.fs_target)}
+        self._channels: dict[str, grpc.aio.Channel] = {"fs": open_channel(settings.fs_target, trust)}
         for name, target in (("metadata", settings.metadata_target), ("search", settings.search_target)):
             if target:
-                self._channels[name] = open_channel(target)
-        self._workers = [open_channel(target) for target in settings.workers()]
+                self._channels[name] = open_channel(target, trust)
+        self._workers = [open_channel(target, trust) for target in settings.workers()]
         self._lock = asyncio.Lock()
         self._cached: Readiness | None = None
         self._cached_at = 0.0
@@ -81,8 +85,10 @@ class Dependencies:
             self._search(),
         )
         parts = {"fs": fs}
-        if queues is None:
-            parts["nats"] = parts["thumbnail"] = Dependency("unknown", "The file service does not answer.")
+        if isinstance(queues, str):
+            parts["nats"] = parts["thumbnail"] = Dependency("unknown", queues)
+            if queues != _NO_QUEUES:  # its health, which everybody may ask for, is good
+                parts["fs"] = Dependency("down", queues)
         else:
             down = Dependency("down", "The message server does not answer; background work waits.")
             parts["nats"] = Dependency("up") if queues.nats_up else down
@@ -94,12 +100,15 @@ class Dependencies:
         parts["search"] = search
         return Readiness(parts)
 
-    async def _queues(self) -> fs_pb2.Queues | None:
+    async def _queues(self) -> fs_pb2.Queues | str:
+        """Or why there is no answer."""
         try:
             async with asyncio.timeout(CHECK_DEADLINE_S):
                 return await self._fs.queues(CHECK_DEADLINE_S)
-        except (TimeoutError, Failure, grpc.aio.AioRpcError):
-            return None
+        except grpc.aio.AioRpcError as error:
+            return _why(error, _NO_QUEUES)
+        except (TimeoutError, Failure):
+            return _NO_QUEUES
 
     async def _metadata(self) -> Dependency:
         if (channel := self._channels.get("metadata")) is None:
@@ -107,8 +116,8 @@ class Dependencies:
         stub = metadata_pb2_grpc.MetadataServiceStub(channel)
         try:
             answer = await stub.GetReadiness(metadata_pb2.GetReadinessRequest(), timeout=CHECK_DEADLINE_S)
-        except grpc.aio.AioRpcError:
-            return Dependency("down", "The metadata service does not answer.")
+        except grpc.aio.AioRpcError as error:
+            return Dependency("down", _why(error, "The metadata service does not answer."))
         return Dependency("up") if answer.ready else Dependency("down", answer.reason)
 
     async def _search(self) -> Dependency:
@@ -117,12 +126,17 @@ class Dependencies:
         stub = search_pb2_grpc.SearchServiceStub(channel)
         try:
             answer = await stub.GetReadiness(search_pb2.GetReadinessRequest(), timeout=CHECK_DEADLINE_S)
-        except grpc.aio.AioRpcError:
-            return Dependency("down", "The search service does not answer.")
+        except grpc.aio.AioRpcError as error:
+            return Dependency("down", _why(error, "The search service does not answer."))
         if answer.ready:
             return Dependency("up")
         is_off = answer.encoder.state == search_pb2.ENCODER_STATE_OFF
         return Dependency("off" if is_off else "down", answer.reason)
+
+
+def _why(error: grpc.aio.AioRpcError, silent: str) -> str:
+    """A service that is there and lets nobody in says so itself."""
+    return error.details() or silent if error_code_of(error) is ErrorCode.TOKEN_NEEDED else silent
 
 
 async def _health(channel: grpc.aio.Channel) -> Dependency:

@@ -19,6 +19,7 @@ _SCOPES: Final[tuple[tuple[str, str], ...]] = (
         r"(?:POST|DELETE) /api/review-paths$|PATCH /api/settings$|(?:GET|HEAD) /api/logs$|POST /api/(?:jobs/|reindex$)",
     ),
     ("empty-trash", r"POST /api/empty-trash$"),
+    ("read", r"(?:POST|DELETE) /api/session$"),
     # Which mark it sets is in the body: `act_scope` is the rest of the check.
     ("trash", r"POST /api/media-(?:actions|items/batch)$"),
 )
@@ -31,6 +32,7 @@ _CHECKED_LATER: Final = re.compile(
     r"|GET /api/(?:media-items/(?:stream|summary)|trash/plan)$"
     r"|HEAD /api/(?:media-items/summary|trash/plan)$"
     r"|POST /api/(?:media-actions|media-items/batch|empty-trash)$"
+    r"|(?:POST|DELETE) /api/session$"
 )
 
 

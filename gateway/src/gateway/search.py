@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import grpc
 from media_common.errors import ErrorCode
 from media_common.grpc_client import error_code_of, open_channel
+from media_common.trust import ANYBODY, Trust
 from media_proto import search_pb2 as pb
 from media_proto import search_pb2_grpc
 
@@ -48,8 +49,8 @@ class SearchClient(Remote):
         self.is_set_up = bool(settings.search_target)
 
     @classmethod
-    def open(cls, settings: GatewaySettings) -> SearchClient:
-        return cls(open_channel(settings.search_target or "unix:/nonexistent", marked=False), settings)
+    def open(cls, settings: GatewaySettings, trust: Trust = ANYBODY) -> SearchClient:
+        return cls(open_channel(settings.search_target or "unix:/nonexistent", trust, marked=False), settings)
 
     async def ask(
         self,

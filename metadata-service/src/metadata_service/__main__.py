@@ -15,6 +15,7 @@ from media_common.grpc_server import serving
 from media_common.kept import CATALOGUE, restored_mark
 from media_common.logs import configure_logs
 from media_common.tasks import ended
+from media_common.trust import Trust, trusted
 from media_common.watching import watched
 from media_proto import metadata_pb2, metadata_pb2_grpc
 
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 SERVICE = metadata_pb2.DESCRIPTOR.services_by_name["MetadataService"].full_name
 
 
-async def main(settings: MetadataSettings, public: PublicSettings) -> None:
+async def main(settings: MetadataSettings, public: PublicSettings, trust: Trust) -> None:
     """Serve, and index beside it."""
     state_dir, nats_url = public.state_path, public.nats_url
     stop = asyncio.Event()
@@ -44,7 +45,7 @@ async def main(settings: MetadataSettings, public: PublicSettings) -> None:
     async with (
         Catalogue(Database(state_dir / CATALOGUE.name)) as catalogue,
         Imports(catalogue) as imports,
-        open_channel(settings.fs_target) as channel,
+        open_channel(settings.fs_target, trust) as channel,
         watched("metadata-service", public) as watching,
     ):
         files = FileService(channel)
@@ -64,7 +65,8 @@ async def main(settings: MetadataSettings, public: PublicSettings) -> None:
 
             tell(watching.figures, catalogue, indexer, told)
         register = partial(metadata_pb2_grpc.add_MetadataServiceServicer_to_server, servicer)
-        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s, watching.interceptors):
+        around = watching.interceptors
+        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s, around, trust):
             queues = (blob_jobs, search_jobs)
             parts = (indexer, follower, reading, *queues) if settings.fs_target else queues
             working = [asyncio.create_task(each.run()) for each in parts]
@@ -79,6 +81,7 @@ def run() -> int:
     try:
         public = PublicSettings.load()
         settings = loaded(MetadataSettings)
+        trust = trusted(public)
     except SettingsError as error:
         print(f"metadata-service: {error}", file=sys.stderr)
         return 2
@@ -86,7 +89,7 @@ def run() -> int:
     try:
         public.state_path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(main(settings, public))
+            runner.run(main(settings, public, trust))
     except (OSError, RuntimeError) as error:
         print(f"metadata-service: {error}", file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 from media_common.errors import InvalidArgument
-from media_common.kept import KeptFile
+from media_common.kept import KeptFile, KeptUploads
 from media_proto import metadata_pb2 as pb
 
 from metadata_service.domain.filters import Sort
@@ -275,7 +275,10 @@ def key(one: Key, secret: str = "") -> pb.Key:
     )
 
 
-def backup_part(part: KeptFile | bytes) -> pb.BackupPart:
+def backup_part(part: KeptFile | bytes | KeptUploads) -> pb.BackupPart:
     if isinstance(part, bytes):
         return pb.BackupPart(data=part)
+    if isinstance(part, KeptUploads):
+        named = [pb.BackupUpload(uuid=uuid, sha256=sha256) for uuid, sha256 in part.named]
+        return pb.BackupPart(uploads=pb.BackupUploads(uploads=named))
     return pb.BackupPart(file=pb.BackupFile(name=part.name, size_bytes=part.size_bytes))

@@ -22,6 +22,7 @@ from media_common.grpc_server import serving
 from media_common.logs import configure_logs
 from media_common.tasks import ended
 from media_common.tracing import Spans
+from media_common.trust import Trust, trusted
 from media_common.watching import watched
 from media_proto import search_pb2, search_pb2_grpc
 
@@ -58,7 +59,7 @@ HELD: Final = "embedding-held"
 _LOOK_S: Final = 0.5
 
 
-async def main(settings: SearchSettings, public: PublicSettings) -> None:
+async def main(settings: SearchSettings, public: PublicSettings, trust: Trust) -> None:
     """Serve. The process is alive (health of ""); its service is there (health of its name) when it can search."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -71,7 +72,7 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
         watching = await ends.enter_async_context(watched("search-service", public))
         blobs = open_blobs(public)
         ends.callback(blobs.close)
-        catalogue = await catalogue_of(settings, blobs, ends)
+        catalogue = await catalogue_of(settings, trust, blobs, ends)
         given = GivenPictures(Pool([DecodingProcess(decoding_environment(), settings.decoder_memory_mb, nice=0)]))
         ends.push_async_callback(given.close)
         engine = Engine(choosing, partial(open_store, settings, public), given.decoded)
@@ -95,7 +96,7 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
             ends.callback(watching.figures.ask_no_more)
         register = partial(search_pb2_grpc.add_SearchServiceServicer_to_server, servicer)
         around = watching.interceptors
-        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s, around) as health:
+        async with serving(settings.listen, register, [SERVICE], settings.stop_grace_s, around, trust) as health:
             await health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
             beside = [asyncio.create_task(tell_health(health, engine))]
             if catalogue is not None:
@@ -106,7 +107,9 @@ async def main(settings: SearchSettings, public: PublicSettings) -> None:
             await ended(*beside)
 
 
-async def catalogue_of(settings: SearchSettings, blobs: BlobStore, ends: AsyncExitStack) -> RemoteCatalogue | None:
+async def catalogue_of(
+    settings: SearchSettings, trust: Trust, blobs: BlobStore, ends: AsyncExitStack
+) -> RemoteCatalogue | None:
     """The catalogue with the pixels of what is in it; None: no service has it."""
     if not settings.metadata_target:
         return None
@@ -114,7 +117,7 @@ async def catalogue_of(settings: SearchSettings, blobs: BlobStore, ends: AsyncEx
     processes = [DecodingProcess(environment, settings.decoder_memory_mb) for _ in range(settings.decoders)]
     pixels = Pixels(processes, blobs)
     ends.push_async_callback(pixels.close)
-    channel = await ends.enter_async_context(open_channel(settings.metadata_target, marked=False))
+    channel = await ends.enter_async_context(open_channel(settings.metadata_target, trust, marked=False))
     return RemoteCatalogue(channel, pixels.load)
 
 
@@ -177,11 +180,12 @@ def run() -> int:
     try:
         public = PublicSettings.load()
         settings = loaded(SearchSettings)
+        trust = trusted(public)
     except SettingsError as error:
         print(f"search-service: {error}", file=sys.stderr)
         return 2
     configure_logs("search", public.log_level or "INFO", public.log_format)
-    asyncio.run(main(settings, public))
+    asyncio.run(main(settings, public, trust))
     # All is closed. A model that is still being loaded would keep the process for half a minute, and nobody needs it.
     logging.shutdown()
     sys.stdout.flush()

@@ -12,6 +12,7 @@ from media_common.blobs import open_store
 from media_common.config import PublicSettings, SettingsError, loaded
 from media_common.grpc_server import serving
 from media_common.logs import configure_logs
+from media_common.trust import Trust, trusted
 from media_common.watching import watched
 from media_proto import thumbnail_pb2, thumbnail_pb2_grpc
 
@@ -26,7 +27,7 @@ from thumbnail_service.worker import Worker
 SERVICE = thumbnail_pb2.DESCRIPTOR.services_by_name["ThumbnailService"].full_name
 
 
-async def main(public: PublicSettings, settings: ThumbnailSettings) -> None:
+async def main(public: PublicSettings, settings: ThumbnailSettings, trust: Trust) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -41,7 +42,7 @@ async def main(public: PublicSettings, settings: ThumbnailSettings) -> None:
     register = partial(thumbnail_pb2_grpc.add_ThumbnailServiceServicer_to_server, ThumbnailServicer(renders.figures))
     async with (
         watched("thumbnail-service", public) as watching,
-        serving(settings.listen, register, (SERVICE,), settings.stop_grace_s, watching.interceptors) as health,
+        serving(settings.listen, register, (SERVICE,), settings.stop_grace_s, watching.interceptors, trust) as health,
     ):
 
         async def on_connection(up: bool) -> None:
@@ -75,12 +76,13 @@ def run() -> None:
     try:
         public = PublicSettings.load()
         settings = loaded(ThumbnailSettings)
+        trust = trusted(public)
         if not public.nats_url:
             raise SettingsError("NATS_URL is not set: a worker gets its work from there.")
     except SettingsError as error:
         sys.exit(f"thumbnail-service: {error}")
     configure_logs("thumbnail-service", public.log_level or "INFO", public.log_format)
-    asyncio.run(main(public, settings))
+    asyncio.run(main(public, settings, trust))
 
 
 if __name__ == "__main__":

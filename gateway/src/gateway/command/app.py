@@ -7,12 +7,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 import grpc
 import typer
+from media_common.blobs import FOLDER, open_store
 from media_common.config import PublicSettings, SettingsError
 
 from gateway.command.archive import HELD
@@ -235,16 +237,23 @@ def doctor(as_json: AsJson = False) -> None:
 @app.command()
 def backup(
     file: Annotated[Path, typer.Argument(help="The archive to write; gzipped when it ends in .gz or .tgz.")],
+    without_blobs: Annotated[
+        bool, typer.Option("--without-blobs", help="Leave uploads out: their folder or bucket is backed up otherwise.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write everything that nothing can rebuild into one file, whether Framewell is running or not.
 
-    The media of review paths and the marks beside them are not in it. It holds keys: keep it to yourself.
+    Uploads are in it, from their folder or from S3. The media of review paths and the marks beside them are not. It
+    holds keys: keep it to yourself.
     """
+
+    def tell(sentence: str) -> None:
+        typer.echo(f"framewell: {sentence}", err=True)
 
     async def make() -> dict[str, Any]:
         _refuse_url()
-        return await backed_up(file, PublicSettings.load())
+        return await backed_up(file, PublicSettings.load(), with_blobs=not without_blobs, tell=tell)
 
     told = ended(make)
     show(told, as_json, [f"backed up to {file}", *_archive_lines(told)])
@@ -259,16 +268,29 @@ def restore(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put a backup back into the state directory. Framewell must not be running."""
+    """Put a backup back into the state directory, and its uploads into S3 where S3_ENDPOINT is set. Framewell must not
+    be running."""
+    place = ""
 
     async def put() -> dict[str, Any]:
+        nonlocal place
         if verify:
             return verified(file)
         _refuse_url()
-        return restored(file, PublicSettings.load().state_path, replace=replace)
+        public = PublicSettings.load()
+        if not public.s3_endpoint:
+            place = str(public.state_path / FOLDER)
+            return restored(file, public.state_path, replace=replace)
+        place = f"the bucket {public.s3_bucket} of {public.s3_endpoint}"
+        with closing(open_store(public)) as store:
+            return restored(file, public.state_path, replace=replace, store=store)
 
     told = ended(put)
     lines = [f"{file} is whole" if verify else f"restored to {told['state']}", *_archive_lines(told)]
+    if told.get("uploadsWritten") or told.get("uploadsPresent"):
+        lines.append(f"{told['uploadsWritten']} uploads written to {place}, {told['uploadsPresent']} were there")
+    if told.get("uploadsMissing"):
+        lines.append(f"{told['uploadsMissing']} uploads are not in {place}: put your own copy of them there")
     if told.get("previous"):
         lines.append(f"what was there is now {told['previous']}")
     if told.get("left"):
@@ -281,8 +303,8 @@ def _archive_lines(told: dict[str, Any]) -> list[str]:
     lines = [f"made {told['createdAt']} by Framewell {told['version']}"]
     lines += [f"{name:<14}{facts['bytes']:>14,} bytes" for name, facts in told["members"].items() if name in HELD]
     lines.append(f"{told['blobs']['count']} uploads, {told['blobs']['bytes']:,} bytes")
-    if told["uploads"] == "s3":
-        lines.append("uploads are in S3, which this backup does not hold: keep the bucket")
+    if not told["holdsUploads"]:
+        lines.append("uploads were left out: keep their folder or bucket")
     return lines
 
 

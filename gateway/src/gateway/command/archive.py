@@ -15,7 +15,7 @@ import json
 import re
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +27,14 @@ from media_common.kept import KeptFile
 from gateway.auth import KEY_FILE
 from gateway.secret_file import SIGNING_KEY_FILE
 
-#: Raised when a reader of the form before could not read it.
-FORM: Final = 1
-#: What `about.json` says beside the form.
+#: Raised when a reader of the form before could not read it, or would not put it where it belongs. Since 2 uploads that
+#: were in S3 are in the archive, and all that the catalogue names.
+FORM: Final = 2
+#: What `about.json` says beside the form; `uploads` is where they were, or that they were left out.
 TOLD: Final = ("version", "createdAt", "uploads")
+IN_FOLDER: Final = "folder"
+IN_S3: Final = "s3"
+LEFT_OUT: Final = "left out"
 ABOUT: Final = "about.json"
 MANIFEST: Final = "manifest.json"
 KEY_FILES: Final = (KEY_FILE, SIGNING_KEY_FILE)
@@ -98,6 +102,7 @@ class Writer:
         self._out = out
         self._time_s = int(time_s)
         self._name = ""
+        self._is_open = False
         self._left = 0
         self._size = 0
         self._hash = hashlib.sha256()
@@ -106,21 +111,24 @@ class Writer:
     def add(self, part: KeptFile | bytes) -> None:
         """
         Raises:
-            Damaged: a member is not as long as it was said to be, or must not be in an archive.
+            Damaged: a member is not as long as it was said to be, or must not be in an archive; an upload is not what
+                it is named after.
         """
         if isinstance(part, KeptFile):
-            self._end()
+            self._refuse_unfinished()
             self._begin(part.name, part.size_bytes)
-            return
-        self._left -= len(part)
-        if self._left < 0:
-            raise Damaged(f"{self._name} grew while it was read.")
-        self._hash.update(part)
-        self._out.write(part)
+        else:
+            self._left -= len(part)
+            if self._left < 0:
+                raise Damaged(f"{self._name} grew while it was read.")
+            self._hash.update(part)
+            self._out.write(part)
+        if self._is_open and not self._left:
+            self._end()
 
     def finish(self) -> Contents:
         """The manifest and the end of the archive."""
-        self._end()
+        self._refuse_unfinished()
         self._whole(MANIFEST, _json(self.contents.manifest()))
         self._out.write(bytes(2 * _BLOCK))
         return self.contents
@@ -128,7 +136,6 @@ class Writer:
     def _whole(self, name: str, content: bytes) -> None:
         self.add(KeptFile(name, len(content)))
         self.add(content)
-        self._end()
 
     def _begin(self, name: str, size_bytes: int) -> None:
         _check(name, size_bytes)
@@ -137,15 +144,37 @@ class Writer:
         # The GNU form has room for any size in the header itself.
         self._out.write(info.tobuf(tarfile.GNU_FORMAT))
         self._name, self._left, self._size, self._hash = name, size_bytes, size_bytes, hashlib.sha256()
+        self._is_open = True
+
+    def _refuse_unfinished(self) -> None:
+        if self._is_open:
+            raise Damaged(f"{self._name} ended before its time.")
 
     def _end(self) -> None:
-        if not self._name:
-            return
-        if self._left:
-            raise Damaged(f"{self._name} ended before its time.")
+        digest = self._hash.hexdigest()
+        if (sha256 := blob_of(self._name)) is not None and sha256.hex() != digest:
+            raise Damaged(f"The bytes of {self._name} are not those that it is named after.")
         self._out.write(bytes(-self._size % _BLOCK))
-        self.contents.note(self._name, self._size, self._hash.hexdigest())
-        self._name = ""
+        self.contents.note(self._name, self._size, digest)
+        self._is_open = False
+
+
+def blob_name(sha256: bytes) -> str:
+    """The member of an upload."""
+    name = sha256.hex()
+    return f"{BLOBS}/{name[:2]}/{name[2:4]}/{name}"
+
+
+def blob_of(name: str) -> bytes | None:
+    """The SHA-256 of the upload that a member is; None: it is another."""
+    found = _BLOB.fullmatch(name)
+    return bytes.fromhex(found[3]) if found else None
+
+
+def holds_uploads(about: Mapping[str, Any]) -> bool:
+    """Whether all that the catalogue names are in the archive, from what it says of itself."""
+    in_first_form = about["form"] == 1 and about["uploads"] == IN_S3
+    return about["uploads"] != LEFT_OUT and not in_first_form
 
 
 @contextmanager
@@ -197,7 +226,7 @@ def _read(source: BinaryIO | gzip.GzipFile, take: Callable[[str, int], Sink | No
             elif sink is not None:
                 sink.write(piece)
         _exactly(source, -size_bytes % _BLOCK, name)
-        if (blob := _BLOB.fullmatch(name)) and blob[3] != digest.hexdigest():
+        if (sha256 := blob_of(name)) is not None and sha256 != digest.digest():
             raise Damaged(f"The archive is damaged: the bytes of {name} have changed.")
         if name == ABOUT:
             contents.about = _about(small[ABOUT])

@@ -5,62 +5,86 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from media_common import blobs, kept
-from media_common.blobs.folder import FolderStore, shared
+from media_common import kept
+from media_common.blobs import open_store
 from media_common.config import PublicSettings
 from media_common.errors import ServiceError
-from media_common.kept import KeptFile
+from media_common.kept import KeptFile, KeptUploads
 
 from gateway.command import state_dir
-from gateway.command.archive import BLOBS, KEY_FILES, Contents, Damaged, Writer, compressing
+from gateway.command.archive import (
+    IN_FOLDER,
+    IN_S3,
+    KEY_FILES,
+    LEFT_OUT,
+    Contents,
+    Damaged,
+    Writer,
+    compressing,
+    holds_uploads,
+)
+from gateway.command.moving_uploads import add_uploads
 from gateway.command.soundness import CHECKED, Unsound, check_file
 from gateway.command.stack import PACKAGE, Refused, Stack, running
 from gateway.dialects.mediareviewer.render import iso_time
 
-#: Where uploads are.
-_IN_FOLDER: Final = "folder"
-_IN_S3: Final = "s3"
 
-
-async def backed_up(file: Path, public: PublicSettings, clock: Callable[[], float] = time.time) -> dict[str, Any]:
+async def backed_up(
+    file: Path,
+    public: PublicSettings,
+    clock: Callable[[], float] = time.time,
+    *,
+    with_blobs: bool = True,
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> dict[str, Any]:
     """Make the archive; what is in it. It is there whole, with mode 600, or not at all.
 
+    Args:
+        with_blobs: False leaves the uploads out, for who keeps a copy of the blob store otherwise.
+        tell: given a sentence when it will take long.
     Raises:
         Refused: it cannot be made as things are.
         Failure, grpc.aio.AioRpcError: a service does not answer, or refuses.
     """
     state, now_s = public.state_path, clock()
+    where = IN_S3 if public.s3_endpoint else IN_FOLDER
     about = {
         "version": metadata.version(PACKAGE),
         "createdAt": iso_time(int(now_s * 1_000_000)),
-        "uploads": _IN_S3 if public.s3_endpoint else _IN_FOLDER,
+        "uploads": where if with_blobs else LEFT_OUT,
     }
     with ExitStack() as stack:
         if not (stack_runs := state_dir.is_held(state)):
             stack.enter_context(_kept_stopped(state))
         try:
             with _new_file(file) as out, compressing(file.name, out) as sink:
+                # An upload that the catalogue has is not purged before it is copied.
+                stack.enter_context(state_dir.uploads_stay(state))
                 writer = Writer(sink, about, now_s)
                 small = _Small()
+                named: dict[bytes, bytes] = {}
                 for part in _keys(state):
                     writer.add(part)
                     small.note(part)
-                folder = FolderStore(state / blobs.FOLDER)
-                # An upload that the catalogue has is not swept away before it is copied.
-                with shared(folder.folder) if folder.folder.is_dir() else nullcontext():
-                    async for part in _of_services(public) if stack_runs else _of_files(state):
-                        writer.add(part)
-                        small.note(part)
-                    for part in _uploads(folder):
-                        writer.add(part)
+                async for one in _of_services(public) if stack_runs else _of_files(state):
+                    if isinstance(one, KeptUploads):
+                        named |= {sha256: uuid for uuid, sha256 in one.named}
+                    else:
+                        writer.add(one)
+                        small.note(one)
                 small.check()
+                if with_blobs:
+                    room_bytes = shutil.disk_usage(file.parent).free
+                    with closing(open_store(public)) as store:
+                        await add_uploads(writer, store, named, room_bytes=room_bytes, tell=tell)
                 contents = writer.finish()
         except Unsound as error:
             raise Refused(f"{error} Mend it or remove it first: a restore would refuse the backup.") from error
@@ -75,14 +99,21 @@ async def backed_up(file: Path, public: PublicSettings, clock: Callable[[], floa
 
 def told(file: Path, contents: Contents) -> dict[str, Any]:
     """For programs."""
-    return {"file": str(file), **contents.about, **contents.manifest()}
+    about = contents.about
+    return {"file": str(file), **about, "holdsUploads": holds_uploads(about), **contents.manifest()}
 
 
-async def _of_services(public: PublicSettings) -> AsyncIterator[KeptFile | bytes]:
+async def _of_services(public: PublicSettings) -> AsyncIterator[KeptFile | bytes | KeptUploads]:
     async with running(public) as stack:
         for parts in (_journal(stack), _catalogue(stack)):
             async for part in parts:
-                yield KeptFile(part.file.name, part.file.size_bytes) if part.HasField("file") else part.data
+                match part.WhichOneof("part"):
+                    case "file":
+                        yield KeptFile(part.file.name, part.file.size_bytes)
+                    case "uploads":
+                        yield KeptUploads([(one.uuid, one.sha256) for one in part.uploads.uploads])
+                    case _:
+                        yield part.data
 
 
 def _journal(stack: Stack) -> Any:
@@ -93,11 +124,11 @@ def _catalogue(stack: Stack) -> Any:
     return stack.catalogue.backup()
 
 
-async def _of_files(state: Path) -> AsyncIterator[KeptFile | bytes]:
+async def _of_files(state: Path) -> AsyncIterator[KeptFile | bytes | KeptUploads]:
     for part in kept.parts(state, kept.JOURNAL, kept.CONFIG_FILES):
         yield part
-    for part in kept.parts(state, kept.CATALOGUE):
-        yield part
+    for named in kept.catalogue_parts(state):
+        yield named
 
 
 def _keys(state: Path) -> Iterator[KeptFile | bytes]:
@@ -108,13 +139,6 @@ def _keys(state: Path) -> Iterator[KeptFile | bytes]:
             continue  # the admin key was preset
         yield KeptFile(name, len(content))
         yield content
-
-
-def _uploads(store: FolderStore) -> Iterator[KeptFile | bytes]:
-    for blob in store.listed():
-        place = store.place(blob.sha256)
-        yield KeptFile(f"{BLOBS}/{place.relative_to(store.folder).as_posix()}", blob.size_bytes)
-        yield from store.read(blob.sha256, 0, blob.size_bytes)
 
 
 class _Small:

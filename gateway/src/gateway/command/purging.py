@@ -13,6 +13,7 @@ from media_common.config import PublicSettings
 from media_common.errors import ServiceError
 from media_proto import metadata_pb2 as pb
 
+from gateway.command import state_dir
 from gateway.command.stack import Refused, Stack
 
 #: Asks the person who called: what would go, and whether it shall. `True`: a person has to say it, now.
@@ -32,7 +33,7 @@ async def purged(
         collection: only this one's uploads; bytes are looked at as a whole.
         now: also what was trashed within the last day.
     Raises:
-        Refused: the person said no, or the blob store does not answer.
+        Refused: the person said no, the blob store does not answer, or a backup is being made.
     """
     where = "all collections" if collection is None else collection
     if not confirm(f"Delete the trashed uploads of {where} for good?", False):
@@ -61,8 +62,11 @@ async def purged(
             # a catalogue that was lost, and these may be all uploads there are.
             question = f"Remove {len(found)} files ({size:,} bytes) that no item refers to?"
             if found and confirm(question if knows_one else f"No upload is known. {question}", not knows_one):
-                removed = await asyncio.to_thread(sweep, store, found, referenced)
+                with state_dir.uploads_may_go(public.state_path):
+                    removed = await asyncio.to_thread(sweep, store, found, referenced)
                 told |= {"blobs": removed.count, "bytes": removed.size_bytes}
     except ServiceError as error:
         raise Refused(error.message) from error
+    except state_dir.Running as error:
+        raise Refused(str(error)) from error
     return told

@@ -1,6 +1,7 @@
 """Putting a backup back: checked whole first, unpacked beside the state directory, then put in its place in one step.
 
-Nothing that was there is deleted: it is moved aside.
+Nothing that was there is deleted: it is moved aside. Uploads that belong into S3 are written there before that step,
+and what is there stays.
 """
 
 from __future__ import annotations
@@ -8,20 +9,24 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from media_common import kept
+from media_common.blobs import BlobStore
 from media_common.blobs.folder import SPARE_BYTES
+from media_common.errors import ServiceError
 
 from gateway.command import state_dir
-from gateway.command.archive import DATABASES, HELD, Contents, Damaged, Sink, opened, read
+from gateway.command.archive import DATABASES, HELD, Contents, Damaged, Sink, blob_of, holds_uploads, opened, read
 from gateway.command.backup import told
+from gateway.command.moving_uploads import PutBack
 from gateway.command.soundness import CHECKED, check_database, check_file
 from gateway.command.stack import Refused
 
@@ -42,14 +47,23 @@ def verified(file: Path) -> dict[str, Any]:
         return told(file, _unpacked(file, Path(folder), lambda name: name in HELD))
 
 
-def restored(file: Path, state: Path, *, replace: bool, clock: Callable[[], float] = time.time) -> dict[str, Any]:
+def restored(
+    file: Path,
+    state: Path,
+    *,
+    replace: bool,
+    store: BlobStore | None = None,
+    clock: Callable[[], float] = time.time,
+) -> dict[str, Any]:
     """Put the archive's state where `state` is. What is in it; beside that "previous": where the state before it is
-    now, or None; and "left": folders that restores left which were cut off.
+    now, or None; "left": folders that restores left which were cut off; "uploadsWritten", "uploadsPresent" (they were
+    in the store) and "uploadsMissing" (the catalogue names them, and neither archive nor store has them).
 
     Args:
         replace: move a state directory with something in it aside; without it, that is refused.
+        store: where uploads go; None: they are a folder of the state directory.
     Raises:
-        Refused: the state directory is what it was.
+        Refused: the state directory is what it was. Uploads that were written until then stay in the store.
     """
     place = Path(os.path.realpath(state))
     with _translated(), state_dir.held(place):
@@ -58,7 +72,8 @@ def restored(file: Path, state: Path, *, replace: bool, clock: Callable[[], floa
         left = sorted(str(one) for one in place.parent.glob(f"{glob.escape(place.name)}.restoring-*"))
         new = Path(tempfile.mkdtemp(prefix=f"{place.name}.restoring-", dir=place.parent))
         with _removed_unless_placed(new):
-            contents = _unpacked(file, new, lambda name: True)
+            contents = _unpacked(file, new, lambda name: name in HELD or store is None)
+            uploads = _uploads_put_back(file, new, contents, store)
             for database in DATABASES:
                 kept.restored_mark(new / database.name).touch(mode=0o600)
             for folder, _, _ in os.walk(new, topdown=False):
@@ -69,7 +84,58 @@ def restored(file: Path, state: Path, *, replace: bool, clock: Callable[[], floa
                 state_dir.flush(place.parent)
             else:
                 state_dir.replace(new, place, previous)
-    return {**told(file, contents), "state": str(state), "previous": previous and str(previous), "left": left}
+    return {
+        **told(file, contents),
+        **uploads,
+        "state": str(state),
+        "previous": previous and str(previous),
+        "left": left,
+    }
+
+
+def _uploads_put_back(file: Path, new: Path, contents: Contents, store: BlobStore | None) -> dict[str, int]:
+    """How many were written, were in the store, and are missing.
+
+    Raises:
+        Damaged, Refused, ServiceError
+    """
+    if store is None:
+        missing = 0 if holds_uploads(contents.about) else len(_named(new))
+        return _counts(contents.blob_count, 0, missing)
+    if not holds_uploads(contents.about):
+        return _counts(0, 0, len(_named(new) - {one.sha256 for one in store.listed()}))
+    going = PutBack(store)
+
+    def take(name: str, size_bytes: int) -> Sink | None:
+        sha256 = blob_of(name)
+        return None if sha256 is None else going.take(sha256, size_bytes)
+
+    try:
+        # Through the archive again, the whole of which is known to be sound now.
+        with opened(file) as archive:
+            read(archive, take)
+        going.settle()
+    finally:
+        going.discard()
+    return _counts(going.written, going.present, 0)
+
+
+def _counts(written: int, present: int, missing: int) -> dict[str, int]:
+    return {"uploadsWritten": written, "uploadsPresent": present, "uploadsMissing": missing}
+
+
+def _named(folder: Path) -> set[bytes]:
+    """The uploads that the unpacked catalogue names.
+
+    Raises:
+        Damaged
+    """
+    file = folder / kept.CATALOGUE.name
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?immutable=1", uri=True)) as catalogue:
+            return {sha256 for _, sha256 in kept.named_uploads(catalogue)}
+    except sqlite3.Error as error:
+        raise Damaged(f"{kept.CATALOGUE.name} in the archive is damaged: {error}.") from error
 
 
 def _refuse_occupied(place: Path, replace: bool) -> bool:
@@ -119,9 +185,12 @@ def _unpacked(file: Path, into: Path, wanted: Callable[[str], bool]) -> Contents
         Damaged, Refused
     """
     current: list[_Member] = []
+    uploads: set[bytes] = set()
 
     def take(name: str, size_bytes: int) -> Sink | None:
         _settle(current)
+        if (sha256 := blob_of(name)) is not None:
+            uploads.add(sha256)
         if not wanted(name):
             return None
         if shutil.disk_usage(into).free < size_bytes + SPARE_BYTES:
@@ -145,6 +214,9 @@ def _unpacked(file: Path, into: Path, wanted: Callable[[str], bool]) -> Contents
         contents.members[database.name]["schema"] = check_database(into / database.name, database)
     for name in CHECKED & contents.members.keys():
         check_file(name, (into / name).read_bytes())
+    # The first form promised nothing of the kind.
+    if contents.about["form"] > 1 and holds_uploads(contents.about) and (missing := _named(into) - uploads):
+        raise Damaged(f"The archive is damaged: its catalogue names {len(missing)} uploads that are not in it.")
     return contents
 
 
@@ -202,5 +274,7 @@ def _translated() -> Iterator[None]:
         raise Refused(str(error)) from error
     except state_dir.Running as error:
         raise Refused(str(error)) from error
+    except ServiceError as error:
+        raise Refused(f"It cannot be restored: {error.message}") from error
     except OSError as error:
         raise Refused(f"It cannot be restored: {error.strerror or error}.") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from media_common.config import PublicSettings
+from media_common.trust import trusted
 
 from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
@@ -48,10 +49,13 @@ async def running(public: PublicSettings) -> AsyncIterator[Stack]:
     """
     Raises:
         NotRunning: nothing runs on the state directory.
+        SettingsError: the environment says what cannot be.
     """
     settings, url = _told(public)
-    fs, catalogue, search = FsClient.open(settings), CatalogueClient.open(settings), SearchClient.open(settings)
-    dependencies = Dependencies(fs, settings)
+    trust = trusted(public)
+    fs, catalogue = FsClient.open(settings, trust), CatalogueClient.open(settings, trust)
+    search = SearchClient.open(settings, trust)
+    dependencies = Dependencies(fs, settings, trust)
     try:
         yield Stack(public.state_path, url, fs, catalogue, search, dependencies)
     finally:

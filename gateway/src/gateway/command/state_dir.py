@@ -13,12 +13,14 @@ from typing import Final
 
 #: Held by whatever runs on the directory: the one by what starts the processes, the other by fs-service.
 LOCKS: Final = ("run.lock", "fs.lock")
+#: Held by a backup together with others, by who removes bytes of uploads alone.
+UPLOADS_LOCK: Final = "uploads.lock"
 _RENAME_EXCHANGE: Final = 2
 _AT_FDCWD: Final = -100
 
 
 class Running(Exception):
-    """A stack runs on the directory; the text is a sentence."""
+    """Somebody is at work on the directory; the text is a sentence."""
 
 
 @contextmanager
@@ -49,6 +51,38 @@ def is_held(state: Path) -> bool:
             return False
     except Running:
         return True
+
+
+@contextmanager
+def uploads_stay(state: Path) -> Iterator[None]:
+    """No upload's bytes are removed until the body ends; waits for who is at it. They may be in a folder or in S3."""
+    with _uploads_lock(state, fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def uploads_may_go(state: Path) -> Iterator[None]:
+    """The body may remove bytes of uploads.
+
+    Raises:
+        Running: a backup is being made.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_uploads_lock(state, fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise Running("A backup is being made, which needs the files; purge again when it is done.") from error
+        yield
+
+
+@contextmanager
+def _uploads_lock(state: Path, how: int) -> Iterator[None]:
+    descriptor = os.open(state / UPLOADS_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def exchange(one: Path, other: Path) -> None:

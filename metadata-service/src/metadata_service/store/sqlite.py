@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
-from media_common.kept import CATALOGUE, KeptFile, parts
+from media_common.kept import KeptFile, KeptUploads, catalogue_parts
 
 from metadata_service.store.finds import Finds
 from metadata_service.store.migrations import migrate
@@ -98,9 +98,9 @@ class Database:
                 connection.trim()
                 connection.execute("ROLLBACK")
 
-    def kept(self) -> Generator[KeptFile | bytes, None, None]:
-        """The file of one moment, for a backup, while the database is in use."""
-        return parts(self._file.parent, CATALOGUE)
+    def kept(self) -> Generator[KeptFile | bytes | KeptUploads, None, None]:
+        """The file of one moment and the uploads it names, for a backup, while the database is in use."""
+        return catalogue_parts(self._file.parent)
 
     def close(self) -> None:
         with self._writing, self._lock:
@@ -153,7 +153,7 @@ class Catalogue:
 
         return await loop.run_in_executor(self._writer, written)
 
-    async def kept(self) -> AsyncGenerator[KeptFile | bytes, None]:
+    async def kept(self) -> AsyncGenerator[KeptFile | bytes | KeptUploads, None]:
         loop, parts = asyncio.get_running_loop(), self._database.kept()
         try:
             while (part := await loop.run_in_executor(self._copier, next, parts, None)) is not None:

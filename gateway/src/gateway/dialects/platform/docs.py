@@ -13,8 +13,8 @@ TAG: Final = "Platform"
 _doc: Final = partial(
     Doc,
     loose=Loose(
-        nullable="status model dimensions remainingSeconds",
-        optional="reason deadJobs paused remainingSeconds next",
+        nullable="status model dimensions remainingSeconds finishedAt",
+        optional="reason deadJobs paused remainingSeconds next paths",
         maps="dependencies",
     ),
 )
@@ -110,6 +110,25 @@ PLAN: Final = _doc(
     },
     parameters=(path_parameter("One review path; without it, all.", _ROOT, required=False),),
     errors={400: "The path is malformed.", 403: "The path is not a known review path."},
+)
+_RECEIPT: Final = {
+    "id": "8c1f0d5e",
+    "startedAt": "2026-04-12T21:50:19.123456+00:00",
+    "finishedAt": "2026-04-12T21:50:20.123456+00:00",
+    "deleted": 2,
+    "errors": 0,
+    "skipped": 1,
+    "bytes": 3145728,
+    "paths": [f"{_ROOT}/a.jpg", f"{_ROOT}/b.jpg"],
+}
+RECEIPTS: Final = _doc(
+    "What the latest deletions did, newest first; with `id` that one, and the paths (ten thousand at most)",
+    {"receipts": [_RECEIPT]},
+    parameters=(
+        Parameter("limit", "How many.", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
+        Parameter("id", "A receipt's id, as the last line of an empty-trash says it.", {"type": "string"}),
+    ),
+    errors={400: "A limit out of 1..100."},
 )
 BLOB: Final = _doc(
     "Media bytes, a thumbnail or a frame by a signed address, as the lists give it; needs no key",

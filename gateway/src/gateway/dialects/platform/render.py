@@ -7,7 +7,7 @@ from typing import Any, Final
 from media_proto import fs_pb2, search_pb2
 
 from gateway.dependencies import Readiness
-from gateway.dialects.mediareviewer.render import outcome_out
+from gateway.dialects.mediareviewer.render import iso_time, outcome_out
 from gateway.errors import service_down
 from gateway.jobs import Told
 from gateway.paths import text_of
@@ -86,6 +86,20 @@ def jobs_out(told: Told) -> dict[str, Any]:
 
 def undo_out(undone: fs_pb2.UndoResponse) -> dict[str, Any]:
     return {"results": [outcome_out(outcome) for outcome in undone.outcomes]}
+
+
+def receipt_out(receipt: fs_pb2.Receipt, *, paths: bool = False) -> dict[str, Any]:
+    """What one empty-trash did; a run that was cut short has no end."""
+    shown: dict[str, Any] = {
+        "id": receipt.receipt_id,
+        "startedAt": iso_time(receipt.started_us),
+        "finishedAt": iso_time(receipt.finished_us) if receipt.finished_us else None,
+        "deleted": receipt.deleted,
+        "errors": receipt.errors,
+        "skipped": receipt.skipped,
+        "bytes": receipt.bytes,
+    }
+    return {**shown, "paths": [text_of(path) for path in receipt.paths]} if paths else shown
 
 
 def root_state_out(state: fs_pb2.RootState.ValueType) -> str:

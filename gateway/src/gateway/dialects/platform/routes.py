@@ -26,6 +26,7 @@ from gateway.search import SearchClient
 from gateway.visible import VisibleRoots
 
 MAX_UNDO_STEPS: Final = 1000
+MAX_RECEIPTS: Final = 100
 
 
 class Platform:
@@ -62,6 +63,7 @@ class Platform:
             ("GET", "/api/events", self.events, docs.EVENTS),
             ("POST", "/api/undo", self.undo, docs.UNDO),
             ("GET", "/api/trash/plan", self.plan, docs.PLAN),
+            ("GET", "/api/trash/receipts", self.receipts, docs.RECEIPTS),
         )
         for method, path, endpoint, doc in routes:
             add_route(app, docs.TAG, method, path, endpoint, doc)
@@ -105,6 +107,17 @@ class Platform:
         elif access.collections is not None:
             raise Failure(403, "forbidden", "The key is limited to collections: name a review path of theirs.")
         return json_answer(render.plan_out(await self._fs.trash_plan(path)))
+
+    async def receipts(self, request: Request) -> Response:
+        query = Query(request.scope["query_string"])
+        limit = query.integer("limit", 20, 1, MAX_RECEIPTS)
+        wanted = query.raw("id")
+        told = (await self._fs.receipts(MAX_RECEIPTS if wanted is not None else limit)).receipts
+        if wanted is None:
+            return json_answer({"receipts": [render.receipt_out(one) for one in told]})
+        named = wanted.decode("utf-8", "replace")
+        found = [render.receipt_out(one, paths=True) for one in told if one.receipt_id == named]
+        return json_answer({"receipts": found})
 
 
 def _steps(body: dict[str, Any]) -> int:
