@@ -202,12 +202,12 @@ def requests(work: Path, size: int) -> Point:
         connection.post("/api/review-paths", {"path": str(photos)})
         wait_for(lambda: drawn(photos) == len(paths), 600, "all is drawn")
         # At once: what draws ends when there is nothing more to draw, and its time is seen no more.
-        point["thumbnail_cpu_ms"] = 1000 * (product.cpu_s("thumb-") - before) / len(paths)
+        point["draw_cpu_ms"] = 1000 * (product.cpu_s("thumb-") - before) / len(paths)
         _settled(product, connection, photos)
         point["index_cpu_ms"] = 1000 * (product.cpu_s("") - product.cpu_s("thumb-") - others) / len(paths)
         _settled(product, connection, tree)
         stored = list((photos / ".thumbnails").rglob("*.png"))
-        point["thumbnail_bytes"] = sum(file.stat().st_size for file in stored) / len(paths)
+        point["drawn_bytes"] = sum(file.stat().st_size for file in stored) / len(paths)
         key = {"session": "bench", "collection": photos.name, "modelId": 0}
         asked: dict[str, Callable[[int], bytes]] = {
             "page": lambda n: connection.get(target("/api/media-items/stream", path=tree, limit=_PAGE)),
