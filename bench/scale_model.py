@@ -50,7 +50,7 @@ COSTS: Final[Mapping[tuple[str, str], str]] = {
     ("vectors", "index_s"): "n log n",
     ("vectors", "disk_bytes"): "n",
     ("vectors", "memory_bytes"): "n",
-    ("vectors", "query_ms"): "log n",
+    ("vectors", "query_ms"): "sqrt n",
 }
 
 
@@ -178,7 +178,7 @@ def limits(points: Points, machine: Machine) -> list[Limit]:
         Limit(
             "thumbnails",
             "disk",
-            lambda n: n * each["thumbnail_bytes"],
+            lambda n: n * each["drawn_bytes"],
             disk / 2,
             "bytes",
             "S3, or disks of the library's own",
@@ -186,7 +186,7 @@ def limits(points: Points, machine: Machine) -> list[Limit]:
         Limit(
             "thumbnails",
             "drawing all",
-            lambda n: n * each["thumbnail_cpu_ms"] / 1000 / cores,
+            lambda n: n * each["draw_cpu_ms"] / 1000 / cores,
             7 * _DAY_S,
             "s",
             "workers on further servers",
