@@ -1,4 +1,4 @@
-"""What a library of any size would take, and which part is full first: from what was measured at three sizes.
+"""What a library of any size would take, and which part is full first: from what was measured.
 
 `python -m bench.scale_model [--cores N --memory-gb N --disk-gb N]` prints three tables: the model beside
 the measured points, what libraries up to a billion items take of a machine, and where each part is full.
@@ -30,7 +30,6 @@ Points = Mapping[str, Mapping[str, Mapping[str, float]]]
 _FORMS: Final[Mapping[str, Callable[[float], float]]] = {
     "n": lambda n: n,
     "n log n": lambda n: n * math.log2(n),
-    "log n": math.log2,
     "sqrt n": math.sqrt,
 }
 #: The costs, each with how it grows.
