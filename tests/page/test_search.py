@@ -81,7 +81,7 @@ def test_words_likeness_and_the_score(visit: Visit, shapes: Shapes) -> None:
     page.get_by_label("Least score").fill("0.05")
     expect(page.locator(".found")).to_contain_text(f"{before} ")
 
-    page.locator('[data-index="0"]').focus()
+    page.locator('[data-index="0"][data-path]').focus()
     page.keyboard.press("m")
     expect(page.locator(".chip")).to_contain_text("like")
     expect(page.locator(".found")).to_contain_text("found")

@@ -18,7 +18,7 @@ def test_marks_outlast_a_restart_and_are_sent_once(visit: Visit, own_stack: Stac
     shots = Shots(api, tmp_path / "outlast", 8)
     page = visit(own_stack.url, shots.grid)
     sent: list[str] = []
-    page.locator('[data-index="0"]').focus()
+    page.locator('[data-index="0"][data-path]').focus()
     page.keyboard.press("l")
     eventually(lambda: shots.counts["locked"], lambda count: count == 1)
 
@@ -37,7 +37,7 @@ def test_marks_outlast_a_restart_and_are_sent_once(visit: Visit, own_stack: Stac
     eventually(lambda: shots.counts["trashed"], lambda count: count == 2)
     expect(page.get_by_text("not sent yet")).to_be_hidden()
     assert len([url for url in sent if url.endswith("/api/media-actions")]) == 2
-    page.locator('[data-index="5"]').focus()
+    page.locator('[data-index="5"][data-path]').focus()
     page.keyboard.press("s")
     eventually(lambda: shots.counts["seen"], lambda count: count == 4)
     api.close()
@@ -52,7 +52,7 @@ def test_a_root_that_goes_offline_is_told_and_its_marks_are_kept(
     page = visit(own_stack.url, shots.grid)
     expect(page.locator('[data-index="0"] .is-trashed')).to_be_visible()
     shots.path.rename(tmp_path / "pulled")
-    page.locator('[data-index="1"]').focus()
+    page.locator('[data-index="1"][data-path]').focus()
     page.keyboard.press("d")
     expect(page.locator(".toast.error")).to_be_visible()  # refused, and rolled back
     expect(page.locator('[data-index="1"] .is-trashed')).to_be_hidden()
