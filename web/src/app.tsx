@@ -19,6 +19,7 @@ import { RootsScreen } from "./rootsscreen";
 import { go, place, queryText } from "./router";
 import { SearchScreen } from "./searchscreen";
 import { session, signIn } from "./session";
+import { expect } from "./shelf";
 import { SettingsScreen } from "./settingsscreen";
 import { dismiss, toasts, voice } from "./toasts";
 import { TrashScreen } from "./trashscreen";
@@ -270,6 +271,10 @@ function LeaveWarning(): null {
 }
 
 const mount = document.getElementById("app");
+const first = place.value;
+// On its way while the page is drawn; nothing of the session is needed for it.
+if (first.screen === "grid" && first.root !== undefined)
+  expect(first.root, filterOf(first.query), Number(first.query.n) || 0, folderIn(first.query));
 if (mount) {
   mount.replaceChildren();
   render(<App />, mount);

@@ -1,6 +1,6 @@
 // A root's items: filter bar with counts, the grid, the selection; review lies over it.
 import type { JSX } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { epoch, sentence, Unreachable } from "./api";
 import { BatchSheet, SelectionBar } from "./bar";
 import { changes, rootStates, scans } from "./events";
@@ -33,6 +33,9 @@ const FILTER_NAMES: Record<Filter, string> = {
   trashed: "Trashed",
   all: "All",
 };
+
+/** After a root's first rows, until their pictures are asked for. */
+const BEHIND_MS = 200;
 
 export function filterOf(query: Readonly<Record<string, string>>, otherwise: Filter = "all"): Filter {
   const told = query.f;
@@ -117,7 +120,7 @@ export function GridScreen({ root, filter, folder }: GridScreenProps): JSX.Eleme
       if (!(problem instanceof Unreachable)) setError(sentence(problem));
     });
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isOpen) openIt();
   }, [root, filter, folder]);
   useEffect(() => {
@@ -125,8 +128,13 @@ export function GridScreen({ root, filter, folder }: GridScreenProps): JSX.Eleme
       if (isOpen) opened.rows.retry();
       else openIt();
     }
-    if (roots.value === null) loadRoots().catch(() => undefined);
   }, [epoch.value]);
+  // How all roots are is wanted for what is said beside the pictures: behind them.
+  useEffect(() => {
+    if (roots.value !== null || !(isOpen || error)) return undefined;
+    const timer = setTimeout(() => void loadRoots().catch(() => undefined), BEHIND_MS);
+    return () => clearTimeout(timer);
+  }, [epoch.value, isOpen, error]);
   useEffect(() => {
     if (changes.value > 0) recount(root).catch(() => undefined);
   }, [changes.value, root]);

@@ -115,6 +115,11 @@ export function learnRows(rows: readonly Row[]): void {
   marked.value += 1;
 }
 
+/** Rows that a listing let go; they are learned anew when they are listed again. */
+export function forgetRows(rows: readonly Row[]): void {
+  for (const row of rows) queue.forget(row.path);
+}
+
 /** Carry actions out on one item, as one step for undo; what it is called goes to the toast and the voice. */
 export function act(path: string, actions: readonly Action[], label: string): void {
   const step: Step = { label, deeds: [], marks: new Set() };

@@ -125,7 +125,12 @@ export function SearchScreen(): JSX.Element {
       const pages: typeof fetch = (from, limit, aborted) =>
         from.offset === 0 ? Promise.resolve(first) : fetch(from, limit, aborted);
       const total = first.total ?? first.rows.length;
-      made = new Listing("all", total, pages, statusOf, () => (version.value += 1), failed);
+      made = new Listing("all", total, pages, {
+        statusOf,
+        changed: () => (version.value += 1),
+        failed,
+        isHeld: (row) => selection.has(row.path),
+      });
       setListing(made);
     };
     begin().catch(failed);
