@@ -19,7 +19,7 @@ from gateway.answers import failure_answer
 from gateway.auth import Caller, Keys
 from gateway.dialects import Dialect, dialect_of
 from gateway.errors import ClientGone, Failure, failure_of
-from gateway.hosts import Hosts, check_same_site
+from gateway.hosts import Hosts, check_same_site, is_embedded_elsewhere
 from gateway.metrics import Metrics
 from gateway.rate_limit import RateLimit
 from gateway.request_lines import Lines, Value
@@ -60,7 +60,9 @@ class Door:
         check_same_site(scope["method"], headers, host, dialect, self.cors_origins)
         if not _OPEN.fullmatch(scope["path"]):
             client = scope.get("client")
-            access = await self.keys.check(headers, Caller(client[0] if client else None, name), dialect)
+            is_embedded = is_embedded_elsewhere(headers, dialect, self.cors_origins)
+            caller = Caller(client[0] if client else None, name, scope.get("http_version", "1.1"), is_embedded)
+            access = await self.keys.check(headers, caller, dialect)
             grant(scope, access)
             if dialect is Dialect.WICKSON:
                 standing, refusal = self.limit.take(access.key_id)
