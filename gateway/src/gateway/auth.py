@@ -34,10 +34,12 @@ _MAX_KNOWN: Final = 4096
 _ALWAYS_KEYED: Final = frozenset((Dialect.COREVIZ, Dialect.WICKSON))
 #: A proxy on this machine speaks for somebody else: what any of the usual ones adds to a request.
 _FORWARDED: Final = frozenset(
-    ("forwarded", "via", "cdn-loop", "cf-connecting-ip", "fastly-client-ip", "fly-client-ip", "true-client-ip")
-    + ("x-client-ip", "x-cluster-client-ip", "x-envoy-external-address", "x-original-host", "x-real-ip")
-    + ("x-forwarded", "x-forwarded-by", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port")
-    + ("x-forwarded-prefix", "x-forwarded-proto", "x-forwarded-server", "x-forwarded-ssl")
+    (
+        *("forwarded", "via", "cdn-loop", "cf-connecting-ip", "fastly-client-ip", "fly-client-ip", "true-client-ip"),
+        *("x-client-ip", "x-cluster-client-ip", "x-envoy-external-address", "x-original-host", "x-real-ip"),
+        *("x-forwarded", "x-forwarded-by", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port"),
+        *("x-forwarded-prefix", "x-forwarded-proto", "x-forwarded-server", "x-forwarded-ssl"),
+    )
 )
 #: nginx that was told nothing but where to pass requests to calls by that address and adds no header; it speaks this,
 #: which no browser and no client has done for decades.

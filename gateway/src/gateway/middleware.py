@@ -93,12 +93,14 @@ class Admission:
         request_id.set(current)
         scope["path"] = _plain(scope["path"])
         dialect = dialect_of(scope["path"])
-        status = 0
+        status, in_pieces = 0, False
         told: dict[str, str] = {}
 
         async def answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
+            nonlocal status, in_pieces
+            if message.get("more_body"):
+                in_pieces = True
+            elif message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [
                     *message.get("headers", ()),
@@ -126,12 +128,12 @@ class Admission:
                 await failure_answer(failure, scope["path"])(scope, receive, answer)
         finally:
             self._metrics.in_progress.dec()
-            self._over(scope, dialect, status or GONE_STATUS, time.perf_counter() - began)
+            self._over(scope, dialect, status or GONE_STATUS, time.perf_counter() - began, in_pieces=in_pieces)
 
-    def _over(self, scope: Scope, dialect: Dialect, status: int, seconds: float) -> None:
+    def _over(self, scope: Scope, dialect: Dialect, status: int, seconds: float, *, in_pieces: bool) -> None:
         method: str = scope["method"]
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.answered(dialect, route, method, status, seconds)
+        self._metrics.answered(dialect, route, method, status, seconds, in_pieces=in_pieces)
         loud = status >= 400 or seconds >= SLOW_S or method not in ("GET", "HEAD")
         level = logging.INFO if loud else logging.DEBUG
         if logger.isEnabledFor(level):

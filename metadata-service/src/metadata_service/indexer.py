@@ -51,7 +51,7 @@ class Indexer:
         self._asked: set[bytes] = set()
         #: Of each look under way, in the order in which they began, the paths that a later one has written.
         self._later: list[set[bytes]] = []
-        #: Told of every batch that was looked at and written: how many files, how many seconds from the first look at the
+        #: Told of every batch that was looked at and written: how many files, how many seconds from the look at the
         #: disk on, with the wait for a batch before it.
         self.on_batch: Callable[[int, float], None] = lambda files, seconds: None
         #: Why nothing moves, a sentence; empty when it does.
