@@ -10,18 +10,29 @@ cd "$(dirname "$0")/.."
 umask 077
 [ ! -e "$file" ] || { echo "$file is there already; give the backup another name" >&2; exit 1; }
 
-# The command writes a whole file or none, so it is made inside and then brought out.
-make='f=/var/tmp/$(basename "$0"); trap "rm -f $f" EXIT; rm -f "$f"; framewell backup "$f" $1 >&2 && cat "$f"'
+# Of a name of its own, so that nothing that is there is written into; it gets the right one when it is whole.
+part=$(mktemp "$file.part.XXXXXX")
+stop=
+end() {
+    rm -f "$part"
+    [ -z "$stop" ] || docker compose stop s3 >&2
+}
+trap end EXIT
+trap 'exit 1' HUP INT TERM
+
+case $file in *.gz | *.tgz) zip=--gzip ;; *) zip= ;; esac
 if [ -n "$(docker compose ps --quiet --status running gateway)" ]; then
     set -- exec -T gateway
 else
     # Uploads are read from the blob store, where that is a container.
     if [ -z "$option" ] && docker compose config --services | grep -qx s3 &&
         [ -z "$(docker compose ps --quiet --status running s3)" ]; then
+        stop=yes
         docker compose up -d --wait s3 >&2
-        trap 'docker compose stop s3 >&2' EXIT
     fi
     set -- run --rm --no-deps -T gateway
 fi
-docker compose "$@" sh -c "$make" "$(basename "$file")" "$option" >"$file.part" </dev/null || { rm -f "$file.part"; exit 1; }
-mv "$file.part" "$file"
+# It comes over standard output: inside there is no room for it.
+docker compose "$@" framewell backup - $zip $option >"$part" </dev/null
+sync "$part"
+mv "$part" "$file"

@@ -10,11 +10,7 @@ cd "$(dirname "$0")/.."
 [ -f "$file" ] || { echo "$file is no file" >&2; exit 1; }
 
 # in_container OPTION: `framewell restore` on the file, which comes over standard input: the container sees no folder of ours.
-in_container() {
-    docker compose run --rm --no-deps -T gateway sh -c \
-        'f=/var/tmp/$(basename "$0"); trap "rm -f $f" EXIT; cat >"$f" && framewell restore "$f" "$1"' \
-        "$(basename "$file")" "$1" <"$file"
-}
+in_container() { docker compose run --rm --no-deps -T gateway framewell restore - "$1" <"$file"; }
 
 in_container --verify
 # Uploads are written into the blob store, where that is a container.

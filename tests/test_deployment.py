@@ -127,9 +127,29 @@ def test_only_the_gateway_is_published_and_only_to_this_machine() -> None:
 def test_stores_and_messages_are_on_networks_that_lead_nowhere(services: dict[str, Any]) -> None:
     networks = read("docker-compose.yml")["networks"]
     internal = {name for name, network in networks.items() if network.get("internal")}
-    assert internal == {"inside", "stores"}
+    assert internal == {"inside", "stores", "work"}
     for name in ("nats", "qdrant", "s3", "fs-service", "metadata-service", "thumbnail-service"):
         assert set(services[name]["networks"]) <= internal, name
+
+
+@pytest.mark.parametrize("others", [(), ("docker-compose.lite.yml",)], ids=["full", "lite"])
+def test_who_decodes_strangers_files_reaches_no_service(others: tuple[str, ...]) -> None:
+    """A worker that a file has taken over could ask them for anything: nothing but the network is between."""
+    met: dict[str, set[str]] = {}
+    for stack in ("docker-compose.yml", *others):
+        for name, service in read(stack)["services"].items():
+            for network in (service or {}).get("networks", ()):
+                met.setdefault(network, set()).add(name)
+    near = set().union(*(names for names in met.values() if "thumbnail-service" in names))
+    assert near == {"thumbnail-service", "nats", "s3"}
+
+
+def test_what_is_told_outside_is_told_by_the_collector_alone(services: dict[str, Any]) -> None:
+    """The services themselves lead nowhere, so a store of traces outside is reached by it."""
+    assert set(services["collector"]["networks"]) == {"inside", "work", "outward"}
+    assert set(services["prometheus"]["networks"]) == {"inside", "work"}
+    watched = read("docker-compose.observability.yml")["services"]
+    assert all("networks" not in watched[name] for name in OURS)
 
 
 def test_what_somebody_waits_for_is_there_before_it_is_needed(services: dict[str, Any]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -189,10 +191,30 @@ async def test_what_cannot_be_found_out_in_time_is_missing_and_the_rest_is_told(
         return [GaugeMetricFamily("framewell_known", "Is told", value=1)]
 
     figures = Figures()
-    for ask in (never, failing, known):
+    # Many that are slow take no longer than one: Prometheus waits for ten seconds and no more.
+    for ask in (*[never] * 12, failing, known):
+        figures.ask(ask)
+    async with figures.served(listen):
+        began = time.monotonic()
+        assert (await scraped(listen))["framewell_known"] == 1
+        assert time.monotonic() - began < 5
+
+
+async def test_a_figure_that_nobody_foresaw_to_fail_hides_itself_alone(
+    listen: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken() -> Iterable[Metric]:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async def known() -> Iterable[Metric]:
+        return [GaugeMetricFamily("framewell_known", "Is told", value=1)]
+
+    figures = Figures()
+    for ask in (broken, known):
         figures.ask(ask)
     async with figures.served(listen):
         assert (await scraped(listen))["framewell_known"] == 1
+    assert "disk I/O error" in caplog.text
 
 
 async def test_an_address_that_is_taken_is_told_and_the_service_runs_all_the_same(

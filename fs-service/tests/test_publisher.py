@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -13,53 +12,18 @@ import nats
 import pytest
 from fs_service import queues as queues_module
 from fs_service.domain.errors import QueueUnavailable
-from fs_service.domain.ports import OutboxRow
 from fs_service.nats_link import NatsLink
 from fs_service.publisher import Publisher
 from fs_service.queues import DeadJob, QueueWatch
 from fs_service.store.background import Writer
 from fs_service.streams import ensure_streams
+from fs_service.testing import MemoryOutbox
 from media_common import subjects
 from media_common.testing import NatsServer, nats_server
 from media_proto import fs_pb2, thumbnail_pb2
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
-
-
-class MemoryOutbox:
-    """Rows in a list, as the index keeps them in its table."""
-
-    epoch = "0f3c"
-
-    def __init__(self) -> None:
-        self._rows: list[OutboxRow] = []
-        self._last = 0
-        self._news = threading.Condition()
-
-    def add(self, count: int = 1, subject: str = subjects.MEDIA_FOUND) -> None:
-        with self._news:
-            for _ in range(count):
-                self._last += 1
-                path = b"/lib/day/\xff%d.jpg" % self._last
-                self._rows.append(OutboxRow(self._last, subject, b"/lib", path, self._last))
-            self._news.notify_all()
-
-    def pending(self, limit: int) -> list[OutboxRow]:
-        with self._news:
-            return self._rows[:limit]
-
-    def sent(self, through_sequence: int) -> None:
-        with self._news:
-            self._rows = [row for row in self._rows if row.sequence > through_sequence]
-
-    def count(self) -> int:
-        with self._news:
-            return len(self._rows)
-
-    def wait(self, timeout_s: float) -> bool:
-        with self._news:
-            return self._news.wait_for(lambda: bool(self._rows), timeout_s)
 
 
 @pytest.fixture
@@ -375,6 +339,18 @@ async def test_a_parked_message_that_is_no_job_is_in_nobodys_way(link: NatsLink,
     watching = watch(link)
     assert len((await watching.queues()).dead_jobs) == 1
     assert await watching.retry_dead() == 1
+
+
+async def test_a_server_that_is_frozen_hides_no_more_than_its_own_queues(server: NatsServer) -> None:
+    """It holds its connections, so that nothing but time tells."""
+    link = NatsLink(server.url)
+    async with link.running():
+        await link.wait_up()
+        with server.frozen():
+            began = time.monotonic()
+            queues = await watch(link, unpublished=3).queues(0.3)
+            assert time.monotonic() - began < 2
+    assert (queues.nats_up, queues.index.pending) == (False, 3)
 
 
 async def test_with_nats_down_the_queues_are_zeros_and_nothing_can_be_retried(server: NatsServer) -> None:

@@ -60,8 +60,9 @@ def make_app(socket_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         own = {name: changes.pop(name) for name in list(changes) if name in GatewaySettings.model_fields}
         gateway = GatewaySettings(**{"fs_target": socket_path, "connect_wait_s": 0.4, **own})
         trust = changes.pop("trust", ANYBODY)
+        admin, signing = changes.pop("keys", (KEY, SIGNING_KEY))
         public = PublicSettings(state_dir=tmp_path / "state", **changes)
-        app = create_app(Parts(gateway, public, KEY, SIGNING_KEY, asyncio.Event(), trust=trust))
+        app = create_app(Parts(gateway, public, admin, signing, asyncio.Event(), trust=trust))
         async with app.router.lifespan_context(app):
             yield app
 

@@ -87,6 +87,9 @@ CROSS = [
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
     {"Origin": "http://127.0.0.1:8080", "Sec-Fetch-Site": "cross-site"},
+    # Of a browser so old that it sends neither.
+    {"Referer": "http://evil.example/page"},
+    {"Referer": "http://127.0.0.1:9999/"},
 ]
 
 
@@ -110,6 +113,8 @@ async def test_a_change_from_another_site_is_403_in_every_dialect(
         {"Origin": "http://127.0.0.1:8080"},
         {"Origin": "http://127.0.0.1:8080", "Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "none"},
+        {"Referer": "http://127.0.0.1:8080/docs"},
+        {"Referer": ""},
     ],
 )
 async def test_a_change_from_here_goes_on(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
@@ -179,6 +184,11 @@ async def test_a_local_caller_needs_no_key_in_two_dialects_and_ours(client: http
         ("127.0.0.1", {"Forwarded": "for=127.0.0.1"}),
         ("127.0.0.1", {"X-Real-IP": "127.0.0.1"}),
         ("127.0.0.1", {"Host": "photos.example"}),
+        ("127.0.0.1", {"X-Forwarded-Proto": "https"}),
+        ("127.0.0.1", {"X-Forwarded-Port": "443"}),
+        ("127.0.0.1", {"Via": "1.1 proxy"}),
+        ("127.0.0.1", {"CF-Connecting-IP": "192.0.2.7"}),
+        ("127.0.0.1", {"X-Client-IP": ""}),
     ],
 )
 async def test_a_caller_that_is_not_plainly_local_needs_one(app: FastAPI, peer: str, headers: dict[str, str]) -> None:
@@ -187,6 +197,49 @@ async def test_a_caller_that_is_not_plainly_local_needs_one(app: FastAPI, peer: 
 
     error_of(answer, 401)
     assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_proxy_that_says_nothing_and_speaks_http_1_0_is_no_local_caller(port: int) -> None:
+    """As nginx does with `proxy_pass` and nothing else: it calls by the address it was told, and names nobody."""
+
+    async def status(version: str) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET /api/health HTTP/{version}\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer.split(b" ")[1]
+
+    assert (await status("1.0"), await status("1.1")) == (b"401", b"200")
+
+
+EMBEDDED = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+FOLLOWED = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+async def test_what_another_site_embeds_is_not_asked_by_a_local_caller(app: FastAPI) -> None:
+    """It could not read it, but whether a file is there, and how large a picture is, it could tell."""
+    async with client_of(app) as client:
+        for address in ("/api/health", "/exq/init/s", "/metrics"):
+            assert (await client.get(address, headers=EMBEDDED)).status_code == 401, address
+        framed = {**FOLLOWED, "Sec-Fetch-Dest": "iframe"}
+        error_of(await client.get("/api/health", headers=framed), 401)
+        assert (await client.get("/api/health", headers={**EMBEDDED, "X-Api-Key": KEY})).status_code == 200
+
+
+async def test_a_link_on_another_site_is_followed_and_pages_of_here_go_on(app: FastAPI) -> None:
+    async with client_of(app) as client:
+        for site in ("same-origin", "same-site", "none"):
+            assert (await client.get("/api/health", headers={**EMBEDDED, "Sec-Fetch-Site": site})).status_code == 200
+        assert (await client.get("/api/health", headers=FOLLOWED)).status_code == 200
+
+
+async def test_an_allowed_origin_is_as_local_as_its_caller(make_app: MakeApp, service: FakeFs) -> None:
+    asked = {"Origin": "https://vue.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
+    async with make_app(cors_origins="https://vue.example") as app, client_of(app) as client:
+        assert (await client.get("/exq/init/s", headers=asked)).status_code == 503
+        error_of(await client.get("/api/health", headers=asked), 401)
+        assert (await client.get("/exq/init/s", headers={**asked, "Origin": "https://x.example"})).status_code == 401
 
 
 async def test_required_asks_everybody_but_a_monitor(make_app: MakeApp, service: FakeFs) -> None:

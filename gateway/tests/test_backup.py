@@ -10,13 +10,28 @@ import os
 import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import tarfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from backup_rig import ABOUT, MARKS, at_every_step, edited, filled, make, members, tree, truth, written
+from backup_rig import (
+    ABOUT,
+    MARKS,
+    at_every_step,
+    edited,
+    filled,
+    make,
+    members,
+    name_uploads,
+    put,
+    tree,
+    truth,
+    written,
+)
 from gateway.command import state_dir
 from gateway.command.archive import FORM, Damaged, Writer
 from gateway.command.restore import restored, verified
@@ -24,6 +39,7 @@ from gateway.command.stack import Refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from media_common import kept
+from media_common.blobs.folder import FolderStore
 from media_common.kept import KeptFile
 
 
@@ -46,6 +62,71 @@ def test_what_is_restored_is_what_was_backed_up(state: Path, archive: Path, tmp_
     names = {name.split("/")[0] for name in tree(tmp_path / "new/place")}
     assert names == {*(name.split("/")[0] for name in before), *MARKS}
     assert (told["previous"], told["left"], told["blobs"]["count"]) == (None, [], 3)
+
+
+def command(state: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    environment |= {"FRAMEWELL_STATE_DIR": str(state), "TMPDIR": str(state.parent)}
+    line = [sys.executable, "-m", "gateway.command", *arguments]
+    return subprocess.run(line, env=environment, input=given, capture_output=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("options", [(), ("--gzip",)], ids=["plain", "gzipped"])
+def test_a_stream_out_is_a_backup_and_comes_back_by_a_stream(state: Path, tmp_path: Path, options: list[str]) -> None:
+    before, around = truth(state), set(os.listdir(tmp_path))
+    made = command(state, "backup", "-", "--json", *options)
+    assert made.returncode == 0, made.stderr
+    assert (made.stdout[:2] == b"\x1f\x8b") == bool(options)
+    assert json.loads(made.stderr)["blobs"]["count"] == 3
+
+    checked = command(state, "restore", "-", "--verify", "--json", given=made.stdout)
+    assert json.loads(checked.stdout)["members"].keys() == json.loads(made.stderr)["members"].keys()
+    assert set(os.listdir(tmp_path)) == around, "nothing is kept of it on the way"
+    back = command(tmp_path / "new", "restore", "-", given=made.stdout)
+    assert back.returncode == 0, back.stderr
+    assert truth(tmp_path / "new") == before
+
+
+@pytest.mark.parametrize("end", [0, 1, 2, 511, -1, -1024, -20_000])
+def test_a_stream_that_was_cut_off_is_refused(state: Path, tmp_path: Path, end: int) -> None:
+    whole = command(state, "backup", "-").stdout
+    refused = command(tmp_path / "new", "restore", "-", given=whole[:end])
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(b"framewell: ")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_backup_that_fails_says_so_by_its_status_and_its_stream_is_none(state: Path, tmp_path: Path) -> None:
+    (state / "config.yaml").write_text("[")
+    failed = command(state, "backup", "-")
+    assert failed.returncode == 1
+    assert b"config.yaml" in failed.stderr
+    assert command(tmp_path / "new", "restore", "-", "--verify", given=failed.stdout).returncode == 1
+
+
+def test_a_reader_that_leaves_ends_the_backup_with_a_sentence(state: Path) -> None:
+    name_uploads(state / "catalogue.db", put(FolderStore(state / "blobs"), os.urandom(3_000_000)))
+    environment = {**os.environ, "FRAMEWELL_STATE_DIR": str(state)}
+    line = [sys.executable, "-m", "gateway.command", "backup", "-"]
+    with subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as leaving:
+        assert leaving.stdout is not None
+        assert leaving.stderr is not None
+        leaving.stdout.read(512)
+        leaving.stdout.close()
+        assert leaving.stderr.read() == b"framewell: The backup cannot be written to standard output: Broken pipe.\n"
+        assert leaving.wait(60) == 1
+
+
+def test_no_backup_is_shown_on_a_terminal(state: Path) -> None:
+    ours, theirs = os.openpty()
+    try:
+        environment = {**os.environ, "FRAMEWELL_STATE_DIR": str(state)}
+        line = [sys.executable, "-m", "gateway.command", "backup", "-"]
+        refused = subprocess.run(line, env=environment, stdout=theirs, stderr=subprocess.PIPE, timeout=60, check=False)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (refused.returncode, refused.stderr[:31]) == (1, b"framewell: A backup is no text ")
 
 
 def test_an_archive_and_what_comes_out_of_it_are_for_their_owner_alone(archive: Path, tmp_path: Path) -> None:

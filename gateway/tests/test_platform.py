@@ -316,7 +316,7 @@ class TestMetrics:
             '{dialect="mediareviewer",method="GET",route="/api/media-thumbnail",status="200"} 1.0',
             'framewell_http_requests_total{dialect="platform",method="GET",route="unmatched",status="404"} 1.0',
             'method="OTHER",route="/api/health",status="405"',
-            'framewell_http_request_seconds_bucket{dialect="mediareviewer",le="0.001",route="/api/media-thumbnail"}',
+            'framewell_http_request_seconds_bucket{dialect="mediareviewer",le="0.001",route="/api/media-thumbnail",sent="whole"}',
             'framewell_queue_jobs{queue="thumbnail",state="pending"} 7.0',
             'framewell_queue_jobs{queue="index",state="dead"} 2.0',
             'framewell_queue_oldest_age_seconds{queue="thumbnail"} 1.5',
@@ -326,6 +326,20 @@ class TestMetrics:
             assert expected in text, expected
         assert "holiday" not in text
         assert "private" not in text
+
+    async def test_tell_what_is_sent_in_pieces_apart(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
+        """Its time is that of whoever reads it."""
+        fake.answers["StreamItems"] = [fs_pb2.ItemBatch(last=True)]
+        await client.get("/api/media-items/stream?path=/r")
+        await client.get("/api/nothing")
+
+        text = (await client.get("/metrics")).text
+
+        counted = re.findall(r"framewell_http_request_seconds_count{(.*)} 1.0", text)
+        assert sorted(counted) == [
+            'dialect="mediareviewer",route="/api/media-items/stream",sent="pieces"',
+            'dialect="platform",route="unmatched",sent="whole"',
+        ]
 
     async def test_count_failures(self, client: httpx.AsyncClient, fake: FakeFs) -> None:
         fake.answers["GetSummary"] = ValueError("x")

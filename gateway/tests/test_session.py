@@ -77,6 +77,40 @@ async def test_where_everybody_needs_a_key_the_machine_itself_does_too(make_app:
         error_of(await client.post("/api/session"), 401)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"Forwarded": "for=127.0.0.1"},
+        {"Via": "1.1 proxy"},
+        {"Host": HERE},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"},
+    ],
+    ids=lambda one: next(iter(one)),
+)
+async def test_a_local_cookie_is_neither_given_nor_good_through_a_proxy(app: FastAPI, headers: dict[str, str]) -> None:
+    async with client_of(app) as client:
+        pair, _ = cookie_of(await client.post("/api/session"))
+        asked = {**headers, "Cookie": f"{pair}; {pair.replace('_8080', '_8443')}"}
+        for method, address in (("GET", "/api/me"), ("GET", "/v1/media"), ("GET", "/api/health")):
+            assert (await client.request(method, address, headers=asked)).status_code == 401, address
+        given = await client.post("/api/session", headers=headers)
+
+    assert given.status_code in (401, 403)
+    assert "set-cookie" not in given.headers
+
+
+async def test_a_local_cookie_tells_nothing_of_an_admin_key_that_could_be_guessed(make_app: MakeApp) -> None:
+    """Other servers of this machine are sent the cookie; with a preset key made by a person, they would try words."""
+
+    async def given(key: str, signing_key: str) -> str:
+        async with make_app(keys=(key, signing_key)) as app, client_of(app) as client:
+            return cookie_of(await client.post("/api/session"))[0]
+
+    assert await given("first", "signs") == await given("second", "signs")
+    assert await given("first", "signs") != await given("first", "signs otherwise")
+
+
 @pytest.mark.parametrize("cookie", ["framewell_key_8080=wrong", "framewell_key_9999=x", "framewell_key_8080=", "; =;"])
 async def test_a_cookie_that_is_no_good_is_as_none(client: httpx.AsyncClient, cookie: str) -> None:
     assert (await client.get("/api/health", headers={"Cookie": cookie})).status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -27,16 +28,19 @@ NOWHERE = "nats://127.0.0.1:1"
 class FakeDisk:
     """One root with so many photos, which nobody can look into."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, takes_s: float = 0) -> None:
         self.files = [ROOT + b"/%d.jpg" % number for number in range(count)]
+        self._takes_s = takes_s
 
     async def roots(self) -> list[Root]:
         return [Root(ROOT, True, True)]
 
     async def look(self, paths: Sequence[bytes]) -> list[Looked]:
+        await asyncio.sleep(self._takes_s)
         return [Looked(path, _seen(path), False) for path in paths]
 
     async def replay(self, root: bytes) -> AsyncIterator[list[FileSeen]]:
+        await asyncio.sleep(self._takes_s)
         yield [_seen(path) for path in self.files]
 
 
@@ -81,3 +85,15 @@ async def test_items_backlog_batches_and_writes_are_told(catalogue: Catalogue) -
     backlog = {step: after[f"framewell_index_backlog{{step={step}}}"] for step in ("look", "describe", "hash", "send")}
     # The three files have no hash wanted of them before they are described; those and the film wait for search.
     assert backlog == {"look": 7, "describe": 3, "hash": 3, "send": 4}
+
+
+async def test_the_time_of_a_batch_begins_with_the_look_at_the_disk(catalogue: Catalogue) -> None:
+    told: list[tuple[int, float]] = []
+    disk = FakeDisk(2, takes_s=0.3)
+    indexer = Indexer(catalogue, disk)
+    indexer.on_batch = lambda files, seconds: told.append((files, seconds))
+    await indexer.follow_roots()
+    await indexer.look([(ROOT, path) for path in disk.files])
+
+    assert [files for files, _ in told] == [2, 2]
+    assert all(seconds >= 0.3 for _, seconds in told)

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from fs_service.domain.ports import OutboxRow
 from fs_service.nats_link import NatsLink
 from fs_service.publisher import Publisher
+from fs_service.testing import MemoryOutbox
 from media import many
 from media_common import subjects
 from media_proto import thumbnail_pb2
@@ -24,32 +24,6 @@ from servers import Address
 
 #: How long a worker may be silent about a job.
 ACK_WAIT_S = 1.5
-
-
-class Outbox:
-    """Rows in a list, as the index of fs-service keeps them in its table."""
-
-    epoch = "0f3c"
-
-    def __init__(self, rows: list[OutboxRow]) -> None:
-        self._rows = rows
-        self._news = threading.Condition()
-
-    def pending(self, limit: int) -> list[OutboxRow]:
-        with self._news:
-            return self._rows[:limit]
-
-    def sent(self, through_sequence: int) -> None:
-        with self._news:
-            self._rows = [row for row in self._rows if row.sequence > through_sequence]
-
-    def count(self) -> int:
-        with self._news:
-            return len(self._rows)
-
-    def wait(self, timeout_s: float) -> bool:
-        with self._news:
-            return self._news.wait_for(lambda: bool(self._rows), timeout_s)
 
 
 def rows(root: Path, paths: list[Path]) -> list[OutboxRow]:
@@ -63,7 +37,7 @@ def rows(root: Path, paths: list[Path]) -> list[OutboxRow]:
 
 async def publish(address: Address, given: list[OutboxRow]) -> None:
     """As fs-service does, until the server has all of them."""
-    link, outbox = NatsLink(address.url), Outbox(given)
+    link, outbox = NatsLink(address.url), MemoryOutbox(given)
     async with link.running():
         publisher = Publisher(outbox, link, lambda root: b"/nowhere" + root, pregenerate=True)
         running = asyncio.create_task(publisher.run())

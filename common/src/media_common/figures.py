@@ -44,7 +44,8 @@ class Figures:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._asked: list[_Asked] = []
+        self._asked = _Asked()
+        self.registry.register(self._asked)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         names = ("grpc_type", "grpc_service", "grpc_method")
@@ -68,16 +69,13 @@ class Figures:
         return _Call(self._handled, self._seconds, labels)
 
     def ask(self, ask: Ask) -> None:
-        """Have it asked with every scrape, on the event loop that runs now."""
-        asked = _Asked(ask, asyncio.get_running_loop())
-        self._asked.append(asked)
-        self.registry.register(asked)
+        """Have it asked with every scrape, on the event loop that runs now, beside the others: one that takes too long,
+        or fails, hides itself alone."""
+        self._asked.asks.append((ask, asyncio.get_running_loop()))
 
     def ask_no_more(self) -> None:
         """What would be asked is about to close; the rest is told on."""
-        for asked in self._asked:
-            self.registry.unregister(asked)
-        self._asked.clear()
+        self._asked.asks.clear()
 
     @asynccontextmanager
     async def served(self, listen: str) -> AsyncIterator[int]:
@@ -124,26 +122,34 @@ class _Call:
 class _Asked(Collector):
     """Scrapes are answered on threads of their own; what services know is on their event loop."""
 
-    def __init__(self, ask: Ask, loop: asyncio.AbstractEventLoop) -> None:
-        self._ask = ask
-        self._loop = loop
+    def __init__(self) -> None:
+        self.asks: list[tuple[Ask, asyncio.AbstractEventLoop]] = []
 
     def collect(self) -> Iterable[Metric]:
-        asking = asyncio.run_coroutine_threadsafe(self._told(), self._loop)
-        try:
-            return asking.result(2 * _ASK_S)
-        except TimeoutError:  # the loop itself is busy, or at its end
-            asking.cancel()
-            return ()
-
-    async def _told(self) -> Iterable[Metric]:
-        try:
-            async with asyncio.timeout(_ASK_S):
-                return list(await self._ask())
-        except (ServiceError, OSError, TimeoutError) as error:
-            logger.debug("some figures are missing: %r", error)
-            return ()
+        asking = [asyncio.run_coroutine_threadsafe(_told(ask), loop) for ask, loop in tuple(self.asks)]
+        ends_s = time.monotonic() + 2 * _ASK_S
+        found: list[Metric] = []
+        for one in asking:
+            try:
+                error = one.exception(max(0.0, ends_s - time.monotonic()))
+            except TimeoutError:  # the loop itself is busy, or at its end
+                one.cancel()
+                continue
+            if error is None:
+                found += one.result()
+            else:
+                logger.warning("some figures are missing", exc_info=error)
+        return found
 
     def describe(self) -> Iterable[Metric]:
         """Nothing is asked before the first scrape."""
         return ()
+
+
+async def _told(ask: Ask) -> list[Metric]:
+    try:
+        async with asyncio.timeout(_ASK_S):
+            return list(await ask())
+    except (ServiceError, OSError, TimeoutError) as error:
+        logger.debug("some figures are missing: %r", error)
+        return []

@@ -80,6 +80,16 @@ class NatsServer:
             self._process.wait(_START_S)
             self._process = None
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It holds its connections and says nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def restart(self, number: int = signal.SIGKILL) -> None:
         """End it and start it again on the same port, with the streams it had."""
         self.stop(number)

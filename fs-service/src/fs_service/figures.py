@@ -25,15 +25,19 @@ def tell(
         roots: how many are how.
     """
 
-    async def now() -> Iterable[Metric]:
+    async def waiting() -> Iterable[Metric]:
         scans, unpublished = await backlog()
-        waiting = [
+        return [
             GaugeMetricFamily("framewell_outbox_events", "Events not yet published", value=unpublished),
             GaugeMetricFamily("framewell_root_scans_pending", "Roots whose first scan is not complete", value=scans),
         ]
-        return [*waiting, _roots(roots()), *_deletions(deletions())]
 
-    figures.ask(now)
+    async def known() -> Iterable[Metric]:
+        return [_roots(roots()), *_deletions(deletions())]
+
+    # The index may be busy; what is known without it is told all the same.
+    figures.ask(waiting)
+    figures.ask(known)
 
 
 def _roots(counts: Mapping[str, int]) -> Metric:

@@ -79,7 +79,13 @@ class QueueWatch:
         self._index_backlog = index_backlog
         self._ping: tuple[float, bool] = (-_PING_KEPT_S, False)
 
-    async def queues(self) -> Queues:
+    async def queues(self, limit_s: float | None = None) -> Queues:
+        """
+        Args:
+            limit_s: how long the server may be asked. What it has not said by then is as if it were down; reasons of
+                parked jobs, which are asked for last, one by one, are then fewer.
+        """
+        ends_s = None if limit_s is None else asyncio.get_running_loop().time() + limit_s
         scans, unpublished = await self._index_backlog()
         index = Queue(pending=scans + unpublished, running=scans)
         connection = self._link.connection
@@ -87,17 +93,24 @@ class QueueWatch:
             return Queues(index)
         js = connection.jetstream(timeout=_ASK_S)
         try:
-            unread, workers_up, thumbnail, embed, dead_counts = await asyncio.gather(
-                _unread(js),
-                self._workers_up(connection),
-                _queue(js, subjects.JOBS_THUMBNAIL),
-                _queue(js, subjects.JOBS_EMBED),
-                _counts(js, subjects.DEAD_STREAM, ">"),
-            )
-            dead_jobs = [job async for job in _dead_jobs(js, sum(dead_counts.values()))]
+            async with asyncio.timeout_at(ends_s):
+                unread, workers_up, thumbnail, embed, dead_counts = await asyncio.gather(
+                    _unread(js),
+                    self._workers_up(connection),
+                    _queue(js, subjects.JOBS_THUMBNAIL),
+                    _queue(js, subjects.JOBS_EMBED),
+                    _counts(js, subjects.DEAD_STREAM, ">"),
+                )
         except (nats.errors.Error, OSError, TimeoutError) as error:
             logger.debug("the queues cannot be read: %s", error)
             return Queues(index)
+        dead_jobs: list[DeadJob] = []
+        try:
+            async with asyncio.timeout_at(ends_s):
+                async for job in _dead_jobs(js, sum(dead_counts.values())):
+                    dead_jobs.append(job)
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            logger.debug("not all parked jobs can be read: %s", error)
         return Queues(
             Queue(index.pending + unread, index.running),
             _with_dead(thumbnail, dead_counts.get(subjects.DEAD_THUMBNAIL, 0)),

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from media_common import kept
 from media_common.logs import request_id
@@ -33,6 +33,8 @@ from fs_service.threads import Threads, close
 from fs_service.thumbnails import ThumbnailSource
 
 Context = Any  # grpc.aio.ServicerContext; its own annotation is generic over the messages
+#: Of the time that a caller gives, what the message server may take.
+_SHARE_OF_QUEUES: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,9 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
                     yield convert.event(event)
 
     async def GetQueues(self, request: fs_pb2.GetQueuesRequest, context: Context) -> fs_pb2.Queues:
-        return convert.queues(await self._queues.queues())
+        left_s = context.time_remaining()
+        # What this service knows by itself is told in time, whatever the message server does.
+        return convert.queues(await self._queues.queues(None if left_s is None else _SHARE_OF_QUEUES * left_s))
 
     async def RetryDeadJobs(
         self, request: fs_pb2.RetryDeadJobsRequest, context: Context

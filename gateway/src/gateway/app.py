@@ -129,7 +129,7 @@ def create_app(parts: Parts) -> FastAPI:
         lifespan=lifespan,
     )
     origins = allowed_origins(parts.public)
-    keys = Keys(parts.admin_key, parts.public.auth, catalogue)
+    keys = Keys(parts.admin_key, parts.public.auth, catalogue, parts.signing_key)
     door = Door(
         Hosts(parts.public.host, trusted_hosts, parts.settings.hosts()),
         keys,

@@ -32,8 +32,18 @@ KEY_TTL_S: Final = 2.0
 _MAX_KNOWN: Final = 4096
 #: Dialects whose own clients always send a key.
 _ALWAYS_KEYED: Final = frozenset((Dialect.COREVIZ, Dialect.WICKSON))
-#: A proxy on this machine speaks for somebody else.
-_FORWARDED: Final = ("x-forwarded-for", "forwarded", "x-real-ip", "x-forwarded-host")
+#: A proxy on this machine speaks for somebody else: what any of the usual ones adds to a request.
+_FORWARDED: Final = frozenset(
+    (
+        *("forwarded", "via", "cdn-loop", "cf-connecting-ip", "fastly-client-ip", "fly-client-ip", "true-client-ip"),
+        *("x-client-ip", "x-cluster-client-ip", "x-envoy-external-address", "x-original-host", "x-real-ip"),
+        *("x-forwarded", "x-forwarded-by", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port"),
+        *("x-forwarded-prefix", "x-forwarded-proto", "x-forwarded-server", "x-forwarded-ssl"),
+    )
+)
+#: nginx that was told nothing but where to pass requests to calls by that address and adds no header; it speaks this,
+#: which no browser and no client has done for decades.
+_OF_PROXIES: Final = "1.0"
 
 
 def admin_key(preset: str, state_dir: Path) -> str:
@@ -51,23 +61,30 @@ class Caller:
 
     peer: str | None  # address of the other end of the connection
     host: str  # name in the Host header
+    http_version: str = "1.1"
+    is_embedded: bool = False  # a page of another site asks, by the caller's browser
 
     def is_local(self, headers: Mapping[str, str]) -> bool:
-        """On this machine, talking to it by a loopback name, with no proxy between."""
+        """On this machine, talking to it by a loopback name, with no proxy between that could be told from it, and of
+        its own will."""
         return (
             self.peer is not None
             and is_loopback_address(self.peer)
             and is_loopback_name(self.host)
-            and not any(name in headers for name in _FORWARDED)
+            and self.http_version != _OF_PROXIES
+            and not self.is_embedded
+            and _FORWARDED.isdisjoint(headers)
         )
 
 
 class Keys:
     """The rule: a key that is sent must be right; without one only a local caller is served, in two dialects."""
 
-    def __init__(self, admin: str, mode: Literal["auto", "required"], catalogue: CatalogueClient) -> None:
+    def __init__(
+        self, admin: str, mode: Literal["auto", "required"], catalogue: CatalogueClient, signing_key: str
+    ) -> None:
         self._admin = admin.encode()
-        self.local_token = local_token(admin)
+        self.local_token = local_token(signing_key)
         self._local_needs_none = mode == "auto"
         self._catalogue = catalogue
         # By digest, so that no secret is kept: what it may do (None: it is no key), and when that was asked.

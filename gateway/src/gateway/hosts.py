@@ -105,19 +105,32 @@ def _names(hosts: Sequence[str]) -> frozenset[str]:
 def check_same_site(
     method: str, headers: Mapping[str, str], host: str, dialect: Dialect, allowed: frozenset[str]
 ) -> None:
-    """Refuse a change that a browser says another site asked for. Programs send neither header and pass.
+    """Refuse a change that a browser says another site asked for. Programs send none of the headers and pass.
 
     Raises:
         Failure: 403.
     """
-    if method in _SAFE_METHODS:
+    if method in _SAFE_METHODS or _is_allowed(headers, dialect, allowed):
         return
-    origin = headers.get("origin")
-    if origin is not None and dialect is Dialect.EXQUISITOR and origin.lower() in allowed:
-        return
-    site = headers.get("sec-fetch-site", "").lower()
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site", "").lower()
+    if origin is None and not site:
+        # A browser of before either was sent; it sends its cookies whatever SameSite says.
+        origin = headers.get("referer") or None
     if site in ("cross-site", "same-site") or (origin is not None and not _same(origin, host)):
         raise Failure(403, "cross_site", "A request that changes something must not come from another site.")
+
+
+def is_embedded_elsewhere(headers: Mapping[str, str], dialect: Dialect, allowed: frozenset[str]) -> bool:
+    """Whether a browser says that a page of another site asks, for a picture or a frame in it, say. A link that was
+    followed to here is no such thing."""
+    if headers.get("sec-fetch-site", "").lower() != "cross-site":
+        return False
+    is_followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return not is_followed and not _is_allowed(headers, dialect, allowed)
+
+
+def _is_allowed(headers: Mapping[str, str], dialect: Dialect, allowed: frozenset[str]) -> bool:
+    return dialect is Dialect.EXQUISITOR and headers.get("origin", "").lower() in allowed
 
 
 def _same(origin: str, host: str) -> bool:

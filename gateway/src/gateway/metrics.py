@@ -46,8 +46,8 @@ class Metrics:
         )
         self._seconds = Histogram(
             "framewell_http_request_seconds",
-            "Time to the end of the answer",
-            ("dialect", "route"),
+            "Time to the end of the answer, by how it was sent",
+            ("dialect", "route", "sent"),
             buckets=_BUCKETS_S,
             registry=self.registry,
         )
@@ -61,11 +61,17 @@ class Metrics:
         )
         self._up = Gauge("framewell_dependency_up", "1 when it answers", ("name",), registry=self.registry)
 
-    def answered(self, dialect: Dialect, route: str, method: str, status: int, seconds: float) -> None:
-        """One request is over; status 499 says that the caller left first."""
+    def answered(
+        self, dialect: Dialect, route: str, method: str, status: int, seconds: float, *, in_pieces: bool = False
+    ) -> None:
+        """One request is over; status 499 says that the caller left first.
+
+        Args:
+            in_pieces: how long it took is how long somebody read: an event stream, a listing, a file.
+        """
         known = method if method in _METHODS else "OTHER"
         self._requests.labels(dialect.value, route, known, str(status)).inc()
-        self._seconds.labels(dialect.value, route).observe(seconds)
+        self._seconds.labels(dialect.value, route, "pieces" if in_pieces else "whole").observe(seconds)
         if status >= 500:
             self._errors.labels(dialect.value, route).inc()
 

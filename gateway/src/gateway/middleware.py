@@ -19,7 +19,7 @@ from gateway.answers import failure_answer
 from gateway.auth import Caller, Keys
 from gateway.dialects import Dialect, dialect_of
 from gateway.errors import ClientGone, Failure, failure_of
-from gateway.hosts import Hosts, check_same_site
+from gateway.hosts import Hosts, check_same_site, is_embedded_elsewhere
 from gateway.metrics import Metrics
 from gateway.rate_limit import RateLimit
 from gateway.request_lines import Lines, Value
@@ -60,7 +60,9 @@ class Door:
         check_same_site(scope["method"], headers, host, dialect, self.cors_origins)
         if not _OPEN.fullmatch(scope["path"]):
             client = scope.get("client")
-            access = await self.keys.check(headers, Caller(client[0] if client else None, name), dialect)
+            is_embedded = is_embedded_elsewhere(headers, dialect, self.cors_origins)
+            caller = Caller(client[0] if client else None, name, scope.get("http_version", "1.1"), is_embedded)
+            access = await self.keys.check(headers, caller, dialect)
             grant(scope, access)
             if dialect is Dialect.WICKSON:
                 standing, refusal = self.limit.take(access.key_id)
@@ -91,12 +93,14 @@ class Admission:
         request_id.set(current)
         scope["path"] = _plain(scope["path"])
         dialect = dialect_of(scope["path"])
-        status = 0
+        status, in_pieces = 0, False
         told: dict[str, str] = {}
 
         async def answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
+            nonlocal status, in_pieces
+            if message.get("more_body"):
+                in_pieces = True
+            elif message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [
                     *message.get("headers", ()),
@@ -124,12 +128,12 @@ class Admission:
                 await failure_answer(failure, scope["path"])(scope, receive, answer)
         finally:
             self._metrics.in_progress.dec()
-            self._over(scope, dialect, status or GONE_STATUS, time.perf_counter() - began)
+            self._over(scope, dialect, status or GONE_STATUS, time.perf_counter() - began, in_pieces=in_pieces)
 
-    def _over(self, scope: Scope, dialect: Dialect, status: int, seconds: float) -> None:
+    def _over(self, scope: Scope, dialect: Dialect, status: int, seconds: float, *, in_pieces: bool) -> None:
         method: str = scope["method"]
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.answered(dialect, route, method, status, seconds)
+        self._metrics.answered(dialect, route, method, status, seconds, in_pieces=in_pieces)
         loud = status >= 400 or seconds >= SLOW_S or method not in ("GET", "HEAD")
         level = logging.INFO if loud else logging.DEBUG
         if logger.isEnabledFor(level):

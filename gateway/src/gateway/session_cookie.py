@@ -30,10 +30,14 @@ def cookie_key(headers: Mapping[str, str]) -> str:
     return ""
 
 
-def local_token(admin_key: str) -> str:
+def local_token(signing_key: str) -> str:
     """What the page of a caller on this machine is given: no key, and good only on this machine. Other servers of the
-    machine are sent it too, and can do no more with it than any program here can without."""
-    return "local~" + blake2b(admin_key.encode(), person=b"framewell.local", digest_size=24).hexdigest()
+    machine are sent it too, and can do no more with it than any program here can without.
+
+    Args:
+        signing_key: always random. Of an admin key that somebody thought of, words could be tried at the token.
+    """
+    return "local~" + blake2b(signing_key.encode(), person=b"framewell.local", digest_size=24).hexdigest()
 
 
 def set_cookie(request: Request, key: str) -> str:

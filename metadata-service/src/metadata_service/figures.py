@@ -40,10 +40,14 @@ def tell(figures: Figures, catalogue: Catalogue, indexer: Indexer, indexing: Ind
 
     catalogue.on_written, indexer.on_batch = writes.observe, on_batch
 
-    async def now() -> Iterable[Metric]:
-        return [await _items(catalogue), await _backlog(indexing)]
+    async def items() -> Iterable[Metric]:
+        return [await _items(catalogue)]
 
-    figures.ask(now)
+    async def backlog() -> Iterable[Metric]:
+        return [await _backlog(indexing)]
+
+    figures.ask(items)
+    figures.ask(backlog)
 
 
 async def _items(catalogue: Catalogue) -> Metric:

@@ -51,7 +51,8 @@ class Indexer:
         self._asked: set[bytes] = set()
         #: Of each look under way, in the order in which they began, the paths that a later one has written.
         self._later: list[set[bytes]] = []
-        #: Told of every batch that was looked at and written: how many files, how many seconds.
+        #: Told of every batch that was looked at and written: how many files, how many seconds from the look at the
+        #: disk on, with the wait for a batch before it.
         self.on_batch: Callable[[int, float], None] = lambda files, seconds: None
         #: Why nothing moves, a sentence; empty when it does.
         self.problem = ""
@@ -120,10 +121,12 @@ class Indexer:
             before = await self._catalogue.read(indexing.in_place, root.path)
             seen = BitMap()
             with self._looking() as later:
+                began = time.perf_counter()
                 async for files in self.disk.replay(root.path):
                     looked = [Looked(file.relative_path, file, False) for file in files]
-                    await self._bring_in(root.path, looked, later)
+                    await self._bring_in(root.path, looked, later, began)
                     seen |= await self._catalogue.read(indexing.known_paths, root.path, [one.path for one in looked])
+                    began = time.perf_counter()
             rest = await self._catalogue.read(indexing.paths_of, root.path, before - seen)
             for some in _batched(rest):
                 await self._look(root.path, some)
@@ -149,7 +152,8 @@ class Indexer:
 
     async def _look(self, root: bytes, paths: Sequence[bytes]) -> None:
         with self._looking() as later:
-            await self._bring_in(root, await self.disk.look(paths), later)
+            began = time.perf_counter()
+            await self._bring_in(root, await self.disk.look(paths), later, began)
 
     @contextmanager
     def _looking(self) -> Iterator[set[bytes]]:
@@ -162,12 +166,12 @@ class Indexer:
         finally:
             self._later = [one for one in self._later if one is not later]
 
-    async def _bring_in(self, root: bytes, looked: Sequence[Looked], later: set[bytes]) -> None:
+    async def _bring_in(self, root: bytes, looked: Sequence[Looked], later: set[bytes], began: float) -> None:
         """
         Args:
             later: of `_looking`.
+            began: when the look began, by `time.perf_counter`.
         """
-        began = time.perf_counter()
         async with self._lock:
             looked = [one for one in looked if one.path not in later]
             if not looked:

@@ -17,7 +17,7 @@ import typer
 from media_common.blobs import FOLDER, open_store
 from media_common.config import PublicSettings, SettingsError
 
-from gateway.command.archive import HELD
+from gateway.command.archive import HELD, STREAM
 from gateway.command.backup import backed_up
 from gateway.command.doctor import all_well
 from gateway.command.exquisitor_parts import Addresses
@@ -94,11 +94,16 @@ def _refuse_url() -> None:
         )
 
 
-def show(value: Any, as_json: bool, lines: list[str]) -> None:
-    """The value for programs, or the lines for people; file names that are no text come out as they are."""
+def show(value: Any, as_json: bool, lines: list[str], *, aside: bool = False) -> None:
+    """The value for programs, or the lines for people; file names that are no text come out as they are.
+
+    Args:
+        aside: on standard error, because standard output has been used for something else.
+    """
     data = dumps(value) if as_json else "\n".join(lines).encode("utf-8", "surrogateescape")
-    sys.stdout.buffer.write(data + (b"\n" if data else b""))
-    sys.stdout.flush()
+    out = sys.stderr if aside else sys.stdout
+    out.buffer.write(data + (b"\n" if data else b""))
+    out.flush()
 
 
 @keys.command("create")
@@ -236,10 +241,13 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="The archive to write; gzipped when it ends in .gz or .tgz.")],
+    file: Annotated[
+        Path, typer.Argument(help="The archive to write; gzipped when it ends in .gz or .tgz. `-`: standard output.")
+    ],
     without_blobs: Annotated[
         bool, typer.Option("--without-blobs", help="Leave uploads out: their folder or bucket is backed up otherwise.")
     ] = False,
+    gzipped: Annotated[bool, typer.Option("--gzip", help="Gzip standard output too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write everything that nothing can rebuild into one file, whether Framewell is running or not.
@@ -253,15 +261,17 @@ def backup(
 
     async def make() -> dict[str, Any]:
         _refuse_url()
-        return await backed_up(file, PublicSettings.load(), with_blobs=not without_blobs, tell=tell)
+        public = PublicSettings.load()
+        return await backed_up(file, public, with_blobs=not without_blobs, gzipped=gzipped, tell=tell)
 
-    told = ended(make)
-    show(told, as_json, [f"backed up to {file}", *_archive_lines(told)])
+    told, is_stream = ended(make), file == STREAM
+    where = "standard output" if is_stream else file
+    show(told, as_json, [f"backed up to {where}", *_archive_lines(told)], aside=is_stream)
 
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="What `backup` has written.")],
+    file: Annotated[Path, typer.Argument(help="What `backup` has written; `-`: standard input.")],
     verify: Annotated[bool, typer.Option("--verify", help="Only check the archive; nothing is put back.")] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Move a state directory that is not empty aside; nothing is deleted.")
@@ -286,7 +296,8 @@ def restore(
             return restored(file, public.state_path, replace=replace, store=store)
 
     told = ended(put)
-    lines = [f"{file} is whole" if verify else f"restored to {told['state']}", *_archive_lines(told)]
+    spoken = "standard input" if file == STREAM else file
+    lines = [f"{spoken} is whole" if verify else f"restored to {told['state']}", *_archive_lines(told)]
     if told.get("uploadsWritten") or told.get("uploadsPresent"):
         lines.append(f"{told['uploadsWritten']} uploads written to {place}, {told['uploadsPresent']} were there")
     if told.get("uploadsMissing"):

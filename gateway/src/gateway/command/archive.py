@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import re
 import tarfile
 import zlib
@@ -35,6 +36,8 @@ TOLD: Final = ("version", "createdAt", "uploads")
 IN_FOLDER: Final = "folder"
 IN_S3: Final = "s3"
 LEFT_OUT: Final = "left out"
+#: In place of a file's name: standard output, or input.
+STREAM: Final = Path("-")
 ABOUT: Final = "about.json"
 MANIFEST: Final = "manifest.json"
 KEY_FILES: Final = (KEY_FILE, SIGNING_KEY_FILE)
@@ -178,16 +181,36 @@ def holds_uploads(about: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
-def compressing(name: str, out: BinaryIO) -> Iterator[Sink]:
-    """`out` itself, or gzip into it, as the archive's name says."""
-    if name.endswith((".gz", ".tgz")):
+def compressing(out: BinaryIO, *, gzipped: bool) -> Iterator[Sink]:
+    """`out` itself, or gzip into it."""
+    if gzipped:
         with gzip.GzipFile("", "wb", _LEVEL, out) as packed:
             yield packed
     else:
         yield out
 
 
-def read(archive: BinaryIO, take: Callable[[str, int], Sink | None]) -> Contents:
+class Source(Protocol):
+    """What an archive is read from: fewer bytes may come than were asked for, and none at its end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _Begun:
+    """A source with the bytes that were taken from it in front: a stream cannot be put back."""
+
+    def __init__(self, head: bytes, rest: Source) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int) -> bytes:
+        if not self._head:
+            return self._rest.read(size)
+        head, self._head = self._head[:size], self._head[size:]
+        return head
+
+
+def read(archive: Source, take: Callable[[str, int], Sink | None]) -> Contents:
     """Go through an archive from end to end and compare everything with its manifest.
 
     Args:
@@ -198,14 +221,16 @@ def read(archive: BinaryIO, take: Callable[[str, int], Sink | None]) -> Contents
     """
     try:
         head = archive.read(2)
-        archive.seek(0)
-        with gzip.GzipFile(fileobj=archive) if head == _GZIP else archive as source:
+        source = _Begun(head, archive)
+        if head != _GZIP:
             return _read(source, take)
+        with gzip.GzipFile(fileobj=source) as unpacked:  # type: ignore[call-overload]  # it reads, and no more
+            return _read(unpacked, take)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Damaged("The archive is damaged: it is cut off, or bytes of it have changed.") from error
 
 
-def _read(source: BinaryIO | gzip.GzipFile, take: Callable[[str, int], Sink | None]) -> Contents:
+def _read(source: Source, take: Callable[[str, int], Sink | None]) -> Contents:
     contents, small = Contents(), {ABOUT: b"", MANIFEST: b""}
     last = ""
     while last != MANIFEST:
@@ -268,7 +293,7 @@ def _check(name: str, size_bytes: int) -> None:
         raise Damaged(f"{name} is larger than it can be.")
 
 
-def _exactly(source: BinaryIO | gzip.GzipFile, count: int, name: str) -> bytes:
+def _exactly(source: Source, count: int, name: str) -> bytes:
     data = source.read(count)
     while len(data) < count:
         more = source.read(count - len(data))
@@ -327,11 +352,12 @@ def _json(value: dict[str, Any]) -> bytes:
 
 
 def opened(file: Path) -> BinaryIO:
-    """
+    """To be read once from its beginning; `STREAM` is standard input.
+
     Raises:
         Damaged: it cannot be opened.
     """
     try:
-        return file.open("rb")
+        return os.fdopen(os.dup(0), "rb") if file == STREAM else file.open("rb")
     except OSError as error:
         raise Damaged(f"{file} cannot be read: {error.strerror}.") from error

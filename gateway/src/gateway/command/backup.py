@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from media_common import kept
 from media_common.blobs import open_store
@@ -25,6 +25,7 @@ from gateway.command.archive import (
     IN_S3,
     KEY_FILES,
     LEFT_OUT,
+    STREAM,
     Contents,
     Damaged,
     Writer,
@@ -43,11 +44,15 @@ async def backed_up(
     clock: Callable[[], float] = time.time,
     *,
     with_blobs: bool = True,
+    gzipped: bool = False,
     tell: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, Any]:
-    """Make the archive; what is in it. It is there whole, with mode 600, or not at all.
+    """Make the archive; what is in it. A file is there whole, with mode 600, or not at all; what came out of a stream
+    is whole when this returns.
 
     Args:
+        file: `STREAM` for standard output.
+        gzipped: a stream too; a file is when its name says so.
         with_blobs: False leaves the uploads out, for who keeps a copy of the blob store otherwise.
         tell: given a sentence when it will take long.
     Raises:
@@ -65,7 +70,9 @@ async def backed_up(
         if not (stack_runs := state_dir.is_held(state)):
             stack.enter_context(_kept_stopped(state))
         try:
-            with _new_file(file) as out, compressing(file.name, out) as sink:
+            is_stream = file == STREAM
+            gzipped = gzipped if is_stream else file.name.endswith((".gz", ".tgz"))
+            with _stream() if is_stream else _new_file(file) as out, compressing(out, gzipped=gzipped) as sink:
                 # An upload that the catalogue has is not purged before it is copied.
                 stack.enter_context(state_dir.uploads_stay(state))
                 writer = Writer(sink, about, now_s)
@@ -82,7 +89,7 @@ async def backed_up(
                         small.note(one)
                 small.check()
                 if with_blobs:
-                    room_bytes = shutil.disk_usage(file.parent).free
+                    room_bytes = None if is_stream else shutil.disk_usage(file.parent).free
                     with closing(open_store(public)) as store:
                         await add_uploads(writer, store, named, room_bytes=room_bytes, tell=tell)
                 contents = writer.finish()
@@ -93,7 +100,8 @@ async def backed_up(
         except ServiceError as error:
             raise Refused(error.message) from error
         except OSError as error:
-            raise Refused(f"The backup cannot be written to {file}: {error.strerror}.") from error
+            where = "standard output" if is_stream else file
+            raise Refused(f"The backup cannot be written to {where}: {error.strerror}.") from error
     return told(file, contents)
 
 
@@ -173,6 +181,19 @@ def _kept_stopped(state: Path) -> Iterator[None]:
             yield
     except state_dir.Running as error:
         raise Refused("Framewell is just starting; try again in a moment.") from error
+
+
+@contextmanager
+def _stream() -> Iterator[BinaryIO]:
+    """Standard output, for this alone.
+
+    Raises:
+        Refused: somebody would see it on a terminal.
+    """
+    if os.isatty(1):
+        raise Refused("A backup is no text for a terminal: write it into a file, or send it on.")
+    with os.fdopen(os.dup(1), "wb") as out:
+        yield out
 
 
 @contextmanager

@@ -30,13 +30,13 @@ Named = Mapping[bytes, bytes]
 
 
 async def add_uploads(
-    writer: Writer, store: BlobStore, named: Named, *, room_bytes: int, tell: Callable[[str], None]
+    writer: Writer, store: BlobStore, named: Named, *, room_bytes: int | None, tell: Callable[[str], None]
 ) -> None:
     """Every blob of the store goes into the archive.
 
     Args:
         named: those that the catalogue in the archive names. The others may be gone when their turn comes.
-        room_bytes: free where the archive is written.
+        room_bytes: free where the archive is written; None: nobody knows.
         tell: given a sentence when it will take long.
     Raises:
         Refused: one that is named is not in the store, or has changed there; or there is no room.
@@ -46,7 +46,7 @@ async def add_uploads(
     _refuse_missing(named, named.keys() - {one.sha256 for one in stored})
     size_bytes = sum(one.size_bytes for one in stored)
     told = f"{len(stored):,} uploads of {size_bytes:,} bytes"
-    if size_bytes > room_bytes:
+    if room_bytes is not None and size_bytes > room_bytes:
         raise Refused(f"There is no room for {told}: {room_bytes:,} bytes are free. --without-blobs leaves them out.")
     if size_bytes > MUCH_BYTES:
         tell(f"{told} go into the backup, which takes a while; --without-blobs leaves them out.")

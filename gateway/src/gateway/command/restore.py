@@ -24,7 +24,18 @@ from media_common.blobs.folder import SPARE_BYTES
 from media_common.errors import ServiceError
 
 from gateway.command import state_dir
-from gateway.command.archive import DATABASES, HELD, Contents, Damaged, Sink, blob_of, holds_uploads, opened, read
+from gateway.command.archive import (
+    DATABASES,
+    HELD,
+    STREAM,
+    Contents,
+    Damaged,
+    Sink,
+    blob_of,
+    holds_uploads,
+    opened,
+    read,
+)
 from gateway.command.backup import told
 from gateway.command.moving_uploads import PutBack
 from gateway.command.soundness import CHECKED, check_database, check_file
@@ -59,6 +70,9 @@ def restored(
     now, or None; "left": folders that restores left which were cut off; "uploadsWritten", "uploadsPresent" (they were
     in the store) and "uploadsMissing" (the catalogue names them, and neither archive nor store has them).
 
+    A stream (`archive.STREAM`) is read once where uploads are a folder; for a store it is kept in a temporary file
+    first, because it is read twice.
+
     Args:
         replace: move a state directory with something in it aside; without it, that is refused.
         store: where uploads go; None: they are a folder of the state directory.
@@ -66,7 +80,7 @@ def restored(
         Refused: the state directory is what it was. Uploads that were written until then stay in the store.
     """
     place = Path(os.path.realpath(state))
-    with _translated(), state_dir.held(place):
+    with _translated(), state_dir.held(place), _readable_twice(file, needed=store is not None) as file:
         occupied = _refuse_occupied(place, replace)
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         left = sorted(str(one) for one in place.parent.glob(f"{glob.escape(place.name)}.restoring-*"))
@@ -91,6 +105,17 @@ def restored(
         "previous": previous and str(previous),
         "left": left,
     }
+
+
+@contextmanager
+def _readable_twice(file: Path, *, needed: bool) -> Iterator[Path]:
+    if file != STREAM or not needed:
+        yield file
+        return
+    with tempfile.NamedTemporaryFile(prefix="framewell-restore-") as kept_here, opened(file) as source:
+        shutil.copyfileobj(source, kept_here, kept.PIECE_BYTES)
+        kept_here.flush()
+        yield Path(kept_here.name)
 
 
 def _uploads_put_back(file: Path, new: Path, contents: Contents, store: BlobStore | None) -> dict[str, int]:
