@@ -1,0 +1,119 @@
+"""Which day a file is of, and how many rows of each folder are of which day: counted in memory, kept in step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Final, NamedTuple
+
+from fs_service.domain.items import StatusFilter
+from fs_service.domain.timeline import ByState, Cut, admitted
+from fs_service.store.rows import UNDATED
+
+DAY_US: Final = 86_400_000_000
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+#: What can be written as a date; beyond it clocks are wrong anyway.
+_FIRST_US: Final = (date.min.toordinal() - _EPOCH) * DAY_US
+_LAST_US: Final = (date.max.toordinal() - _EPOCH + 1) * DAY_US - 1
+#: Of rows that have no day yet.
+NO_DAY: Final = UNDATED // DAY_US
+
+
+def dated_us(taken_us: int | None, mtime_ns: int) -> int:
+    """When a file is from, on its own clock as if that were UTC: as the camera wrote it, else when it was modified, on
+    this machine's clock (`TZ`)."""
+    if taken_us is None:
+        seconds = mtime_ns // 1_000_000_000
+        try:
+            ahead_s = time.localtime(seconds).tm_gmtoff
+        except (OverflowError, OSError, ValueError):  # a year that the calendar of the system does not have
+            ahead_s = 0
+        taken_us = mtime_ns // 1000 + ahead_s * 1_000_000
+    return min(max(taken_us, _FIRST_US), _LAST_US)
+
+
+def day_of(when_us: int) -> int:
+    return when_us // DAY_US
+
+
+class Step(NamedTuple):
+    """So many rows more, or less."""
+
+    folder: bytes
+    when_us: int
+    state: int
+    by: int
+
+
+class DayCounts:
+    """Rows by folder, day and state. A root with a thousand folders of a few days each is some thousand counters."""
+
+    def __init__(self, rows: Iterable[tuple[bytes, int, int, int]] = ()) -> None:
+        """Args:
+        rows: (folder, day, state, how many).
+        """
+        self._all: dict[int, list[int]] = {}
+        self._folders: dict[bytes, dict[int, list[int]]] = {}
+        for folder, day, state, count in rows:
+            self._step(folder, day, state, count)
+
+    def step(self, steps: Iterable[Step]) -> None:
+        for folder, when_us, state, by in steps:
+            self._step(folder, day_of(when_us), state, by)
+
+    def _step(self, folder: bytes, day: int, state: int, by: int) -> None:
+        days = self._folders.setdefault(folder, {})
+        for counted in (days, self._all):
+            by_state = counted.setdefault(day, [0] * 8)
+            by_state[state] += by
+            if not any(by_state):
+                del counted[day]
+        if not days:
+            del self._folders[folder]
+
+    def of(self, folder: bytes | None, *, recursive: bool = False) -> dict[int, ByState]:
+        """By day, of all (None), or of a folder with or without what is below it. Not to be changed."""
+        if folder is None or (recursive and not folder):
+            return dict(self._all)
+        if not recursive:
+            return dict(self._folders.get(folder, {}))
+        found: dict[int, ByState] = {}
+        prefix = folder + b"/"
+        for path, days in self._folders.items():
+            if path != folder and not path.startswith(prefix):
+                continue
+            for day, by_state in days.items():
+                known = found.get(day)
+                found[day] = by_state if known is None else [a + b for a, b in zip(known, by_state, strict=True)]
+        return found
+
+    def folders(self, status: StatusFilter) -> Iterator[tuple[bytes, int]]:
+        """Each folder with how many rows of the filter it holds itself."""
+        for folder, days in self._folders.items():
+            yield folder, sum(admitted(status, by_state) for by_state in days.values())
+
+    def runs(self, cut: Cut) -> list[tuple[int, int, int]]:
+        """The days of a listing by date in runs without a day that has rows but none of the filter's.
+
+        Returns:
+            First day, the day behind the last, how many rows of the filter; by day. Days not known come last.
+        """
+        found: list[tuple[int, int, int]] = []
+        is_run = False
+        days = self.of(cut.folder)
+        for day in sorted(days):
+            if not cut.has_day(None if day == NO_DAY else day):
+                continue
+            count = admitted(cut.status, days[day])
+            if count and is_run:
+                found[-1] = (found[-1][0], day + 1, found[-1][2] + count)
+            elif count:
+                found.append((day, day + 1, count))
+            # A heavy day is a run of its own, so that no row is passed over but its own.
+            is_run = 0 < count < _LIGHT
+        return found
+
+
+#: Rows of a run, that a page may read in vain.
+_LIGHT: Final = 256
