@@ -29,6 +29,10 @@ interface GridProps {
   focus: Signal<number>;
   onOpen: (index: number) => void;
   judged?: (path: string) => "more" | "less" | undefined;
+  /** Where it is asked to go; each ask is a new object. */
+  jump?: Signal<{ index: number } | null>;
+  /** Told the first item in sight. */
+  sight?: Signal<number>;
   /** Keys of the grid are off while something lies over it. */
   active?: boolean;
 }
@@ -75,6 +79,17 @@ export function Grid(props: GridProps): JSX.Element {
     setTop(0);
     if (focus.value > 0) show(focus.value, false);
   }, [rows]);
+
+  const asked = props.jump?.value ?? null;
+  useLayoutEffect(() => {
+    if (!asked || !box.current) return;
+    focus.value = Math.max(0, Math.min(rows.total - 1, asked.index));
+    box.current.scrollTop = Math.floor(focus.value / layout.columns) * layout.cellHeight;
+    setTop(box.current.scrollTop);
+  }, [asked]);
+  useEffect(() => {
+    if (props.sight) props.sight.value = Math.ceil((top - layout.cellHeight / 2) / layout.cellHeight) * layout.columns;
+  }, [top, layout.columns, layout.cellHeight, rows]);
 
   useLayoutEffect(() => {
     if (!moves.current) return;

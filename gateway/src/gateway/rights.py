@@ -28,10 +28,11 @@ _PATTERNS: Final = tuple((scope, re.compile(pattern)) for scope, pattern in _SCO
 _WHOLE: Final = frozenset((Dialect.MEDIAREVIEWER, Dialect.PLATFORM))
 #: Checked by themselves: they tell the collection from the path or the item, or tell of no collection.
 _CHECKED_LATER: Final = re.compile(
-    r"(?:GET|HEAD) /api/(?:resolve|health|settings|review-paths|folders(?:/files)?|media-file|media-thumbnail|histogram)$"
+    r"(?:GET|HEAD) /api/(?:resolve|health|settings|review-paths|folders(?:/files)?|media-file|media-thumbnail)$"
     r"|GET /api/(?:media-items/(?:stream|summary)|trash/plan)$"
     r"|HEAD /api/(?:media-items/summary|trash/plan)$"
     r"|POST /api/(?:media-actions|media-items/batch|empty-trash)$"
+    r"|(?:GET|HEAD) /api/histogram$"
     r"|(?:POST|DELETE) /api/session$"
 )
 

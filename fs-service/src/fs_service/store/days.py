@@ -55,6 +55,7 @@ class DayCounts:
         """
         self._all: dict[int, list[int]] = {}
         self._folders: dict[bytes, dict[int, list[int]]] = {}
+        self._totals: dict[bytes, list[int]] = {}
         for folder, day, state, count in rows:
             self._step(folder, day, state, count)
 
@@ -64,13 +65,14 @@ class DayCounts:
 
     def _step(self, folder: bytes, day: int, state: int, by: int) -> None:
         days = self._folders.setdefault(folder, {})
+        self._totals.setdefault(folder, [0] * 8)[state] += by
         for counted in (days, self._all):
             by_state = counted.setdefault(day, [0] * 8)
             by_state[state] += by
             if not any(by_state):
                 del counted[day]
         if not days:
-            del self._folders[folder]
+            del self._folders[folder], self._totals[folder]
 
     def of(self, folder: bytes | None, *, recursive: bool = False) -> dict[int, ByState]:
         """By day, of all (None), or of a folder with or without what is below it. Not to be changed."""
@@ -78,20 +80,24 @@ class DayCounts:
             return dict(self._all)
         if not recursive:
             return dict(self._folders.get(folder, {}))
-        found: dict[int, ByState] = {}
+        found: dict[int, list[int]] = {}
         prefix = folder + b"/"
         for path, days in self._folders.items():
             if path != folder and not path.startswith(prefix):
                 continue
             for day, by_state in days.items():
-                known = found.get(day)
-                found[day] = by_state if known is None else [a + b for a, b in zip(known, by_state, strict=True)]
-        return found
+                if (sums := found.get(day)) is None:
+                    found[day] = by_state.copy()
+                    continue
+                for state, count in enumerate(by_state):
+                    if count:
+                        sums[state] += count
+        return dict(found)
 
     def folders(self, status: StatusFilter) -> Iterator[tuple[bytes, int]]:
         """Each folder with how many rows of the filter it holds itself."""
-        for folder, days in self._folders.items():
-            yield folder, sum(admitted(status, by_state) for by_state in days.values())
+        for folder, by_state in self._totals.items():
+            yield folder, admitted(status, by_state)
 
     def runs(self, cut: Cut) -> list[tuple[int, int, int]]:
         """The days of a listing by date in runs without a day that has rows but none of the filter's.
