@@ -49,6 +49,11 @@ export function Bars({ days, filter, range }: BarsProps): JSX.Element {
   );
 }
 
+export function rangeText({ from, to }: Range): string {
+  if (from === to && from !== undefined) return dayText(from);
+  return `${from === undefined ? "" : `from ${dayText(from)} `}${to === undefined ? "" : `to ${dayText(to)}`}`.trim();
+}
+
 export function dayWords(day: Day, filter: Filter): string {
   const unseen = Math.min(day.unseen, day[filter]);
   const left = filter === "unseen" ? "" : unseen ? `, ${count(unseen)} unseen` : ", all seen";

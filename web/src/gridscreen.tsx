@@ -5,9 +5,9 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { epoch, sentence, Unreachable } from "./api";
 import { BatchSheet, SelectionBar } from "./bar";
 import { type Day, daysOf, type Histogram, isRange, placeAt, type Range, rowsBefore, totalOf } from "./days";
-import { Scrubber } from "./daystrip";
+import { rangeText, Scrubber } from "./daystrip";
 import { changes, rootStates, scans } from "./events";
-import { clock, count, dayText, items } from "./format";
+import { clock, count, items } from "./format";
 import { GoToDate } from "./godate";
 import { Grid } from "./grid";
 import { useKeys } from "./keyboard";
@@ -355,11 +355,6 @@ function withMarks(days: readonly Day[], told: Histogram): Day[] {
 function countsIn(told: Histogram, range: Range): Counts {
   const of = (filter: Filter): number => totalOf(told, filter, range);
   return { all: of("all"), unseen: of("unseen"), seen: of("seen"), locked: of("locked"), trashed: of("trashed") };
-}
-
-function rangeText({ from, to }: Range): string {
-  if (from === to && from !== undefined) return dayText(from);
-  return `${from === undefined ? "" : `from ${dayText(from)} `}${to === undefined ? "" : `to ${dayText(to)}`}`.trim();
 }
 
 interface EmptyFilterProps {

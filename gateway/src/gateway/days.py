@@ -9,7 +9,6 @@ from typing import Final
 from gateway.errors import invalid
 from gateway.query import Query
 
-DAY_US: Final = 86_400_000_000
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 

@@ -1,36 +1,18 @@
-"""Which day a file is of, and how many rows of each folder are of which day: counted in memory, kept in step."""
+"""How many rows of each folder are of which day: counted in memory, kept in step."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
-from datetime import date
 from typing import Final, NamedTuple
+
+from media_common.dates import DAY_US
 
 from fs_service.domain.items import StatusFilter
 from fs_service.domain.timeline import ByState, Cut, admitted
 from fs_service.store.rows import UNDATED
 
-DAY_US: Final = 86_400_000_000
-_EPOCH: Final = date(1970, 1, 1).toordinal()
-#: What can be written as a date; beyond it clocks are wrong anyway.
-_FIRST_US: Final = (date.min.toordinal() - _EPOCH) * DAY_US
-_LAST_US: Final = (date.max.toordinal() - _EPOCH + 1) * DAY_US - 1
 #: Of rows that have no day yet.
 NO_DAY: Final = UNDATED // DAY_US
-
-
-def dated_us(taken_us: int | None, mtime_ns: int) -> int:
-    """When a file is from, on its own clock as if that were UTC: as the camera wrote it, else when it was modified, on
-    this machine's clock (`TZ`)."""
-    if taken_us is None:
-        seconds = mtime_ns // 1_000_000_000
-        try:
-            ahead_s = time.localtime(seconds).tm_gmtoff
-        except (OverflowError, OSError, ValueError):  # a year that the calendar of the system does not have
-            ahead_s = 0
-        taken_us = mtime_ns // 1000 + ahead_s * 1_000_000
-    return min(max(taken_us, _FIRST_US), _LAST_US)
 
 
 def day_of(when_us: int) -> int:

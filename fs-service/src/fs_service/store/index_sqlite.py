@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from media_common import subjects
+from media_common.dates import DAY_US
 
 from fs_service.domain.errors import StorageFailed
 from fs_service.domain.items import StatusFilter
 from fs_service.domain.timeline import ByState, Cut
 from fs_service.domain.views import Counts
 from fs_service.store.database import Database
-from fs_service.store.days import DAY_US, DayCounts, Step, day_of
+from fs_service.store.days import DayCounts, Step, day_of
 from fs_service.store.positions import Positions, Span
 from fs_service.store.rows import (
     MASKS,

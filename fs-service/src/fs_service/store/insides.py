@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from media_common.dates import dated_us
 from media_common.errors import ServiceError
 
 from fs_service.domain.errors import FileChanged, NotMedia, PathMissing, StorageFailed
@@ -19,7 +20,6 @@ from fs_service.domain.items import Described, Description, Hashed, Identity
 from fs_service.domain.media import Kind, is_hidden, kind_of
 from fs_service.domain.paths import normalised
 from fs_service.domain.ports import Describer, Place, Roots
-from fs_service.store.days import dated_us
 from fs_service.store.files import Files
 from fs_service.store.reach import Reached, groups, held
 from fs_service.store.rows import Facts, Row, key_of, relative_of, signed
@@ -172,7 +172,7 @@ def _facts(one: Described, identity: Identity, created_us: int) -> Facts:
         one.probe.width_px,
         one.probe.height_px,
         one.probe.duration_s,
-        dated_us(one.camera.taken_us, identity.mtime_ns),
+        dated_us(one.camera.taken_us, identity.mtime_ns // 1000),
     )
 
 

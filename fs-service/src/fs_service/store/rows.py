@@ -64,7 +64,7 @@ class Facts(NamedTuple):
     width_px: int | None
     height_px: int | None
     duration_s: float | None
-    dated_us: int = UNDATED  # on the file's own clock, as if it were UTC: see `days.dated_us`
+    dated_us: int = UNDATED  # on the file's own clock, as if it were UTC: see `media_common.dates`
 
 
 class Row(NamedTuple):
