@@ -21,6 +21,7 @@ import { SearchScreen } from "./searchscreen";
 import { session, signIn } from "./session";
 import { expect } from "./shelf";
 import { SettingsScreen } from "./settingsscreen";
+import { viewOf } from "./timeline";
 import { dismiss, toasts, voice } from "./toasts";
 import { TrashScreen } from "./trashscreen";
 import { Button, Dialog, Empty, Icon, type IconName } from "./ui";
@@ -274,7 +275,7 @@ const mount = document.getElementById("app");
 const first = place.value;
 // On its way while the page is drawn; nothing of the session is needed for it.
 if (first.screen === "grid" && first.root !== undefined)
-  expect(first.root, filterOf(first.query), Number(first.query.n) || 0, folderIn(first.query));
+  expect(first.root, filterOf(first.query), Number(first.query.n) || 0, viewOf(folderIn(first.query), first.query));
 if (mount) {
   mount.replaceChildren();
   render(<App />, mount);

@@ -29,6 +29,10 @@ interface GridProps {
   focus: Signal<number>;
   onOpen: (index: number) => void;
   judged?: (path: string) => "more" | "less" | undefined;
+  /** Where it is asked to go; each ask is a new object. */
+  jump?: Signal<{ index: number } | null>;
+  /** Told the first item in sight. */
+  sight?: Signal<number>;
   /** Keys of the grid are off while something lies over it. */
   active?: boolean;
 }
@@ -53,6 +57,8 @@ export function Grid(props: GridProps): JSX.Element {
     top.current = to;
     const { first: from, last: until } = visibleRows(drawn.current.layout, to, drawn.current.height);
     setInSight(`${from}-${until}`);
+    const { columns, cellHeight } = drawn.current.layout;
+    if (props.sight) props.sight.value = Math.max(0, Math.ceil(to / cellHeight - 0.5)) * columns;
   };
 
   useLayoutEffect(() => {
@@ -88,6 +94,15 @@ export function Grid(props: GridProps): JSX.Element {
     scrollTo(0);
     if (focus.value > 0) show(focus.value, false);
   }, [rows]);
+
+  const asked = props.jump?.value ?? null;
+  useLayoutEffect(() => {
+    if (!asked || !box.current) return;
+    focus.value = Math.max(0, Math.min(rows.total - 1, asked.index));
+    box.current.scrollTop = Math.floor(focus.value / layout.columns) * layout.cellHeight;
+    scrollTo(box.current.scrollTop);
+  }, [asked]);
+  useLayoutEffect(() => scrollTo(top.current), [layout.columns, layout.cellHeight, rows]);
 
   useLayoutEffect(() => {
     if (!moves.current) return;

@@ -4,6 +4,7 @@ import { address, ask, get, json, ndjson } from "./api";
 import { rootStates } from "./events";
 import type { Chunk, Fetch } from "./listing";
 import { learnRows } from "./marks";
+import { folderPath, type View } from "./timeline";
 import { type Action, type Counts, type Filter, type ItemLine, type Row, rowOf, type TrashPlan } from "./types";
 
 export interface Root {
@@ -61,11 +62,19 @@ export async function foldersIn(path: string): Promise<{ path: string; folders: 
   return get(address("/api/folders", { path }));
 }
 
-/** A page of a root's listing. */
-export function pagesOf(root: string, filter: Filter): Fetch {
+/** A page of a root's listing, or of what the view shows of it. */
+export function pagesOf(root: string, filter: Filter, view?: View): Fetch {
+  const cut = view && {
+    sort: view.order === "date" ? "date" : undefined,
+    folder: view.folder === null ? undefined : folderPath(root, view.folder),
+    dateFrom: view.range.from,
+    dateTo: view.range.to,
+  };
   return async (from, limit, signal): Promise<Chunk> => {
-    const where = from.after === undefined ? { offset: from.offset } : { after: from.after };
-    const url = address("/api/media-items/stream", { path: root, statusFilter: filter, limit, ...where });
+    // By date a cursor has to be there still, and what was emptied is not: the place is told by counting.
+    const byPlace = from.after === undefined || view?.order === "date";
+    const where = byPlace ? { offset: from.offset } : { after: from.after };
+    const url = address("/api/media-items/stream", { path: root, statusFilter: filter, limit, ...cut, ...where });
     const rows: Row[] = [];
     for await (const lines of ndjson("GET", url, { signal })) {
       for (const line of lines as (ItemLine | { type: string; message?: string })[]) {

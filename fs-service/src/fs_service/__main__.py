@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +43,7 @@ from fs_service.store.background import Caretaker, Writer
 from fs_service.store.companions import CompanionDisk
 from fs_service.store.config_yaml import ConfigFile
 from fs_service.store.database import Database
+from fs_service.store.dating import Dating
 from fs_service.store.events import StoredEvents, StoredOutbox
 from fs_service.store.files import Files
 from fs_service.store.index_sqlite import kept_paths
@@ -139,11 +140,16 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
             logger.info("recovery: %s", recovery.run())
         except ConfigBroken as error:  # which roots there are is not known; it is run again when they are
             logger.warning("recovery waits: %s", error)
-        caretaker = Caretaker(shelves, roots, events, root_online)
+        dating = Dating(shelves)
+        insides = Insides(roots, prober, files, dating.learned)
+
+        def date_files(root: bytes, stopping: Callable[[], bool]) -> bool:
+            return dating.round(root, insides.describe, stopping)
+
+        caretaker = Caretaker(shelves, roots, events, root_online, date_files)
         caretaker.start()
         stack.callback(caretaker.stop)
         library = Library(roots, shelves, DiskPicker(), roots, events, os.fsencode(state_dir))
-        insides = Insides(roots, prober, files)
         outbox = StoredOutbox(database)
         yield Core(roots, library, deeds, trash, files, insides, thumbnails, events, outbox, pressing, caretaker)
 

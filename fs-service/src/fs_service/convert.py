@@ -14,9 +14,11 @@ from fs_service.domain.items import Action, Description, Hashed, Item, State, St
 from fs_service.domain.journal import Receipt
 from fs_service.domain.library import FolderPage, RootInfo, Settings, Summary
 from fs_service.domain.ports import LoggedEvent
+from fs_service.domain.timeline import Cut, Histogram
 from fs_service.domain.trash import DeletionCounters
 from fs_service.domain.trash_events import Deleted, Deleting, Done, Failed, FolderDone, Skipped, TrashEvent
 from fs_service.domain.trash_plan import Plan
+from fs_service.domain.views import Counts
 from fs_service.queues import Queue, Queues
 from fs_service.store.files import FileFacts
 from fs_service.store.rows import signed
@@ -58,6 +60,17 @@ def etags_of(text: str) -> frozenset[str]:
     return frozenset(etag for part in text.split(",") if (etag := part.strip()))
 
 
+def cut_of(request: fs_pb2.StreamItemsRequest) -> Cut:
+    """Raises InvalidArgument."""
+    return Cut(
+        filter_of(request.status),
+        request.folder if request.HasField("folder") else None,
+        request.by_date,
+        request.from_day if request.HasField("from_day") else None,
+        request.before_day if request.HasField("before_day") else None,
+    )
+
+
 # To answers
 
 
@@ -97,6 +110,28 @@ def _add_items(message: fs_pb2.ItemBatch | fs_pb2.FolderPage, items: Iterable[It
             duration_s=probe.duration_s,
             inode=one.inode,
         )
+
+
+def histogram(told: Histogram) -> fs_pb2.Histogram:
+    return fs_pb2.Histogram(
+        path=told.path,
+        days=[_day_counts(day, counts) for day, counts in told.days],
+        undated=_day_counts(0, told.undated),
+        ignored=told.ignored,
+        next_folder=told.next_folder,
+        next_count=told.next_count,
+    )
+
+
+def _day_counts(day: int, counts: Counts) -> fs_pb2.DayCounts:
+    return fs_pb2.DayCounts(
+        day=day,
+        all=counts.all,
+        unseen=counts.unseen,
+        seen=counts.seen,
+        locked=counts.locked,
+        trashed=counts.trashed,
+    )
 
 
 def found_items(paths: Iterable[bytes], results: Iterable[Item | ServiceError]) -> fs_pb2.GetItemsResponse:

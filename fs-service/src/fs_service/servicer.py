@@ -22,6 +22,7 @@ from fs_service.domain.items import Item
 from fs_service.domain.library import Library
 from fs_service.domain.paths import normalised
 from fs_service.domain.ports import Place, Roots
+from fs_service.domain.timeline import Cut
 from fs_service.domain.trash import Trash
 from fs_service.each_act import each_act
 from fs_service.follower import Follower
@@ -131,15 +132,23 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
     async def StreamItems(
         self, request: fs_pb2.StreamItemsRequest, context: Context
     ) -> AsyncIterator[fs_pb2.ItemBatch]:
-        status = convert.filter_of(request.status)
+        cut = convert.cut_of(request)
         after = request.after if request.HasField("after") else None
-        start = partial(self._library.stream, request.path, request.offset, request.limit, status, after)
+        if cut == Cut(cut.status):
+            start = partial(self._library.stream, request.path, request.offset, request.limit, cut.status, after)
+        else:
+            start = partial(self._library.cut, request.path, cut, request.offset, request.limit, after)
         async with aclosing(self._pools.look.pull(lambda: _batches(start()))) as batches:
             async for batch in batches:
                 yield batch
 
     async def GetSummary(self, request: fs_pb2.GetSummaryRequest, context: Context) -> fs_pb2.Summary:
         return convert.summary(await self._pools.look.run(self._library.summary, request.path))
+
+    async def GetHistogram(self, request: fs_pb2.GetHistogramRequest, context: Context) -> fs_pb2.Histogram:
+        status = convert.filter_of(request.status)
+        asked = partial(self._library.histogram, request.path, status, recursive=request.recursive)
+        return convert.histogram(await self._pools.look.run(asked))
 
     async def GetItem(self, request: fs_pb2.GetItemRequest, context: Context) -> fs_pb2.Item:
         return convert.item(await self._pools.look.run(self._library.item, request.path))

@@ -45,6 +45,7 @@ from gateway.dialects.platform.reindex import Reindexing
 from gateway.dialects.platform.resolve import Resolver
 from gateway.dialects.platform.routes import Platform
 from gateway.dialects.platform.session import Sessions
+from gateway.dialects.platform.timeline import Timeline
 from gateway.dialects.wickson.routes import Wickson
 from gateway.errors import Failure, failure_of
 from gateway.frames import Frames
@@ -144,6 +145,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE, visible).add_to(app)
+    Timeline(fs, visible).add_to(app)
     jobs = Jobs(fs, catalogue, search, parts.public.encoder)
     Platform(fs, jobs, search, dependencies, metrics, parts.stopping, visible).add_to(app)
     BlobBytes(fs, library, signer, metrics, Stored(store, fs), Frames(store, search)).add_to(app)

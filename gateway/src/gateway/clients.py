@@ -84,6 +84,9 @@ class FsClient(Remote):
     async def summary(self, path: bytes) -> fs_pb2.Summary:
         return await self._ask(self._stub.GetSummary, fs_pb2.GetSummaryRequest(path=path), self._call_s)
 
+    async def histogram(self, request: fs_pb2.GetHistogramRequest) -> fs_pb2.Histogram:
+        return await self._ask(self._stub.GetHistogram, request, self._call_s)
+
     async def file_facts(self, path: bytes) -> fs_pb2.FileFacts:
         return await self._ask(self._stub.StatFile, fs_pb2.StatFileRequest(path=path), self._call_s)
 

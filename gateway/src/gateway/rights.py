@@ -32,6 +32,7 @@ _CHECKED_LATER: Final = re.compile(
     r"|GET /api/(?:media-items/(?:stream|summary)|trash/plan)$"
     r"|HEAD /api/(?:media-items/summary|trash/plan)$"
     r"|POST /api/(?:media-actions|media-items/batch|empty-trash)$"
+    r"|(?:GET|HEAD) /api/histogram$"
     r"|(?:POST|DELETE) /api/session$"
 )
 

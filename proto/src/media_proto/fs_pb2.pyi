@@ -626,6 +626,10 @@ class StreamItemsRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    FOLDER_FIELD_NUMBER: _builtins.int
+    BY_DATE_FIELD_NUMBER: _builtins.int
+    FROM_DAY_FIELD_NUMBER: _builtins.int
+    BEFORE_DAY_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     """exactly a known root"""
     offset: _builtins.int
@@ -633,6 +637,16 @@ class StreamItemsRequest(_message.Message):
     status: Global___StatusFilter.ValueType
     after: _builtins.bytes
     """keyset cursor: the absolute path of the last item had"""
+    folder: _builtins.bytes
+    """that folder's own items alone, by its absolute path"""
+    by_date: _builtins.bool
+    """By the time of the items instead of their names; those whose time is not known yet come last. `after` has to be there."""
+    from_day: _builtins.int
+    """Days since 1970-01-01 of the items' own clocks; with `by_date` only.
+    inclusive
+    """
+    before_day: _builtins.int
+    """exclusive"""
     def __init__(
         self,
         *,
@@ -641,14 +655,31 @@ class StreamItemsRequest(_message.Message):
         limit: _builtins.int = ...,
         status: Global___StatusFilter.ValueType = ...,
         after: _builtins.bytes | None = ...,
+        folder: _builtins.bytes | None = ...,
+        by_date: _builtins.bool = ...,
+        from_day: _builtins.int | None = ...,
+        before_day: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before_day", b"_before_day", "_folder", b"_folder", "_from_day", b"_from_day", "after", b"after", "before_day", b"before_day", "folder", b"folder", "from_day", b"from_day"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "limit", b"limit", "offset", b"offset", "path", b"path", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before_day", b"_before_day", "_folder", b"_folder", "_from_day", b"_from_day", "after", b"after", "before_day", b"before_day", "by_date", b"by_date", "folder", b"folder", "from_day", b"from_day", "limit", b"limit", "offset", b"offset", "path", b"path", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
     _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
+    _WhichOneofReturnType__before_day: _TypeAlias = _typing.Literal["before_day"]  # noqa: Y015
+    _WhichOneofArgType__before_day: _TypeAlias = _typing.Literal["_before_day", b"_before_day"]  # noqa: Y015
+    _WhichOneofReturnType__folder: _TypeAlias = _typing.Literal["folder"]  # noqa: Y015
+    _WhichOneofArgType__folder: _TypeAlias = _typing.Literal["_folder", b"_folder"]  # noqa: Y015
+    _WhichOneofReturnType__from_day: _TypeAlias = _typing.Literal["from_day"]  # noqa: Y015
+    _WhichOneofArgType__from_day: _TypeAlias = _typing.Literal["_from_day", b"_from_day"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__after) -> _WhichOneofReturnType__after | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before_day) -> _WhichOneofReturnType__before_day | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__folder) -> _WhichOneofReturnType__folder | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__from_day) -> _WhichOneofReturnType__from_day | None: ...
 
 Global___StreamItemsRequest: _TypeAlias = StreamItemsRequest  # noqa: Y015
 
@@ -704,6 +735,113 @@ class Summary(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Summary: _TypeAlias = Summary  # noqa: Y015
+
+@_typing.final
+class GetHistogramRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    RECURSIVE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    """a root, or a folder in one"""
+    recursive: _builtins.bool
+    """with all that is below it"""
+    status: Global___StatusFilter.ValueType
+    """only days with such items, and the next folder with such"""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        recursive: _builtins.bool = ...,
+        status: Global___StatusFilter.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "recursive", b"recursive", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHistogramRequest: _TypeAlias = GetHistogramRequest  # noqa: Y015
+
+@_typing.final
+class DayCounts(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    ALL_FIELD_NUMBER: _builtins.int
+    UNSEEN_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
+    LOCKED_FIELD_NUMBER: _builtins.int
+    TRASHED_FIELD_NUMBER: _builtins.int
+    day: _builtins.int
+    """since 1970-01-01"""
+    all: _builtins.int
+    unseen: _builtins.int
+    seen: _builtins.int
+    locked: _builtins.int
+    trashed: _builtins.int
+    def __init__(
+        self,
+        *,
+        day: _builtins.int = ...,
+        all: _builtins.int = ...,
+        unseen: _builtins.int = ...,
+        seen: _builtins.int = ...,
+        locked: _builtins.int = ...,
+        trashed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "day", b"day", "locked", b"locked", "seen", b"seen", "trashed", b"trashed", "unseen", b"unseen"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DayCounts: _TypeAlias = DayCounts  # noqa: Y015
+
+@_typing.final
+class Histogram(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    UNDATED_FIELD_NUMBER: _builtins.int
+    IGNORED_FIELD_NUMBER: _builtins.int
+    NEXT_FOLDER_FIELD_NUMBER: _builtins.int
+    NEXT_COUNT_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    ignored: _builtins.int
+    """other files in those folders, companions not counted"""
+    next_folder: _builtins.bytes
+    """Of the same root, behind this folder by path (behind the last comes the first) with items of the filter itself."""
+    next_count: _builtins.int
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayCounts]:
+        """by day"""
+
+    @_builtins.property
+    def undated(self) -> Global___DayCounts:
+        """nobody has read yet when they were taken; its day means nothing"""
+
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        days: _abc.Iterable[Global___DayCounts] | None = ...,
+        undated: Global___DayCounts | None = ...,
+        ignored: _builtins.int = ...,
+        next_folder: _builtins.bytes | None = ...,
+        next_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_folder", b"_next_folder", "next_folder", b"next_folder", "undated", b"undated"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_folder", b"_next_folder", "days", b"days", "ignored", b"ignored", "next_count", b"next_count", "next_folder", b"next_folder", "path", b"path", "undated", b"undated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__next_folder: _TypeAlias = _typing.Literal["next_folder"]  # noqa: Y015
+    _WhichOneofArgType__next_folder: _TypeAlias = _typing.Literal["_next_folder", b"_next_folder"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_folder) -> _WhichOneofReturnType__next_folder | None: ...
+
+Global___Histogram: _TypeAlias = Histogram  # noqa: Y015
 
 @_typing.final
 class GetItemRequest(_message.Message):

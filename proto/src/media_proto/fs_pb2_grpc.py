@@ -79,6 +79,11 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.GetSummaryRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.Summary.FromString,
                 _registered_method=True)
+        self.GetHistogram = channel.unary_unary(
+                '/framewell.fs.v1.FsService/GetHistogram',
+                request_serializer=media__proto_dot_fs__pb2.GetHistogramRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.Histogram.FromString,
+                _registered_method=True)
         self.GetItem = channel.unary_unary(
                 '/framewell.fs.v1.FsService/GetItem',
                 request_serializer=media__proto_dot_fs__pb2.GetItemRequest.SerializeToString,
@@ -237,6 +242,13 @@ class FsServiceServicer:
 
     def GetSummary(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHistogram(self, request, context):
+        """How many items of a root, or of a folder in it, are of which day and carry which mark.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -421,6 +433,11 @@ def add_FsServiceServicer_to_server(servicer, server):
                     servicer.GetSummary,
                     request_deserializer=media__proto_dot_fs__pb2.GetSummaryRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.Summary.SerializeToString,
+            ),
+            'GetHistogram': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHistogram,
+                    request_deserializer=media__proto_dot_fs__pb2.GetHistogramRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.Histogram.SerializeToString,
             ),
             'GetItem': grpc.unary_unary_rpc_method_handler(
                     servicer.GetItem,
@@ -766,6 +783,33 @@ class FsService:
             '/framewell.fs.v1.FsService/GetSummary',
             media__proto_dot_fs__pb2.GetSummaryRequest.SerializeToString,
             media__proto_dot_fs__pb2.Summary.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHistogram(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/GetHistogram',
+            media__proto_dot_fs__pb2.GetHistogramRequest.SerializeToString,
+            media__proto_dot_fs__pb2.Histogram.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,8 @@ class FsServiceStub:
     StreamItems: _grpc.UnaryStreamMultiCallable[_fs_pb2.StreamItemsRequest, _fs_pb2.ItemBatch]
     """Batches in (file name, path) order. The last batch has `last` set and may be empty."""
     GetSummary: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetSummaryRequest, _fs_pb2.Summary]
+    GetHistogram: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetHistogramRequest, _fs_pb2.Histogram]
+    """How many items of a root, or of a folder in it, are of which day and carry which mark."""
     GetItem: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetItemRequest, _fs_pb2.Item]
     GetItems: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetItemsRequest, _fs_pb2.GetItemsResponse]
     """At most 1,000 paths, each found or refused by itself."""
@@ -96,6 +98,8 @@ class FsServiceAsyncStub(FsServiceStub):
     StreamItems: _aio.UnaryStreamMultiCallable[_fs_pb2.StreamItemsRequest, _fs_pb2.ItemBatch]  # type: ignore[assignment]
     """Batches in (file name, path) order. The last batch has `last` set and may be empty."""
     GetSummary: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetSummaryRequest, _fs_pb2.Summary]  # type: ignore[assignment]
+    GetHistogram: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetHistogramRequest, _fs_pb2.Histogram]  # type: ignore[assignment]
+    """How many items of a root, or of a folder in it, are of which day and carry which mark."""
     GetItem: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetItemRequest, _fs_pb2.Item]  # type: ignore[assignment]
     GetItems: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetItemsRequest, _fs_pb2.GetItemsResponse]  # type: ignore[assignment]
     """At most 1,000 paths, each found or refused by itself."""
@@ -197,6 +201,14 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fs_pb2.GetSummaryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fs_pb2.Summary, _abc.Awaitable[_fs_pb2.Summary]]: ...
+
+    @_abc_1.abstractmethod
+    def GetHistogram(
+        self,
+        request: _fs_pb2.GetHistogramRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.Histogram, _abc.Awaitable[_fs_pb2.Histogram]]:
+        """How many items of a root, or of a folder in it, are of which day and carry which mark."""
 
     @_abc_1.abstractmethod
     def GetItem(

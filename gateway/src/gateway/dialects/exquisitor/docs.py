@@ -104,26 +104,35 @@ _SEARCH_ERRORS: Final = {
 }
 
 
-def _search(summary: str, strategy: str, own: dict[str, Any], more: dict[str, Any] | None = None) -> Doc:
+def _search(
+    summary: str,
+    strategy: str,
+    own: dict[str, Any],
+    more: dict[str, Any] | None = None,
+    optional: dict[str, Any] | None = None,
+) -> Doc:
     """Everything but what is the strategy's own may be left out, or null: but for `n` and the session."""
     return Doc(
         summary,
         {**_FOUND, "strategy": strategy, **(more or {})},
-        body={**own, "n": 25, **_NARROWED},
+        body={**own, "n": 25, **_NARROWED, **(optional or {})},
         other_bodies=[{**own, "n": 25, **SESSION}],
         errors=_SEARCH_ERRORS,
         loose=Loose(
-            nullable="seen excluded filters query root offset lower_bound upper_bound",
-            optional="seen excluded filters query root offset lower_bound upper_bound kind not_ tagtype_id",
+            nullable="seen excluded filters query root offset lower_bound upper_bound taken",
+            optional="seen excluded filters query root offset lower_bound upper_bound kind not_ tagtype_id taken from to",
         ),
     )
 
 
-CLIP: Final = _search("The items nearest to a text", "clip", {"text": "a harbour at night"})
+#: By the items' own clocks, both days included; either may be missing.
+_TAKEN: Final = {"taken": {"from": "2026-03-01", "to": "2026-03-31"}}
+CLIP: Final = _search("The items nearest to a text", "clip", {"text": "a harbour at night"}, optional=_TAKEN)
 RF: Final = _search(
     "The items most like those of `pos` and least like those of `neg`; neither comes back",
     "rf",
     {"pos": [42, 17], "neg": [830], "query": "a harbour at night"},
+    optional=_TAKEN,
 )
 FACETED: Final = _search(
     "Items that pass a filter, by id, from `offset` on; `total` is how many there are. It needs no vectors",
