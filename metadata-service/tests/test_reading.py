@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ class FakeDisk:
         self.described += map(_name, paths)
         return [self._answer(path, lambda file: Inside(file.told, file.inode)) for path in paths]
 
-    async def hashes(self, paths: Sequence[bytes]) -> AsyncIterator[list[Content | Refused]]:
+    async def hashes(self, paths: Sequence[bytes]) -> AsyncGenerator[list[Content | Refused], None]:
         self._check()
         self.hashed += map(_name, paths)
         yield []
