@@ -383,7 +383,7 @@ def _step(line: StepLine) -> fs_pb2.Step:
         standing=line.standing,
         emptied=line.emptied,
         changes=[
-            fs_pb2.StepChange(before=_STATUSES[one.before], after=_STATUSES[one.after], count=one.count)
+            fs_pb2.StepChange(before=_STATUSES[one.before], after=_STATUSES[one.after], count=one.files)
             for one in line.changes
         ],
         folder=line.folder,

@@ -22,7 +22,7 @@ class ChangeCount(NamedTuple):
 
     before: State
     after: State
-    count: int
+    files: int
 
 
 @dataclass(frozen=True, slots=True)

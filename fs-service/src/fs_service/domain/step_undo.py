@@ -124,8 +124,7 @@ class StepUndo:
                 made_step = made_step or (made.step if made.states else None)
                 for path, state in made.states.items():
                     outcomes[path] = UndoOutcome(path, UndoResult.DONE, state)
-        for path, error in errors.items():
-            outcomes[path] = _refused(path, error, path in doomed)
+        outcomes.update((path, _refused(path, why, path in doomed)) for path, why in errors.items())
         return StepUndone(made_step, tuple(outcomes[path] for path in reversed(chains)))
 
 

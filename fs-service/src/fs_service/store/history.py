@@ -62,7 +62,10 @@ class StoredHistory:
                 " WHERE id < ? ORDER BY id DESC LIMIT ?",
                 (_below(before), limit),
             )
-            return [ReceiptLine(number, Receipt(*facts, paths=())) for number, *facts in rows]
+            return [
+                ReceiptLine(number, Receipt(name, started_us, finished_us, deleted, errors, skipped, size_bytes, ()))
+                for number, name, started_us, finished_us, deleted, errors, skipped, size_bytes in rows
+            ]
 
         return self._database.look(ask)
 
