@@ -31,7 +31,7 @@ from gateway_rig import MakeApp, client_of, error_of, serve_fake
 from media_common.errors import ErrorCode
 from media_proto import fs_pb2, metadata_pb2, search_pb2
 
-IDLE = {"pending": 0, "running": 0, "done": 0, "dead": 0}
+IDLE = {"pending": 0, "running": 0, "done": 0, "dead": 0, "paused": False}
 
 
 async def test_live_is_200_whatever_is_down(make_app: MakeApp) -> None:
@@ -118,7 +118,7 @@ class TestJobs:
         assert set(body) == {"idle", "queues", "encoder"}
         assert body["idle"] is False
         assert body["queues"]["thumbnail"] == {
-            "pending": 2, "running": 1, "done": 9, "dead": 1,
+            "pending": 2, "running": 1, "done": 9, "dead": 1, "paused": False,
             "deadJobs": [{"path": "/r/\udcff.jpg", "reason": "cannot be decoded"}],
         }  # fmt: skip
         assert body["encoder"]["state"] == "unavailable"

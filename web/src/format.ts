@@ -13,6 +13,12 @@ export const count = (value: number): string => NUMBER.format(value);
 export const when = (iso: string): string => DAY.format(new Date(iso));
 export const clock = (at: number): string => CLOCK.format(at);
 
+/** The time of day, with the day when it was another one. */
+export function moment(iso: string, now = new Date()): string {
+  const at = new Date(iso);
+  return at.toDateString() === now.toDateString() ? clock(at.getTime()) : DAY.format(at);
+}
+
 export function items(value: number, noun = "item"): string {
   return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 }

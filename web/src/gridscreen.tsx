@@ -6,8 +6,8 @@ import { epoch, sentence, Unreachable } from "./api";
 import { BatchSheet, SelectionBar } from "./bar";
 import { type Day, daysOf, type Histogram, isRange, placeAt, type Range, rowsBefore, totalOf } from "./days";
 import { rangeText, Scrubber } from "./daystrip";
-import { changes, rootStates, scans } from "./events";
-import { clock, count, items } from "./format";
+import { changes, scans } from "./events";
+import { count, items, moment } from "./format";
 import { GoToDate } from "./godate";
 import { Grid } from "./grid";
 import { useKeys } from "./keyboard";
@@ -16,6 +16,7 @@ import type { KeyAction } from "./keys";
 import { exportList, loadRoots, roots } from "./library";
 import { nameOf, shown } from "./paths";
 import { Review } from "./review";
+import { loadRootStatuses, rootStatuses } from "./rootstatus";
 import { go, gridAddress, place, queryText, reviewAddress } from "./router";
 import { change, settings, TILE_SIZES, type TileSize } from "./settings";
 import { counts, open, recount, type Shelf, shelf, version } from "./shelf";
@@ -67,18 +68,38 @@ export function TileSizes(): JSX.Element {
 
 /** What is to be known of the root: away, only to be read, being scanned. */
 export function RootNotice({ root, onRetry }: { root: string; onRetry: () => void }): JSX.Element | null {
-  const state = rootStates.value[root];
+  const status = rootStatuses.value[root];
+  const state = status?.state;
   const scan = scans.value[root];
-  const since = useMemo(() => Date.now(), [state]);
-  if (state === "offline" || state === "swapped") {
+  const isMissing = status === undefined;
+  useEffect(() => {
+    if (isMissing) loadRootStatuses().catch(() => undefined);
+  }, [root]);
+  if (status && (state === "offline" || state === "swapped")) {
     return (
       <div class="notice warning" role="status">
         <Icon name="warning" />
         <span>
           {state === "offline"
-            ? `This folder can't be reached since ${clock(since)}. Nothing was changed; your marks are safe.`
+            ? `This folder can't be reached since ${moment(status.since)}. Nothing was changed; your marks are safe.`
             : "Another folder stands where this one was. Nothing was changed; your marks are safe."}
         </span>
+        <Button
+          onClick={() => {
+            loadRootStatuses().catch(() => undefined);
+            onRetry();
+          }}
+        >
+          Retry
+        </Button>
+      </div>
+    );
+  }
+  if (status && !status.answers) {
+    return (
+      <div class="notice warning" role="status">
+        <Icon name="warning" />
+        <span>The disk of this folder does not answer. Nothing was changed; your marks are safe.</span>
         <Button onClick={onRetry}>Retry</Button>
       </div>
     );

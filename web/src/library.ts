@@ -1,11 +1,11 @@
 // The review paths and what is in them.
 import { signal } from "@preact/signals";
 import { address, ask, get, json, ndjson } from "./api";
-import { rootStates } from "./events";
 import type { Chunk, Fetch } from "./listing";
 import { learnRows } from "./marks";
+import { loadRootStatuses } from "./rootstatus";
+import { type Action, type Counts, type Filter, type ItemLine, type Row, rowOf } from "./types";
 import { folderPath, type View } from "./timeline";
-import { type Action, type Counts, type Filter, type ItemLine, type Row, rowOf, type TrashPlan } from "./types";
 
 export interface Root {
   path: string;
@@ -23,11 +23,9 @@ export const pickerStarts = signal<readonly string[]>([]);
 export async function loadRoots(): Promise<void> {
   const told = await get<ReviewPaths>("/api/review-paths");
   pickerStarts.value = told.availablePaths;
-  // How they are is told by the plan: nothing else that may be asked says it of all of them.
   const before = new Map((roots.value ?? []).map((root) => [root.path, root.counts]));
   roots.value = told.knownPaths.map((path) => ({ path, counts: before.get(path) ?? null }));
-  const [plan] = await Promise.all([get<TrashPlan>("/api/trash/plan").catch(() => null), recountRoots()]);
-  if (plan) rootStates.value = Object.fromEntries(plan.roots.map((root) => [root.path, root.state]));
+  await Promise.all([loadRootStatuses().catch(() => undefined), recountRoots()]);
 }
 
 /** The counts alone: they change with every mark. */

@@ -21,6 +21,8 @@ interface Step {
   /** Each is one step of the server's journal, if it changed something. */
   deeds: { paths: string[]; action: Action }[];
   marks: Set<number>;
+  /** An undo from the history: taking it back does the deed again. */
+  redoes?: number;
 }
 
 interface BatchAnswer {
@@ -228,11 +230,27 @@ export async function undo(): Promise<void> {
   sync();
 }
 
+/** A step of the history was taken back: which of this page's own it was nobody knows, so that the next undo takes
+ * one step of the journal and no more; redo takes this undo back. */
+export function tookBack(step: number, label: string): void {
+  done.length = 0;
+  undone.length = 0;
+  undone.push({ label, deeds: [], marks: new Set(), redoes: step });
+  sync();
+}
+
 /** Do the last undone step again. */
 export async function redo(): Promise<void> {
   const step = undone.pop();
   sync();
   if (!step) return;
+  if (step.redoes !== undefined) {
+    await json("POST", `/api/history/${step.redoes}/undo`).then(() => {
+      say(`Done again: ${step.label}`);
+      toast(`Done again: ${step.label}`, { group: "deed" });
+    }, tell);
+    return;
+  }
   const made: Step = { label: step.label, deeds: [], marks: new Set() };
   ownWork += 1;
   try {

@@ -29,6 +29,7 @@ from fs_service.domain.deeds import Deeds
 from fs_service.domain.errors import ConfigBroken
 from fs_service.domain.library import Library
 from fs_service.domain.locks import PathLocks
+from fs_service.domain.step_undo import StepUndo
 from fs_service.domain.trash import Trash
 from fs_service.follower import Follower
 from fs_service.nats_link import NatsLink
@@ -36,7 +37,7 @@ from fs_service.pressing import Pressing
 from fs_service.probe import Prober
 from fs_service.publisher import Publisher
 from fs_service.queues import QueueWatch
-from fs_service.servicer import Fixed, FsServicer, Pools
+from fs_service.servicer import Fixed, FsServicer, Pools, Told
 from fs_service.state_lock import StateInUse, state_directory
 from fs_service.store import roots as roots_store
 from fs_service.store.background import Caretaker, Writer
@@ -46,6 +47,7 @@ from fs_service.store.database import Database
 from fs_service.store.dating import Dating
 from fs_service.store.events import StoredEvents, StoredOutbox
 from fs_service.store.files import Files
+from fs_service.store.history import StoredHistory
 from fs_service.store.index_sqlite import kept_paths
 from fs_service.store.insides import Insides
 from fs_service.store.journal import SqliteJournal
@@ -53,6 +55,7 @@ from fs_service.store.journal_db import JournalDatabase
 from fs_service.store.marks import StoredMarks
 from fs_service.store.picker import DiskPicker
 from fs_service.store.recovery import Recovery
+from fs_service.store.root_watch import RootWatch
 from fs_service.store.roots import ConfiguredRoots
 from fs_service.store.shelves import StoredShelves
 from fs_service.store.thumbnails import CACHE_FOLDER, ThumbnailStore
@@ -67,6 +70,7 @@ _EMPTYING = 4
 _THUMBNAIL_THREADS = 8
 #: Descriptions are for the catalogue, which asks for two batches at a time.
 _INSIDE_THREADS = 2
+_TOLD_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Core:
     outbox: StoredOutbox
     pressing: Pressing
     caretaker: Caretaker
+    told: Told
 
 
 def _say_if_lost(journal: Path, identities: Path) -> None:
@@ -149,9 +154,14 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
         caretaker = Caretaker(shelves, roots, events, root_online, date_files)
         caretaker.start()
         stack.callback(caretaker.stop)
+        root_watch = RootWatch(roots, events)
+        root_watch.start()
+        stack.callback(root_watch.stop)
+        history = StoredHistory(journal_database)
+        told = Told(history, StepUndo(deeds.marking, journal, history, locks), root_watch)
         library = Library(roots, shelves, DiskPicker(), roots, events, os.fsencode(state_dir))
         outbox = StoredOutbox(database)
-        yield Core(roots, library, deeds, trash, files, insides, thumbnails, events, outbox, pressing, caretaker)
+        yield Core(roots, library, deeds, trash, files, insides, thumbnails, events, outbox, pressing, caretaker, told)
 
 
 @asynccontextmanager
@@ -172,6 +182,7 @@ async def running(
             read=pool("read", settings.read_threads),
             empty=pool("empty", _EMPTYING, parts.pressing),
             inside=pool("inside", _INSIDE_THREADS),
+            told=pool("told", _TOLD_THREADS),
             hash=pool("hash", 1),  # one file after the other: it is work for when there is no other
         )
         link = NatsLink(nats_url)
@@ -206,6 +217,7 @@ async def running(
                 follower,
                 pools,
                 Fixed(os.fsencode(state_dir), settings.deletion_workers),
+                parts.told,
             ),
             follower,
         )

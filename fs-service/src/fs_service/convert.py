@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -10,10 +11,13 @@ from media_common.kept import KeptFile
 from media_proto import fs_pb2
 
 from fs_service.domain.deeds import Outcome
+from fs_service.domain.history import Cursor, HistoryPage, StepFileLine, StepLine
 from fs_service.domain.items import Action, Description, Hashed, Item, State, StatusFilter
 from fs_service.domain.journal import Receipt
 from fs_service.domain.library import FolderPage, RootInfo, Settings, Summary
 from fs_service.domain.ports import LoggedEvent
+from fs_service.domain.root_status import RootStatus
+from fs_service.domain.step_undo import StepUndone, UndoResult
 from fs_service.domain.timeline import Cut, Histogram
 from fs_service.domain.trash import DeletionCounters
 from fs_service.domain.trash_events import Deleted, Deleting, Done, Failed, FolderDone, Skipped, TrashEvent
@@ -225,6 +229,24 @@ def roots(infos: Sequence[RootInfo]) -> fs_pb2.ListRootsResponse:
     )
 
 
+def root_statuses(values: Sequence[RootStatus]) -> fs_pb2.RootStatuses:
+    return fs_pb2.RootStatuses(
+        roots=[
+            fs_pb2.RootStatus(
+                path=one.path,
+                state=fs_pb2.RootState.ValueType(one.state or 0),
+                reason=one.reason,
+                since_us=one.since_us,
+                looked_us=one.looked_us,
+                answers=one.answers,
+                free_bytes=one.free_bytes,
+                total_bytes=one.total_bytes,
+            )
+            for one in values
+        ]
+    )
+
+
 def settings(
     values: Settings, state_directory: bytes, deletion_workers: int, counters: DeletionCounters
 ) -> fs_pb2.Settings:
@@ -349,21 +371,94 @@ def _fill(message: fs_pb2.TrashEvent, event: TrashEvent) -> None:
 
 
 def receipts(values: Sequence[Receipt]) -> fs_pb2.ListReceiptsResponse:
-    return fs_pb2.ListReceiptsResponse(
-        receipts=[
-            fs_pb2.Receipt(
-                receipt_id=one.receipt_id,
-                started_us=one.started_us,
-                finished_us=one.finished_us,
-                deleted=one.deleted,
-                errors=one.errors,
-                skipped=one.skipped,
-                bytes=one.size_bytes,
-                paths=one.paths,
-            )
-            for one in values
-        ]
+    return fs_pb2.ListReceiptsResponse(receipts=map(_receipt, values))
+
+
+def _receipt(one: Receipt) -> fs_pb2.Receipt:
+    return fs_pb2.Receipt(
+        receipt_id=one.receipt_id,
+        started_us=one.started_us,
+        finished_us=one.finished_us,
+        deleted=one.deleted,
+        errors=one.errors,
+        skipped=one.skipped,
+        bytes=one.size_bytes,
+        paths=one.paths,
     )
+
+
+def cursor_of(request: fs_pb2.ListStepsRequest) -> Cursor:
+    return Cursor(
+        request.before_step if request.HasField("before_step") else None,
+        request.before_receipt if request.HasField("before_receipt") else None,
+    )
+
+
+def history_page(page: HistoryPage) -> fs_pb2.StepPage:
+    message = fs_pb2.StepPage()
+    for line in page.lines:
+        if isinstance(line, StepLine):
+            message.entries.add(step=_step(line))
+        else:
+            message.entries.add(emptied=fs_pb2.StepReceipt(number=line.number, receipt=_receipt(line.receipt)))
+    if page.next is not None:
+        if page.next.step is not None:
+            message.before_step = page.next.step
+        if page.next.receipt is not None:
+            message.before_receipt = page.next.receipt
+    return message
+
+
+def _step(line: StepLine) -> fs_pb2.Step:
+    return fs_pb2.Step(
+        step=line.step,
+        kind=fs_pb2.StepKind.ValueType(line.kind),
+        at_us=line.at_us,
+        files=line.files,
+        standing=line.standing,
+        emptied=line.emptied,
+        changes=[
+            fs_pb2.StepChange(before=_STATUSES[one.before], after=_STATUSES[one.after], count=one.files)
+            for one in line.changes
+        ],
+        folder=line.folder,
+        first=line.first,
+        reverts=line.reverts,
+        reverts_count=line.reverts_count,
+    )
+
+
+def step_files(lines: Sequence[StepFileLine], last: bool) -> fs_pb2.StepFiles:
+    return fs_pb2.StepFiles(
+        files=[
+            fs_pb2.StepFile(
+                number=one.number,
+                path=one.path,
+                before=_STATUSES[one.before],
+                after=_STATUSES[one.after],
+                standing=one.standing,
+                emptied=one.emptied,
+            )
+            for one in lines
+        ],
+        last=last,
+    )
+
+
+def step_undone(undone: StepUndone) -> fs_pb2.UndoStepResponse:
+    """A thousand outcomes at most, those that were left alone first; the counts are of all."""
+    message = fs_pb2.UndoStepResponse(step=undone.step or 0)
+    for result, count in sorted(Counter(one.result for one in undone.outcomes).items()):
+        message.counts.add(result=fs_pb2.UndoResult.ValueType(result), count=count)
+    told = sorted(undone.outcomes, key=lambda one: one.result is UndoResult.DONE)
+    for one in told[:_MAX_PATHS]:
+        outcome = message.outcomes.add(
+            path=one.path, result=fs_pb2.UndoResult.ValueType(one.result), message=one.message
+        )
+        if one.state is not None:
+            fill_status(outcome.status, one.state)
+            outcome.status.SetInParent()
+    return message
 
 
 def event(logged: LoggedEvent) -> fs_pb2.Event:
@@ -388,6 +483,7 @@ def _queue(values: Queue) -> fs_pb2.Queue:
         done=values.done,
         dead=values.dead,
         oldest_age_s=values.oldest_age_s,
+        paused=values.paused,
     )
 
 

@@ -16,12 +16,15 @@ from media_common.logs import request_id
 from media_proto import fs_pb2, fs_pb2_grpc
 
 from fs_service import convert
+from fs_service.domain import history
 from fs_service.domain.batch import act_on_each
 from fs_service.domain.deeds import Deed, Deeds
 from fs_service.domain.items import Item
 from fs_service.domain.library import Library
 from fs_service.domain.paths import normalised
 from fs_service.domain.ports import Place, Roots
+from fs_service.domain.root_status import RootStatuses
+from fs_service.domain.step_undo import StepUndo
 from fs_service.domain.timeline import Cut
 from fs_service.domain.trash import Trash
 from fs_service.each_act import each_act
@@ -48,6 +51,16 @@ class Pools:
     empty: Threads
     inside: Threads
     hash: Threads
+    told: Threads  # what asks no disk of a review path
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is known without a disk: the journal, looked through, and how the roots were."""
+
+    history: history.History
+    step_undo: StepUndo
+    root_statuses: RootStatuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,7 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         follower: Follower,
         pools: Pools,
         fixed: Fixed,
+        told: Told,
     ) -> None:
         self._roots = roots
         self._library = library
@@ -87,6 +101,7 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         self._pools = pools
         self._gathering = Gathering(lambda path: roots.place(path).root, deeds.act_each, pools.deed)
         self._fixed = fixed
+        self._told = told
 
     # Settings and roots
 
@@ -106,6 +121,9 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
 
     async def ListRoots(self, request: fs_pb2.ListRootsRequest, context: Context) -> fs_pb2.ListRootsResponse:
         return convert.roots(await self._pools.look.run(self._library.roots))
+
+    async def GetRootStatus(self, request: fs_pb2.GetRootStatusRequest, context: Context) -> fs_pb2.RootStatuses:
+        return convert.root_statuses(await self._pools.told.run(self._told.root_statuses.statuses))
 
     async def AddRoot(self, request: fs_pb2.AddRootRequest, context: Context) -> fs_pb2.AddRootResponse:
         path, known = await self._pools.look.run(self._library.add_root, request.path)
@@ -209,6 +227,19 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         outcomes = await self._pools.deed.run(self._deeds.undo, request.steps)
         return fs_pb2.UndoResponse(outcomes=convert.outcomes(outcomes))
 
+    async def ListSteps(self, request: fs_pb2.ListStepsRequest, context: Context) -> fs_pb2.StepPage:
+        before = convert.cursor_of(request)
+        return convert.history_page(await self._pools.told.run(history.page, self._told.history, before, request.limit))
+
+    async def ListStepFiles(self, request: fs_pb2.ListStepFilesRequest, context: Context) -> fs_pb2.StepFiles:
+        found = await self._pools.told.run(
+            history.files_page, self._told.history, request.step, request.after, request.limit
+        )
+        return convert.step_files(*found)
+
+    async def UndoStep(self, request: fs_pb2.UndoStepRequest, context: Context) -> fs_pb2.UndoStepResponse:
+        return convert.step_undone(await self._pools.deed.run(self._told.step_undo.undo, request.step))
+
     async def PlanTrash(self, request: fs_pb2.PlanTrashRequest, context: Context) -> fs_pb2.TrashPlan:
         return convert.trash_plan(await self._pools.look.run(self._trash.plan, _root_of(request)))
 
@@ -243,6 +274,12 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         self, request: fs_pb2.RetryDeadJobsRequest, context: Context
     ) -> fs_pb2.RetryDeadJobsResponse:
         return fs_pb2.RetryDeadJobsResponse(retried=await self._queues.retry_dead())
+
+    async def PauseThumbnails(
+        self, request: fs_pb2.PauseThumbnailsRequest, context: Context
+    ) -> fs_pb2.PauseThumbnailsResponse:
+        await self._queues.hold_thumbnails(request.paused)
+        return fs_pb2.PauseThumbnailsResponse(paused=request.paused)
 
     async def Replay(self, request: fs_pb2.ReplayRequest, context: Context) -> AsyncIterator[fs_pb2.ItemBatch]:
         path = request.path if request.HasField("path") else None

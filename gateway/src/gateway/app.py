@@ -40,6 +40,7 @@ from gateway.dialects.exquisitor.routes import Exquisitor
 from gateway.dialects.mediareviewer.routes import MediaReviewer
 from gateway.dialects.platform import docs
 from gateway.dialects.platform.blob import BlobBytes
+from gateway.dialects.platform.history import History
 from gateway.dialects.platform.keys import KeyDesk
 from gateway.dialects.platform.reindex import Reindexing
 from gateway.dialects.platform.resolve import Resolver
@@ -148,6 +149,7 @@ def create_app(parts: Parts) -> FastAPI:
     Timeline(fs, visible).add_to(app)
     jobs = Jobs(fs, catalogue, search, parts.public.encoder)
     Platform(fs, jobs, search, dependencies, metrics, parts.stopping, visible).add_to(app)
+    History(fs, visible).add_to(app)
     BlobBytes(fs, library, signer, metrics, Stored(store, fs), Frames(store, search)).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
     Sessions(keys).add_to(app)

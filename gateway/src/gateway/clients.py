@@ -63,6 +63,9 @@ class FsClient(Remote):
     async def roots(self) -> fs_pb2.ListRootsResponse:
         return await self._ask(self._stub.ListRoots, fs_pb2.ListRootsRequest(), self._call_s)
 
+    async def root_status(self) -> fs_pb2.RootStatuses:
+        return await self._ask(self._stub.GetRootStatus, fs_pb2.GetRootStatusRequest(), self._call_s)
+
     async def add_root(self, path: bytes) -> fs_pb2.AddRootResponse:
         return await self._ask(self._stub.AddRoot, fs_pb2.AddRootRequest(path=path), self._call_s)
 
@@ -131,6 +134,10 @@ class FsClient(Remote):
         request = fs_pb2.UndoRequest(steps=steps)
         return await self._ask(self._stub.Undo, request, self._listing_s, repeatable=False)
 
+    async def undo_step(self, step: int) -> fs_pb2.UndoStepResponse:
+        request = fs_pb2.UndoStepRequest(step=step)
+        return await self._ask(self._stub.UndoStep, request, self._listing_s, repeatable=False)
+
     async def trash_plan(self, path: bytes | None) -> fs_pb2.TrashPlan:
         return await self._ask(self._stub.PlanTrash, fs_pb2.PlanTrashRequest(path=path), self._listing_s)
 
@@ -143,6 +150,14 @@ class FsClient(Remote):
         """What the latest deletions did, newest first."""
         return await self._ask(self._stub.ListReceipts, fs_pb2.ListReceiptsRequest(limit=limit), self._listing_s)
 
+    async def history(self, before_step: int | None, before_receipt: int | None, limit: int) -> fs_pb2.StepPage:
+        request = fs_pb2.ListStepsRequest(before_step=before_step, before_receipt=before_receipt, limit=limit)
+        return await self._ask(self._stub.ListSteps, request, self._listing_s)
+
+    async def step_files(self, step: int, after: int, limit: int) -> fs_pb2.StepFiles:
+        request = fs_pb2.ListStepFilesRequest(step=step, after=after, limit=limit)
+        return await self._ask(self._stub.ListStepFiles, request, self._listing_s)
+
     # --- following ---
     def events(self, after: int | None) -> AsyncGenerator[fs_pb2.Event, None]:
         """No deadline: it lasts as long as somebody listens."""
@@ -150,6 +165,9 @@ class FsClient(Remote):
 
     async def queues(self, deadline_s: float | None = None) -> fs_pb2.Queues:
         return await self._ask(self._stub.GetQueues, fs_pb2.GetQueuesRequest(), deadline_s or self._call_s)
+
+    async def pause_thumbnails(self, paused: bool) -> fs_pb2.PauseThumbnailsResponse:
+        return await self._ask(self._stub.PauseThumbnails, fs_pb2.PauseThumbnailsRequest(paused=paused), self._call_s)
 
     # --- keeping ---
     def backup(self) -> AsyncGenerator[fs_pb2.BackupPart, None]:

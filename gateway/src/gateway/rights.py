@@ -29,6 +29,7 @@ _WHOLE: Final = frozenset((Dialect.MEDIAREVIEWER, Dialect.PLATFORM))
 #: Checked by themselves: they tell the collection from the path or the item, or tell of no collection.
 _CHECKED_LATER: Final = re.compile(
     r"(?:GET|HEAD) /api/(?:resolve|health|settings|review-paths|folders(?:/files)?|media-file|media-thumbnail)$"
+    r"|(?:GET|HEAD) /api/roots/status$"
     r"|GET /api/(?:media-items/(?:stream|summary)|trash/plan)$"
     r"|HEAD /api/(?:media-items/summary|trash/plan)$"
     r"|POST /api/(?:media-actions|media-items/batch|empty-trash)$"

@@ -49,6 +49,11 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.ListRootsRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.ListRootsResponse.FromString,
                 _registered_method=True)
+        self.GetRootStatus = channel.unary_unary(
+                '/framewell.fs.v1.FsService/GetRootStatus',
+                request_serializer=media__proto_dot_fs__pb2.GetRootStatusRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.RootStatuses.FromString,
+                _registered_method=True)
         self.AddRoot = channel.unary_unary(
                 '/framewell.fs.v1.FsService/AddRoot',
                 request_serializer=media__proto_dot_fs__pb2.AddRootRequest.SerializeToString,
@@ -144,6 +149,21 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.UndoRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.UndoResponse.FromString,
                 _registered_method=True)
+        self.ListSteps = channel.unary_unary(
+                '/framewell.fs.v1.FsService/ListSteps',
+                request_serializer=media__proto_dot_fs__pb2.ListStepsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.StepPage.FromString,
+                _registered_method=True)
+        self.ListStepFiles = channel.unary_unary(
+                '/framewell.fs.v1.FsService/ListStepFiles',
+                request_serializer=media__proto_dot_fs__pb2.ListStepFilesRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.StepFiles.FromString,
+                _registered_method=True)
+        self.UndoStep = channel.unary_unary(
+                '/framewell.fs.v1.FsService/UndoStep',
+                request_serializer=media__proto_dot_fs__pb2.UndoStepRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.UndoStepResponse.FromString,
+                _registered_method=True)
         self.PlanTrash = channel.unary_unary(
                 '/framewell.fs.v1.FsService/PlanTrash',
                 request_serializer=media__proto_dot_fs__pb2.PlanTrashRequest.SerializeToString,
@@ -173,6 +193,11 @@ class FsServiceStub:
                 '/framewell.fs.v1.FsService/RetryDeadJobs',
                 request_serializer=media__proto_dot_fs__pb2.RetryDeadJobsRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.RetryDeadJobsResponse.FromString,
+                _registered_method=True)
+        self.PauseThumbnails = channel.unary_unary(
+                '/framewell.fs.v1.FsService/PauseThumbnails',
+                request_serializer=media__proto_dot_fs__pb2.PauseThumbnailsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.PauseThumbnailsResponse.FromString,
                 _registered_method=True)
         self.Replay = channel.unary_stream(
                 '/framewell.fs.v1.FsService/Replay',
@@ -204,6 +229,13 @@ class FsServiceServicer:
 
     def ListRoots(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRootStatus(self, request, context):
+        """How the roots were when they were looked at last. Waits for no disk.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -334,6 +366,27 @@ class FsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSteps(self, request, context):
+        """The journal, newest first: steps, and between them what emptied the trash.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStepFiles(self, request, context):
+        """The files of one step, in the order in which they were changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndoStep(self, request, context):
+        """Take any one step back, each file only where that step was the last word on it. Of an undo: do again what it undid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PlanTrash(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -372,6 +425,13 @@ class FsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseThumbnails(self, request, context):
+        """Hold the thumbnails back that nobody asked for, or let them go on. What somebody looks at is made all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Replay(self, request, context):
         """Every item of every healthy root (or of one), for a consumer that rebuilds.
         """
@@ -403,6 +463,11 @@ def add_FsServiceServicer_to_server(servicer, server):
                     servicer.ListRoots,
                     request_deserializer=media__proto_dot_fs__pb2.ListRootsRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.ListRootsResponse.SerializeToString,
+            ),
+            'GetRootStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRootStatus,
+                    request_deserializer=media__proto_dot_fs__pb2.GetRootStatusRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.RootStatuses.SerializeToString,
             ),
             'AddRoot': grpc.unary_unary_rpc_method_handler(
                     servicer.AddRoot,
@@ -499,6 +564,21 @@ def add_FsServiceServicer_to_server(servicer, server):
                     request_deserializer=media__proto_dot_fs__pb2.UndoRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.UndoResponse.SerializeToString,
             ),
+            'ListSteps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSteps,
+                    request_deserializer=media__proto_dot_fs__pb2.ListStepsRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.StepPage.SerializeToString,
+            ),
+            'ListStepFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStepFiles,
+                    request_deserializer=media__proto_dot_fs__pb2.ListStepFilesRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.StepFiles.SerializeToString,
+            ),
+            'UndoStep': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoStep,
+                    request_deserializer=media__proto_dot_fs__pb2.UndoStepRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.UndoStepResponse.SerializeToString,
+            ),
             'PlanTrash': grpc.unary_unary_rpc_method_handler(
                     servicer.PlanTrash,
                     request_deserializer=media__proto_dot_fs__pb2.PlanTrashRequest.FromString,
@@ -528,6 +608,11 @@ def add_FsServiceServicer_to_server(servicer, server):
                     servicer.RetryDeadJobs,
                     request_deserializer=media__proto_dot_fs__pb2.RetryDeadJobsRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.RetryDeadJobsResponse.SerializeToString,
+            ),
+            'PauseThumbnails': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseThumbnails,
+                    request_deserializer=media__proto_dot_fs__pb2.PauseThumbnailsRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.PauseThumbnailsResponse.SerializeToString,
             ),
             'Replay': grpc.unary_stream_rpc_method_handler(
                     servicer.Replay,
@@ -621,6 +706,33 @@ class FsService:
             '/framewell.fs.v1.FsService/ListRoots',
             media__proto_dot_fs__pb2.ListRootsRequest.SerializeToString,
             media__proto_dot_fs__pb2.ListRootsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRootStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/GetRootStatus',
+            media__proto_dot_fs__pb2.GetRootStatusRequest.SerializeToString,
+            media__proto_dot_fs__pb2.RootStatuses.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1145,6 +1257,87 @@ class FsService:
             _registered_method=True)
 
     @staticmethod
+    def ListSteps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/ListSteps',
+            media__proto_dot_fs__pb2.ListStepsRequest.SerializeToString,
+            media__proto_dot_fs__pb2.StepPage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStepFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/ListStepFiles',
+            media__proto_dot_fs__pb2.ListStepFilesRequest.SerializeToString,
+            media__proto_dot_fs__pb2.StepFiles.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoStep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/UndoStep',
+            media__proto_dot_fs__pb2.UndoStepRequest.SerializeToString,
+            media__proto_dot_fs__pb2.UndoStepResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def PlanTrash(request,
             target,
             options=(),
@@ -1296,6 +1489,33 @@ class FsService:
             '/framewell.fs.v1.FsService/RetryDeadJobs',
             media__proto_dot_fs__pb2.RetryDeadJobsRequest.SerializeToString,
             media__proto_dot_fs__pb2.RetryDeadJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseThumbnails(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/PauseThumbnails',
+            media__proto_dot_fs__pb2.PauseThumbnailsRequest.SerializeToString,
+            media__proto_dot_fs__pb2.PauseThumbnailsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,8 @@ class FsServiceStub:
     """Settings and roots (config.yaml)."""
     UpdateSettings: _grpc.UnaryUnaryMultiCallable[_fs_pb2.UpdateSettingsRequest, _fs_pb2.Settings]
     ListRoots: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ListRootsRequest, _fs_pb2.ListRootsResponse]
+    GetRootStatus: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetRootStatusRequest, _fs_pb2.RootStatuses]
+    """How the roots were when they were looked at last. Waits for no disk."""
     AddRoot: _grpc.UnaryUnaryMultiCallable[_fs_pb2.AddRootRequest, _fs_pb2.AddRootResponse]
     RemoveRoot: _grpc.UnaryUnaryMultiCallable[_fs_pb2.RemoveRootRequest, _fs_pb2.RemoveRootResponse]
     ListFolders: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ListFoldersRequest, _fs_pb2.ListFoldersResponse]
@@ -70,6 +72,12 @@ class FsServiceStub:
     """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome."""
     ActBatch: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActBatchRequest, _fs_pb2.ActBatchResponse]
     Undo: _grpc.UnaryUnaryMultiCallable[_fs_pb2.UndoRequest, _fs_pb2.UndoResponse]
+    ListSteps: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ListStepsRequest, _fs_pb2.StepPage]
+    """The journal, newest first: steps, and between them what emptied the trash."""
+    ListStepFiles: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ListStepFilesRequest, _fs_pb2.StepFiles]
+    """The files of one step, in the order in which they were changed."""
+    UndoStep: _grpc.UnaryUnaryMultiCallable[_fs_pb2.UndoStepRequest, _fs_pb2.UndoStepResponse]
+    """Take any one step back, each file only where that step was the last word on it. Of an undo: do again what it undid."""
     PlanTrash: _grpc.UnaryUnaryMultiCallable[_fs_pb2.PlanTrashRequest, _fs_pb2.TrashPlan]
     EmptyTrash: _grpc.UnaryStreamMultiCallable[_fs_pb2.EmptyTrashRequest, _fs_pb2.TrashEvent]
     """Cancelling the call stops the deletion after the file in hand."""
@@ -78,6 +86,8 @@ class FsServiceStub:
     """Following."""
     GetQueues: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetQueuesRequest, _fs_pb2.Queues]
     RetryDeadJobs: _grpc.UnaryUnaryMultiCallable[_fs_pb2.RetryDeadJobsRequest, _fs_pb2.RetryDeadJobsResponse]
+    PauseThumbnails: _grpc.UnaryUnaryMultiCallable[_fs_pb2.PauseThumbnailsRequest, _fs_pb2.PauseThumbnailsResponse]
+    """Hold the thumbnails back that nobody asked for, or let them go on. What somebody looks at is made all the same."""
     Replay: _grpc.UnaryStreamMultiCallable[_fs_pb2.ReplayRequest, _fs_pb2.ItemBatch]
     """Every item of every healthy root (or of one), for a consumer that rebuilds."""
     Backup: _grpc.UnaryStreamMultiCallable[_fs_pb2.BackupRequest, _fs_pb2.BackupPart]
@@ -90,6 +100,8 @@ class FsServiceAsyncStub(FsServiceStub):
     """Settings and roots (config.yaml)."""
     UpdateSettings: _aio.UnaryUnaryMultiCallable[_fs_pb2.UpdateSettingsRequest, _fs_pb2.Settings]  # type: ignore[assignment]
     ListRoots: _aio.UnaryUnaryMultiCallable[_fs_pb2.ListRootsRequest, _fs_pb2.ListRootsResponse]  # type: ignore[assignment]
+    GetRootStatus: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetRootStatusRequest, _fs_pb2.RootStatuses]  # type: ignore[assignment]
+    """How the roots were when they were looked at last. Waits for no disk."""
     AddRoot: _aio.UnaryUnaryMultiCallable[_fs_pb2.AddRootRequest, _fs_pb2.AddRootResponse]  # type: ignore[assignment]
     RemoveRoot: _aio.UnaryUnaryMultiCallable[_fs_pb2.RemoveRootRequest, _fs_pb2.RemoveRootResponse]  # type: ignore[assignment]
     ListFolders: _aio.UnaryUnaryMultiCallable[_fs_pb2.ListFoldersRequest, _fs_pb2.ListFoldersResponse]  # type: ignore[assignment]
@@ -122,6 +134,12 @@ class FsServiceAsyncStub(FsServiceStub):
     """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome."""
     ActBatch: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActBatchRequest, _fs_pb2.ActBatchResponse]  # type: ignore[assignment]
     Undo: _aio.UnaryUnaryMultiCallable[_fs_pb2.UndoRequest, _fs_pb2.UndoResponse]  # type: ignore[assignment]
+    ListSteps: _aio.UnaryUnaryMultiCallable[_fs_pb2.ListStepsRequest, _fs_pb2.StepPage]  # type: ignore[assignment]
+    """The journal, newest first: steps, and between them what emptied the trash."""
+    ListStepFiles: _aio.UnaryUnaryMultiCallable[_fs_pb2.ListStepFilesRequest, _fs_pb2.StepFiles]  # type: ignore[assignment]
+    """The files of one step, in the order in which they were changed."""
+    UndoStep: _aio.UnaryUnaryMultiCallable[_fs_pb2.UndoStepRequest, _fs_pb2.UndoStepResponse]  # type: ignore[assignment]
+    """Take any one step back, each file only where that step was the last word on it. Of an undo: do again what it undid."""
     PlanTrash: _aio.UnaryUnaryMultiCallable[_fs_pb2.PlanTrashRequest, _fs_pb2.TrashPlan]  # type: ignore[assignment]
     EmptyTrash: _aio.UnaryStreamMultiCallable[_fs_pb2.EmptyTrashRequest, _fs_pb2.TrashEvent]  # type: ignore[assignment]
     """Cancelling the call stops the deletion after the file in hand."""
@@ -130,6 +148,8 @@ class FsServiceAsyncStub(FsServiceStub):
     """Following."""
     GetQueues: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetQueuesRequest, _fs_pb2.Queues]  # type: ignore[assignment]
     RetryDeadJobs: _aio.UnaryUnaryMultiCallable[_fs_pb2.RetryDeadJobsRequest, _fs_pb2.RetryDeadJobsResponse]  # type: ignore[assignment]
+    PauseThumbnails: _aio.UnaryUnaryMultiCallable[_fs_pb2.PauseThumbnailsRequest, _fs_pb2.PauseThumbnailsResponse]  # type: ignore[assignment]
+    """Hold the thumbnails back that nobody asked for, or let them go on. What somebody looks at is made all the same."""
     Replay: _aio.UnaryStreamMultiCallable[_fs_pb2.ReplayRequest, _fs_pb2.ItemBatch]  # type: ignore[assignment]
     """Every item of every healthy root (or of one), for a consumer that rebuilds."""
     Backup: _aio.UnaryStreamMultiCallable[_fs_pb2.BackupRequest, _fs_pb2.BackupPart]  # type: ignore[assignment]
@@ -157,6 +177,14 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fs_pb2.ListRootsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fs_pb2.ListRootsResponse, _abc.Awaitable[_fs_pb2.ListRootsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetRootStatus(
+        self,
+        request: _fs_pb2.GetRootStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.RootStatuses, _abc.Awaitable[_fs_pb2.RootStatuses]]:
+        """How the roots were when they were looked at last. Waits for no disk."""
 
     @_abc_1.abstractmethod
     def AddRoot(
@@ -305,6 +333,30 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fs_pb2.UndoResponse, _abc.Awaitable[_fs_pb2.UndoResponse]]: ...
 
     @_abc_1.abstractmethod
+    def ListSteps(
+        self,
+        request: _fs_pb2.ListStepsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.StepPage, _abc.Awaitable[_fs_pb2.StepPage]]:
+        """The journal, newest first: steps, and between them what emptied the trash."""
+
+    @_abc_1.abstractmethod
+    def ListStepFiles(
+        self,
+        request: _fs_pb2.ListStepFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.StepFiles, _abc.Awaitable[_fs_pb2.StepFiles]]:
+        """The files of one step, in the order in which they were changed."""
+
+    @_abc_1.abstractmethod
+    def UndoStep(
+        self,
+        request: _fs_pb2.UndoStepRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.UndoStepResponse, _abc.Awaitable[_fs_pb2.UndoStepResponse]]:
+        """Take any one step back, each file only where that step was the last word on it. Of an undo: do again what it undid."""
+
+    @_abc_1.abstractmethod
     def PlanTrash(
         self,
         request: _fs_pb2.PlanTrashRequest,
@@ -347,6 +399,14 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fs_pb2.RetryDeadJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fs_pb2.RetryDeadJobsResponse, _abc.Awaitable[_fs_pb2.RetryDeadJobsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def PauseThumbnails(
+        self,
+        request: _fs_pb2.PauseThumbnailsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.PauseThumbnailsResponse, _abc.Awaitable[_fs_pb2.PauseThumbnailsResponse]]:
+        """Hold the thumbnails back that nobody asked for, or let them go on. What somebody looks at is made all the same."""
 
     @_abc_1.abstractmethod
     def Replay(

@@ -3574,6 +3574,7 @@ class Indexing(_message.Message):
     UNHASHED_FIELD_NUMBER: _builtins.int
     IN_HAND_FIELD_NUMBER: _builtins.int
     UNSENT_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
     waiting: _builtins.int
     """events not yet looked at"""
     running: _builtins.bool
@@ -3588,6 +3589,8 @@ class Indexing(_message.Message):
     """files that are being read right now"""
     unsent: _builtins.int
     """jobs for search that are not in the queue yet"""
+    paused: _builtins.bool
+    """reading inside files is held back by hand"""
     @_builtins.property
     def roots(self) -> _containers.RepeatedCompositeFieldContainer[Global___RootIndexing]: ...
     def __init__(
@@ -3602,14 +3605,34 @@ class Indexing(_message.Message):
         unhashed: _builtins.int = ...,
         in_hand: _builtins.int = ...,
         unsent: _builtins.int = ...,
+        paused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "in_hand", b"in_hand", "problem", b"problem", "roots", b"roots", "running", b"running", "undescribed", b"undescribed", "unhashed", b"unhashed", "unsent", b"unsent", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "in_hand", b"in_hand", "paused", b"paused", "problem", b"problem", "roots", b"roots", "running", b"running", "undescribed", b"undescribed", "unhashed", b"unhashed", "unsent", b"unsent", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Indexing: _TypeAlias = Indexing  # noqa: Y015
+
+@_typing.final
+class PauseReadingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAUSED_FIELD_NUMBER: _builtins.int
+    paused: _builtins.bool
+    def __init__(
+        self,
+        *,
+        paused: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paused", b"paused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseReadingRequest: _TypeAlias = PauseReadingRequest  # noqa: Y015
 
 @_typing.final
 class ReindexRequest(_message.Message):

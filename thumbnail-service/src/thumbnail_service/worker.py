@@ -37,6 +37,7 @@ from thumbnail_service.domain.jobs import (
     lost_too_often,
     verdict,
 )
+from thumbnail_service.hold import Hold
 from thumbnail_service.messages import deadline_of_s, job_of, path_of, reply_of
 from thumbnail_service.renders import Expired, Renders
 
@@ -79,6 +80,7 @@ class Worker:
         self._url = url
         self._renders = renders
         self._blobs = blobs
+        self._hold = Hold()
         self._ack_wait_s = ack_wait_s
         self._stop_grace_s = stop_grace_s
         self._on_connection = on_connection
@@ -119,6 +121,7 @@ class Worker:
 
             requests = await client.subscribe(subjects.RENDER, queue=subjects.RENDER_GROUP, cb=on_request)
             await client.subscribe(subjects.PING, cb=_pong)
+            await self._hold.follow(client)
             await client.flush()
             logger.info("at work")
             fetching = asyncio.create_task(self._fetch_for_ever(client))
@@ -251,6 +254,7 @@ class Worker:
             try:
                 if subscription is None:
                     subscription = await self._subscribed(stream)
+                await self._hold.passed(stream)
                 await self._fetch(subscription, client)
             except (*_NATS_TROUBLE, ConnectionError) as error:
                 logger.debug("no background jobs: %s", error)

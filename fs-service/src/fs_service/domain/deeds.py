@@ -265,7 +265,7 @@ class Deeds:
             with ExitStack() as stack:
                 changes: list[tuple[Seen, list[Change]]] = []
                 for one in self.marking.look(stack, chunk, errors):
-                    chain = list(_reverting(one, entries[one.target.path]))
+                    chain = list(reverting(one, entries[one.target.path]))
                     try:
                         check_room(one, chain[-1].after)
                         changes.append((one, chain))
@@ -277,7 +277,7 @@ class Deeds:
         return states
 
 
-def _reverting(one: Seen, newest_first: Sequence[Entry]) -> Iterator[Change]:
+def reverting(one: Seen, newest_first: Sequence[Entry]) -> Iterator[Change]:
     """The changes that take the entries back, from the file's state now."""
     state = one.state
     for entry in newest_first:
