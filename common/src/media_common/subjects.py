@@ -22,6 +22,8 @@ DEAD_THUMBNAIL: Final = "jobs.dead.thumbnail"
 DEAD_EMBED: Final = "jobs.dead.embed"
 
 RENDER: Final = "thumbnail.render"
+#: What a picture is compared with others by; answered by the same group.
+LOOK: Final = "thumbnail.look"
 RENDER_GROUP: Final = "thumbnail-workers"
 PING: Final = "thumbnail.ping"
 
