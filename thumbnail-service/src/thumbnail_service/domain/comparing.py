@@ -35,16 +35,18 @@ def figures_of(image: Any, size_px: int) -> bytes:
         size_px: as for a thumbnail's box; what it holds has been shrunk into it.
     Sources: hash: the DCT hash of Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010,
         3.2.1. Sharpness: energy of the Laplacian (Subbarao, Choi and Nikzad, "Focusing techniques", 1993), of the
-        sharpest quarter of 8 x 8 tiles, because a subject in focus may stand before a blurred ground.
+        sharpest quarter of 8 x 8 tiles, because a subject in focus may stand before a blurred ground; by the square of
+        the mean brightness, because more light makes every edge higher.
     """
     grey = _grey(image)
     counts = memoryview(grey.hist_find().cast("uint").write_to_memory()).cast("I")
     total = sum(counts)
     linear = sum(count * _LINEAR[level] for level, count in enumerate(counts)) / total
+    mean = sum(count * level for level, count in enumerate(counts)) / total
     shown = {
         "hash": _hash(_squeezed(grey, _SMALL_PX)),
         **_profiles(_squeezed(grey, PROFILE)),
-        "sharpness": _sharpness(grey, size_px),
+        "sharpness": _sharpness(grey, size_px) / (1 + mean) ** 2,
         "exposure_ev": math.log2(max(linear, _DARKEST)),
         "dark": sum(counts[: _DARK + 1]) / total,
         "bright": sum(counts[_BRIGHT:]) / total,
