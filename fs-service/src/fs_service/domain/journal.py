@@ -21,6 +21,7 @@ class StepKind(IntEnum):
     ACT = 1
     BATCH = 2
     UNDO = 3  # is itself not undone
+    KEEP_BEST = 4  # one of several takes locked, the others trashed
 
 
 class Change(NamedTuple):

@@ -71,6 +71,20 @@ CREATE TABLE outbox (
 CREATE TABLE event (sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload TEXT NOT NULL);
 """
 
+#: Beside that schema since; an index without it is no other index.
+_ADDED: Final = """
+CREATE TABLE IF NOT EXISTS shot (
+    folder BLOB NOT NULL,                -- absolute
+    name BLOB NOT NULL,
+    inode INTEGER NOT NULL, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,   -- of the file that was read
+    taken_us INTEGER, camera TEXT,       -- NULL: it does not say
+    width_px INTEGER NOT NULL, height_px INTEGER NOT NULL,
+    looked INTEGER NOT NULL,
+    figures BLOB,                        -- NULL though looked: there is no picture in it
+    PRIMARY KEY (folder, name)
+) WITHOUT ROWID;
+"""
+
 
 class Database:
     """One writer at a time, any number of readers beside it (WAL). Committed means consistent after a crash, and
@@ -176,6 +190,7 @@ class Database:
             if version == 0:
                 # One transaction: a start that is cut short leaves an empty file, not half a schema.
                 connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            connection.execute(_ADDED)
             connection.execute("INSERT INTO meta VALUES ('epoch', ?) ON CONFLICT DO NOTHING", (uuid.uuid4().hex,))
         except BaseException:
             connection.close()
