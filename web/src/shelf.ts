@@ -5,6 +5,7 @@ import { countsIn, countsOf, pagesIn, pagesOf } from "./library";
 import { Listing } from "./listing";
 import { statusOf } from "./marks";
 import { Selection } from "./selection";
+import { forgetStacks } from "./stacks";
 import type { Counts, Filter } from "./types";
 
 export interface Shelf {
@@ -34,6 +35,7 @@ export async function open(root: string, filter: Filter, focus = 0, folder: stri
   if (mine !== opening) return;
   counts.value = told;
   shelf.value?.rows.abort();
+  forgetStacks();
   const total = found?.total ?? told[filter];
   const pages = inside === null ? pagesOf(root, filter) : pagesIn(inside);
   const rows = new Listing(filter, total, pages, statusOf, () => (version.value += 1), tell);

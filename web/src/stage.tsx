@@ -4,14 +4,12 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useKeys } from "./keyboard";
 import { fileUrl, thumbnailUrl } from "./library";
 import { nameOf } from "./paths";
+import { DRAWN, LARGEST_THUMBNAIL } from "./picture";
 import { described } from "./tile";
 import { say } from "./toasts";
 import type { Row } from "./types";
 import { Button, Icon } from "./ui";
 
-/** What browsers draw by themselves; of the rest the server has a picture. */
-const DRAWN = /\.(?:jpe?g|png|gif|webp|avif|bmp)$/i;
-const LARGEST_THUMBNAIL = 1024;
 /** Pictures kept decoded: the one in sight, two ahead, one behind, and some to turn back to. */
 const MOST_KEPT = 8;
 /** Between two presses of "back" that mean the start. */

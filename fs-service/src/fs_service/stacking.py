@@ -166,6 +166,8 @@ class Stacking:
                 raise InvalidArgument("after must be a path inside the folder.")
             relative = clean[len(place.root.rstrip(b"/")) + 1 :]
             begin, behind = folder_of(relative), relative.rpartition(b"/")[2]
+        if not await self._threads.run(self._store.is_scanned, place.root):
+            return Found([], pending=1)
         folders = await self._threads.run(
             self._store.folders, place.root, place.relative, max(begin, place.relative), _FOLDERS_A_PAGE + 1
         )
@@ -249,7 +251,7 @@ class Stacking:
         """What is known of a folder's stacks, and whether that is all."""
         known = self._known(key)
         if not known.stacks:
-            return [], known.is_whole
+            return [], known.is_whole and (bool(known.pictures) or self._store.is_scanned(key.root))
         said = self._decisions.of(key.path)
         found = []
         for stack in known.stacks:

@@ -262,6 +262,7 @@ class Worker:
                 lambda: reply(thumbnail_pb2.LookReply(working=True)),
                 _BEAT_S,
             )
+            answer = look_reply_of(outcome)
         except BadJob as error:
             await reply(thumbnail_pb2.LookReply(reason=str(error)))
         except Expired:
@@ -270,7 +271,7 @@ class Worker:
             logger.exception("a look failed")
             await reply(thumbnail_pb2.LookReply(reason="The worker failed.", again=True))
         else:
-            await reply(look_reply_of(outcome))
+            await reply(answer)
 
     # ---- background jobs ----
 

@@ -63,6 +63,12 @@ class ShotStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def is_scanned(self, root: bytes) -> bool:
+        """Whether the root's first scan is kept; before that nothing can be said of its folders."""
+        with self._database.read() as connection:
+            question = "SELECT 1 FROM root WHERE path = ? AND NOT dropped AND scanned"
+            return connection.execute(question, (root,)).fetchone() is not None
+
     def pictures(self, root: bytes, folder: bytes) -> list[Picture]:
         """A folder's images as the index has them, links left out; none before the root's first scan is kept."""
         with self._database.read() as connection:
