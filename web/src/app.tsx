@@ -9,6 +9,7 @@ import { ActivityScreen } from "./activityscreen";
 import { EmptyDialog, EmptyPill } from "./emptydialog";
 import { run } from "./emptying";
 import { listen } from "./events";
+import { Compare } from "./compare";
 import { count } from "./format";
 import { filterOf, folderIn, GridScreen } from "./gridscreen";
 import { Help, helpOpen } from "./help";
@@ -99,6 +100,7 @@ function App(): JSX.Element {
       ) : null}
       {closed ? <main class="screen" id="main" /> : <Screen />}
       {run.value && !run.value.end ? <LeaveWarning /> : null}
+      <Compare />
       <LockedSheet />
       <EmptyDialog />
       <Help />

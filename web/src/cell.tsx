@@ -2,6 +2,7 @@
 // every mark, every step of the focus and every row that is scrolled by.
 import { Component, type JSX } from "preact";
 import { emptied, statusOf } from "./marks";
+import { isOpen, type Stack, stackOf } from "./stacks";
 import { described, Tile } from "./tile";
 import { type Filter, type Row, same, type Status } from "./types";
 
@@ -19,24 +20,31 @@ interface CellProps {
   judged: "more" | "less" | undefined;
 }
 
-/** What the marks make of a cell; they are no part of its row. */
+/** What the marks and the stacks make of a cell; they are no part of its row. */
 interface Seen {
   status: Status | null;
   gone: boolean;
+  stack: Stack | null;
+  /** Its stack is still to be decided. */
+  open: boolean;
 }
 
+const NOTHING: Seen = { status: null, gone: false, stack: null, open: false };
+
 function seenOf(row: Row | undefined): Seen {
-  return row ? { status: statusOf(row), gone: emptied.has(row.path) } : { status: null, gone: false };
+  if (!row) return NOTHING;
+  const stack = stackOf(row.path);
+  return { status: statusOf(row), gone: emptied.has(row.path), stack, open: stack !== null && isOpen(stack) };
 }
 
 export class Cell extends Component<CellProps> {
-  private drawn: Seen = { status: null, gone: false };
+  private drawn = NOTHING;
 
   override shouldComponentUpdate(next: CellProps): boolean {
     const before = this.props;
     for (const name of Object.keys(next) as (keyof CellProps)[]) if (before[name] !== next[name]) return true;
     const now = seenOf(next.row);
-    if (now.gone !== this.drawn.gone) return true;
+    if (now.gone !== this.drawn.gone || now.stack !== this.drawn.stack || now.open !== this.drawn.open) return true;
     return now.status !== null && (this.drawn.status === null || !same(now.status, this.drawn.status));
   }
 

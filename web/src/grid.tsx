@@ -9,6 +9,7 @@ import type { Rows } from "./listing";
 import { marked } from "./marks";
 import type { Selection } from "./selection";
 import { settings } from "./settings";
+import { lookForStacks, stacked } from "./stacks";
 import { say } from "./toasts";
 import { tell } from "./api";
 import { GAP, layoutOf, moved, visibleRows } from "./window";
@@ -41,6 +42,7 @@ export function Grid(props: GridProps): JSX.Element {
   const { rows, selection, focus, onOpen } = props;
   void props.version.value;
   void marked.value;
+  void stacked.value;
   const chosen = selection.paths.value;
   const box = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
@@ -81,6 +83,8 @@ export function Grid(props: GridProps): JSX.Element {
     // What has the focus is there for the keys, however far it is.
     rows.ensure(focus.value, focus.value);
     rows.ensure(first * layout.columns, (last + 1) * layout.columns - 1);
+    const inSight = (last + 1 - first) * layout.columns;
+    lookForStacks(Array.from({ length: Math.max(0, inSight) }, (_, at) => rows.row(first * layout.columns + at)));
   });
 
   // What is looked at stays in sight when cells get another size.

@@ -1,16 +1,14 @@
 // Pictures for the stage: fetched, decoded and made as small as the screen before they are asked for.
 import { fileUrl, thumbnailUrl } from "./library";
+import { DRAWN, LARGEST_THUMBNAIL } from "./picture";
 import type { Scaled } from "./scaler";
 import type { Row } from "./types";
 
 /** What the worker is told: a picture to make, or one that nobody wants any more. */
 export type Wanted = { id: number; url: string; width: number; height: number } | { id: number };
 
-/** What browsers draw by themselves; of the rest the server has a picture. */
-const DRAWN = /\.(?:jpe?g|png|gif|webp|avif|bmp)$/i;
 /** What is one picture for sure: the others may move. */
 const STILL = /\.jpe?g$/i;
-export const LARGEST_THUMBNAIL = 1024;
 /** Pictures kept: the one in sight, two ahead, one behind, and some to turn back to. */
 const MOST_KEPT = 8;
 /** A picture of fewer pixels is decoded in no time. */

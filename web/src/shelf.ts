@@ -7,6 +7,7 @@ import { CHUNK, type Chunk, type Fetch, Listing } from "./listing";
 import { forgetRows, statusOf } from "./marks";
 import { Selection } from "./selection";
 import { folderPath, loadDays, type View, viewQuery } from "./timeline";
+import { forgetStacks } from "./stacks";
 import type { Counts, Filter } from "./types";
 
 export interface Shelf {
@@ -94,6 +95,7 @@ export async function open(root: string, filter: Filter, focus = 0, view: View =
   if (mine !== opening) return;
   counts.value = told;
   shelf.value?.rows.abort();
+  forgetStacks();
   const total = found?.total ?? (dated ? totalOf(dated, filter, view.range) : told[filter]);
   const selection = new Selection();
   const rows = new Listing(filter, total, asked.pages, {

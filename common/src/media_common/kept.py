@@ -35,7 +35,7 @@ class KeptDatabase:
 
 JOURNAL: Final = KeptDatabase(
     "journal.db",
-    schema=1,
+    schema=2,
     tables=frozenset({"steps", "entries", "identities", "receipts", "receipt_paths", "deletions", "marks"}),
 )
 CATALOGUE: Final = KeptDatabase(

@@ -28,6 +28,8 @@ HELD: Final = b"held"
 LET_GO: Final = b"let go"
 
 RENDER: Final = "thumbnail.render"
+#: What a picture is compared with others by; answered by the same group.
+LOOK: Final = "thumbnail.look"
 RENDER_GROUP: Final = "thumbnail-workers"
 PING: Final = "thumbnail.ping"
 

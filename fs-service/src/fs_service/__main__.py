@@ -32,12 +32,14 @@ from fs_service.domain.locks import PathLocks
 from fs_service.domain.step_undo import StepUndo
 from fs_service.domain.trash import Trash
 from fs_service.follower import Follower
+from fs_service.looking_at import PictureLooks
 from fs_service.nats_link import NatsLink
 from fs_service.pressing import Pressing
 from fs_service.probe import Prober
 from fs_service.publisher import Publisher
 from fs_service.queues import QueueWatch
 from fs_service.servicer import Fixed, FsServicer, Pools, Told
+from fs_service.stacking import Stacking
 from fs_service.state_lock import StateInUse, state_directory
 from fs_service.store import roots as roots_store
 from fs_service.store.background import Caretaker, Writer
@@ -45,6 +47,7 @@ from fs_service.store.companions import CompanionDisk
 from fs_service.store.config_yaml import ConfigFile
 from fs_service.store.database import Database
 from fs_service.store.dating import Dating
+from fs_service.store.decisions import StoredDecisions
 from fs_service.store.events import StoredEvents, StoredOutbox
 from fs_service.store.files import Files
 from fs_service.store.history import StoredHistory
@@ -58,6 +61,7 @@ from fs_service.store.recovery import Recovery
 from fs_service.store.root_watch import RootWatch
 from fs_service.store.roots import ConfiguredRoots
 from fs_service.store.shelves import StoredShelves
+from fs_service.store.shots import ShotStore
 from fs_service.store.thumbnails import CACHE_FOLDER, ThumbnailStore
 from fs_service.threads import Threads
 from fs_service.thumbnails import ThumbnailSource
@@ -84,6 +88,8 @@ class Core:
     files: Files
     insides: Insides
     thumbnails: ThumbnailStore
+    shots: ShotStore
+    decisions: StoredDecisions
     events: StoredEvents
     outbox: StoredOutbox
     pressing: Pressing
@@ -161,7 +167,23 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
         told = Told(history, StepUndo(deeds.marking, journal, history, locks), root_watch)
         library = Library(roots, shelves, DiskPicker(), roots, events, os.fsencode(state_dir))
         outbox = StoredOutbox(database)
-        yield Core(roots, library, deeds, trash, files, insides, thumbnails, events, outbox, pressing, caretaker, told)
+        shots, decisions = ShotStore(database), StoredDecisions(journal_database)
+        yield Core(
+            roots,
+            library,
+            deeds,
+            trash,
+            files,
+            insides,
+            thumbnails,
+            shots,
+            decisions,
+            events,
+            outbox,
+            pressing,
+            caretaker,
+            told,
+        )
 
 
 @asynccontextmanager
@@ -194,6 +216,11 @@ async def running(
         publishing = asyncio.create_task(publisher.run())
         stack.push_async_callback(ended, publishing)
 
+        look = PictureLooks(lambda: link.connection)
+        stacking = Stacking(parts.roots, parts.shots, parts.decisions, parts.insides, look, pool("stack", 2))
+        reading = asyncio.create_task(stacking.run())
+        stack.push_async_callback(ended, reading)
+
         counting = pool("queues", 1)  # a stuck disk under the listings must not hide the queues
 
         async def index_backlog() -> tuple[int, int]:
@@ -213,6 +240,7 @@ async def running(
                 parts.files,
                 parts.insides,
                 ThumbnailSource(parts.thumbnails, lambda: link.connection, pool("thumbnail", _THUMBNAIL_THREADS)),
+                stacking,
                 QueueWatch(link, index_backlog),
                 follower,
                 pools,

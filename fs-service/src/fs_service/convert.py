@@ -17,6 +17,7 @@ from fs_service.domain.journal import Receipt
 from fs_service.domain.library import FolderPage, RootInfo, Settings, Summary
 from fs_service.domain.ports import LoggedEvent
 from fs_service.domain.root_status import RootStatus
+from fs_service.domain.stacks import Decision
 from fs_service.domain.step_undo import StepUndone, UndoResult
 from fs_service.domain.timeline import Cut, Histogram
 from fs_service.domain.trash import DeletionCounters
@@ -24,8 +25,9 @@ from fs_service.domain.trash_events import Deleted, Deleting, Done, Failed, Fold
 from fs_service.domain.trash_plan import Plan
 from fs_service.domain.views import Counts
 from fs_service.queues import Queue, Queues
+from fs_service.stacking import Found, FoundStack
 from fs_service.store.files import FileFacts
-from fs_service.store.rows import signed
+from fs_service.store.rows import joined, signed
 from fs_service.thumbnails import ThumbnailResult
 
 #: locked, trashed, seen by state: a look-up, since a stream converts ten thousand.
@@ -491,3 +493,35 @@ def backup_part(part: KeptFile | bytes) -> fs_pb2.BackupPart:
     if isinstance(part, bytes):
         return fs_pb2.BackupPart(data=part)
     return fs_pb2.BackupPart(file=fs_pb2.BackupFile(name=part.name, size_bytes=part.size_bytes))
+
+
+def decision_of(number: int) -> Decision:
+    """Raises InvalidArgument."""
+    if number not in Decision.__members__.values():
+        raise InvalidArgument("The decision is not one of done, not a stack, or none.")
+    return Decision(number)
+
+
+def stacks(found: Found) -> fs_pb2.Stacks:
+    return fs_pb2.Stacks(stacks=[_stack(one) for one in found.stacks], pending=found.pending, more=found.more)
+
+
+def _stack(found: FoundStack) -> fs_pb2.Stack:
+    stack = found.stack
+    members = [
+        fs_pb2.StackMember(
+            path=joined(found.folder.rstrip(b"/"), shot.name),
+            status=_STATUSES[state],
+            reasons=verdict.reasons,
+            sharpness=verdict.sharpness,
+            exposure_ev=verdict.exposure_ev,
+            width_px=shot.width_px,
+            height_px=shot.height_px,
+            taken_us=shot.at_us,
+            size_bytes=shot.size_bytes,
+        )
+        for shot, state, verdict in zip(stack.members, found.states, stack.verdicts, strict=True)
+    ]
+    return fs_pb2.Stack(
+        members=members, suggested=stack.suggested, decision=fs_pb2.StackDecision.ValueType(found.decision)
+    )

@@ -17,7 +17,7 @@ from media_proto import fs_pb2, fs_pb2_grpc
 
 from fs_service import convert
 from fs_service.domain import history
-from fs_service.domain.batch import act_on_each
+from fs_service.domain.batch import act_on_each, keep_the_best
 from fs_service.domain.deeds import Deed, Deeds
 from fs_service.domain.items import Item
 from fs_service.domain.library import Library
@@ -31,6 +31,7 @@ from fs_service.each_act import each_act
 from fs_service.follower import Follower
 from fs_service.gathering import Gathering
 from fs_service.queues import QueueWatch
+from fs_service.stacking import Stacking
 from fs_service.store.files import Files
 from fs_service.store.insides import Insides
 from fs_service.threads import Threads, close
@@ -83,6 +84,7 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         files: Files,
         insides: Insides,
         thumbnails: ThumbnailSource,
+        stacking: Stacking,
         queues: QueueWatch,
         follower: Follower,
         pools: Pools,
@@ -96,6 +98,7 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         self._files = files
         self._insides = insides
         self._thumbnails = thumbnails
+        self._stacking = stacking
         self._queues = queues
         self._follower = follower
         self._pools = pools
@@ -204,6 +207,13 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
             async for batch in batches:
                 yield convert.hashes(batch)
 
+    async def FindStacks(self, request: fs_pb2.FindStacksRequest, context: Context) -> fs_pb2.Stacks:
+        return convert.stacks(await self._stacking.of(list(request.paths)))
+
+    async def ListStacks(self, request: fs_pb2.ListStacksRequest, context: Context) -> fs_pb2.Stacks:
+        after = request.after if request.HasField("after") else None
+        return convert.stacks(await self._stacking.below(request.path, after, request.limit, request.decided))
+
     def _place(self, path: bytes) -> Place:
         """By the text alone; whether it exists is found out by opening it, once."""
         return self._roots.place(normalised(path))
@@ -222,6 +232,14 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         action = convert.action_of(request.action)
         outcomes = await self._pools.deed.run(act_on_each, self._deeds, list(request.paths), action)
         return fs_pb2.ActBatchResponse(outcomes=convert.outcomes(outcomes))
+
+    async def KeepBest(self, request: fs_pb2.KeepBestRequest, context: Context) -> fs_pb2.ActBatchResponse:
+        outcomes = await self._pools.deed.run(keep_the_best, self._deeds, request.best, list(request.rest))
+        return fs_pb2.ActBatchResponse(outcomes=convert.outcomes(outcomes))
+
+    async def DecideStack(self, request: fs_pb2.DecideStackRequest, context: Context) -> fs_pb2.DecideStackResponse:
+        await self._stacking.decide(list(request.paths), convert.decision_of(request.decision))
+        return fs_pb2.DecideStackResponse(decision=request.decision)
 
     async def Undo(self, request: fs_pb2.UndoRequest, context: Context) -> fs_pb2.UndoResponse:
         outcomes = await self._pools.deed.run(self._deeds.undo, request.steps)

@@ -46,6 +46,7 @@ from gateway.dialects.platform.reindex import Reindexing
 from gateway.dialects.platform.resolve import Resolver
 from gateway.dialects.platform.routes import Platform
 from gateway.dialects.platform.session import Sessions
+from gateway.dialects.platform.stacks import StackDesk
 from gateway.dialects.platform.timeline import Timeline
 from gateway.dialects.wickson.routes import Wickson
 from gateway.errors import Failure, failure_of
@@ -54,6 +55,7 @@ from gateway.front import FrontedApp
 from gateway.hosts import Hosts
 from gateway.jobs import Jobs
 from gateway.library import Library
+from gateway.likeness import Likeness
 from gateway.metrics import Metrics
 from gateway.middleware import Admission, Door
 from gateway.openapi import tell_exactly
@@ -153,7 +155,9 @@ def create_app(parts: Parts) -> FastAPI:
     BlobBytes(fs, library, signer, metrics, Stored(store, fs), Frames(store, search)).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
     Sessions(keys).add_to(app)
-    Resolver(catalogue).add_to(app)
+    resolver = Resolver(catalogue)
+    resolver.add_to(app)
+    StackDesk(fs, visible, Likeness(resolver.number_at, search.vectors, is_set_up=search.is_set_up)).add_to(app)
     Reindexing(catalogue).add_to(app)
     Exquisitor(catalogue, search, signer, AuditLog(parts.public.state_path / EVENT_LOG_FILE)).add_to(app)
     CoreViz(fs, library, search, signer, parts.public.search_max_results).add_to(app)

@@ -115,6 +115,12 @@ class FsClient(Remote):
         request = fs_pb2.RenderBlobRequest(sha256=sha256, extension=extension, size_px=size_px)
         return await self._ask(self._stub.RenderBlob, request, self._thumbnail_s)
 
+    async def stacks_of(self, paths: Sequence[bytes]) -> fs_pb2.Stacks:
+        return await self._ask(self._stub.FindStacks, fs_pb2.FindStacksRequest(paths=paths), self._listing_s)
+
+    async def stacks_below(self, request: fs_pb2.ListStacksRequest) -> fs_pb2.Stacks:
+        return await self._ask(self._stub.ListStacks, request, self._listing_s)
+
     # --- changing ---
     async def act(self, path: bytes, action: str) -> fs_pb2.ActResponse:
         """Goes with those that come at the same moment."""
@@ -129,6 +135,14 @@ class FsClient(Remote):
     async def act_batch(self, paths: Sequence[bytes], action: str) -> fs_pb2.ActBatchResponse:
         request = fs_pb2.ActBatchRequest(paths=paths, action=ACTIONS[action])
         return await self._ask(self._stub.ActBatch, request, self._listing_s)
+
+    async def keep_best(self, best: bytes, rest: Sequence[bytes]) -> fs_pb2.ActBatchResponse:
+        """The best's outcome first. May be sent again: what is done is done once."""
+        return await self._ask(self._stub.KeepBest, fs_pb2.KeepBestRequest(best=best, rest=rest), self._listing_s)
+
+    async def decide_stack(self, paths: Sequence[bytes], decision: fs_pb2.StackDecision.ValueType) -> None:
+        request = fs_pb2.DecideStackRequest(paths=paths, decision=decision)
+        await self._ask(self._stub.DecideStack, request, self._call_s)
 
     async def undo(self, steps: int) -> fs_pb2.UndoResponse:
         request = fs_pb2.UndoRequest(steps=steps)

@@ -77,6 +77,8 @@ class _ActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Action.ValueTy
     ACTION_UNTRASH: _Action.ValueType  # 4
     ACTION_SEEN: _Action.ValueType  # 5
     ACTION_UNSEEN: _Action.ValueType  # 6
+    ACTION_KEEP: _Action.ValueType  # 7
+    """locked, and out of the trash"""
 
 class Action(_Action, metaclass=_ActionEnumTypeWrapper): ...
 
@@ -87,6 +89,8 @@ ACTION_TRASH: Action.ValueType  # 3
 ACTION_UNTRASH: Action.ValueType  # 4
 ACTION_SEEN: Action.ValueType  # 5
 ACTION_UNSEEN: Action.ValueType  # 6
+ACTION_KEEP: Action.ValueType  # 7
+"""locked, and out of the trash"""
 Global___Action: _TypeAlias = Action  # noqa: Y015
 
 class _RootState:
@@ -113,6 +117,25 @@ ROOT_STATE_OFFLINE: RootState.ValueType  # 3
 ROOT_STATE_SWAPPED: RootState.ValueType  # 4
 """another directory stands in its place"""
 Global___RootState: _TypeAlias = RootState  # noqa: Y015
+
+class _StackDecision:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StackDecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StackDecision.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STACK_DECISION_UNSPECIFIED: _StackDecision.ValueType  # 0
+    """open; as a request: the decision is taken back"""
+    STACK_DECISION_DONE: _StackDecision.ValueType  # 1
+    STACK_DECISION_NOT_A_STACK: _StackDecision.ValueType  # 2
+
+class StackDecision(_StackDecision, metaclass=_StackDecisionEnumTypeWrapper): ...
+
+STACK_DECISION_UNSPECIFIED: StackDecision.ValueType  # 0
+"""open; as a request: the decision is taken back"""
+STACK_DECISION_DONE: StackDecision.ValueType  # 1
+STACK_DECISION_NOT_A_STACK: StackDecision.ValueType  # 2
+Global___StackDecision: _TypeAlias = StackDecision  # noqa: Y015
 
 class _StepKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -1762,6 +1785,236 @@ class ActBatchResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ActBatchResponse: _TypeAlias = ActBatchResponse  # noqa: Y015
+
+@_typing.final
+class KeepBestRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEST_FIELD_NUMBER: _builtins.int
+    REST_FIELD_NUMBER: _builtins.int
+    best: _builtins.bytes
+    @_builtins.property
+    def rest(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """1..499, without the best"""
+
+    def __init__(
+        self,
+        *,
+        best: _builtins.bytes = ...,
+        rest: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "rest", b"rest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepBestRequest: _TypeAlias = KeepBestRequest  # noqa: Y015
+
+@_typing.final
+class FindStacksRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindStacksRequest: _TypeAlias = FindStacksRequest  # noqa: Y015
+
+@_typing.final
+class ListStacksRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    DECIDED_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    """a root or a folder below one"""
+    after: _builtins.bytes
+    """the first member of the last stack had"""
+    limit: _builtins.int
+    """1..500"""
+    decided: _builtins.bool
+    """those that are done, too"""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        after: _builtins.bytes | None = ...,
+        limit: _builtins.int = ...,
+        decided: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "decided", b"decided", "limit", b"limit", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
+    _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after) -> _WhichOneofReturnType__after | None: ...
+
+Global___ListStacksRequest: _TypeAlias = ListStacksRequest  # noqa: Y015
+
+@_typing.final
+class Stacks(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STACKS_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    pending: _builtins.int
+    """folders of which not everything is known yet: ask again"""
+    more: _builtins.bool
+    """of a list: there are others behind the last one"""
+    @_builtins.property
+    def stacks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Stack]: ...
+    def __init__(
+        self,
+        *,
+        stacks: _abc.Iterable[Global___Stack] | None = ...,
+        pending: _builtins.int = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "pending", b"pending", "stacks", b"stacks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stacks: _TypeAlias = Stacks  # noqa: Y015
+
+@_typing.final
+class Stack(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    SUGGESTED_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    suggested: _builtins.int
+    """place among the members"""
+    decision: Global___StackDecision.ValueType
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___StackMember]:
+        """by time, then name"""
+
+    def __init__(
+        self,
+        *,
+        members: _abc.Iterable[Global___StackMember] | None = ...,
+        suggested: _builtins.int = ...,
+        decision: Global___StackDecision.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "members", b"members", "suggested", b"suggested"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stack: _TypeAlias = Stack  # noqa: Y015
+
+@_typing.final
+class StackMember(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    SHARPNESS_FIELD_NUMBER: _builtins.int
+    EXPOSURE_EV_FIELD_NUMBER: _builtins.int
+    WIDTH_PX_FIELD_NUMBER: _builtins.int
+    HEIGHT_PX_FIELD_NUMBER: _builtins.int
+    TAKEN_US_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    sharpness: _builtins.float
+    """0..1 of the sharpest member's"""
+    exposure_ev: _builtins.float
+    """stops above (below: less than 0) the median of the members"""
+    width_px: _builtins.int
+    height_px: _builtins.int
+    taken_us: _builtins.int
+    """the camera's time; without one that of the last change"""
+    size_bytes: _builtins.int
+    @_builtins.property
+    def status(self) -> Global___Status: ...
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """in words"""
+
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        status: Global___Status | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        sharpness: _builtins.float = ...,
+        exposure_ev: _builtins.float = ...,
+        width_px: _builtins.int = ...,
+        height_px: _builtins.int = ...,
+        taken_us: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exposure_ev", b"exposure_ev", "height_px", b"height_px", "path", b"path", "reasons", b"reasons", "sharpness", b"sharpness", "size_bytes", b"size_bytes", "status", b"status", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StackMember: _TypeAlias = StackMember  # noqa: Y015
+
+@_typing.final
+class DecideStackRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    decision: Global___StackDecision.ValueType
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """2..500, of one folder"""
+
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+        decision: Global___StackDecision.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideStackRequest: _TypeAlias = DecideStackRequest  # noqa: Y015
+
+@_typing.final
+class DecideStackResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    decision: Global___StackDecision.ValueType
+    def __init__(
+        self,
+        *,
+        decision: Global___StackDecision.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideStackResponse: _TypeAlias = DecideStackResponse  # noqa: Y015
 
 @_typing.final
 class UndoRequest(_message.Message):

@@ -124,6 +124,16 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.DescribeFilesRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.DescribeFilesResponse.FromString,
                 _registered_method=True)
+        self.FindStacks = channel.unary_unary(
+                '/framewell.fs.v1.FsService/FindStacks',
+                request_serializer=media__proto_dot_fs__pb2.FindStacksRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.Stacks.FromString,
+                _registered_method=True)
+        self.ListStacks = channel.unary_unary(
+                '/framewell.fs.v1.FsService/ListStacks',
+                request_serializer=media__proto_dot_fs__pb2.ListStacksRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.Stacks.FromString,
+                _registered_method=True)
         self.HashFiles = channel.unary_stream(
                 '/framewell.fs.v1.FsService/HashFiles',
                 request_serializer=media__proto_dot_fs__pb2.HashFilesRequest.SerializeToString,
@@ -143,6 +153,16 @@ class FsServiceStub:
                 '/framewell.fs.v1.FsService/ActBatch',
                 request_serializer=media__proto_dot_fs__pb2.ActBatchRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.ActBatchResponse.FromString,
+                _registered_method=True)
+        self.KeepBest = channel.unary_unary(
+                '/framewell.fs.v1.FsService/KeepBest',
+                request_serializer=media__proto_dot_fs__pb2.KeepBestRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.ActBatchResponse.FromString,
+                _registered_method=True)
+        self.DecideStack = channel.unary_unary(
+                '/framewell.fs.v1.FsService/DecideStack',
+                request_serializer=media__proto_dot_fs__pb2.DecideStackRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.DecideStackResponse.FromString,
                 _registered_method=True)
         self.Undo = channel.unary_unary(
                 '/framewell.fs.v1.FsService/Undo',
@@ -332,6 +352,20 @@ class FsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindStacks(self, request, context):
+        """The stacks that these files are in; at most 500 paths. What is not known yet is found out behind the answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStacks(self, request, context):
+        """The stacks below a folder, by folder and first member.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def HashFiles(self, request, context):
         """The sha-256 of whole files, each as soon as it is known; at most 1,000 paths. A message may be empty: one big file is
         still being read. A file that changes meanwhile has no hash but the error `file_changed`.
@@ -356,6 +390,21 @@ class FsServiceServicer:
 
     def ActBatch(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def KeepBest(self, request, context):
+        """Lock the best and trash the rest, one step for undo. The best comes first among the outcomes; when it cannot be
+        locked the call is refused and nothing is trashed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideStack(self, request, context):
+        """What a person says of a stack; it outlasts the index.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -539,6 +588,16 @@ def add_FsServiceServicer_to_server(servicer, server):
                     request_deserializer=media__proto_dot_fs__pb2.DescribeFilesRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.DescribeFilesResponse.SerializeToString,
             ),
+            'FindStacks': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindStacks,
+                    request_deserializer=media__proto_dot_fs__pb2.FindStacksRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.Stacks.SerializeToString,
+            ),
+            'ListStacks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStacks,
+                    request_deserializer=media__proto_dot_fs__pb2.ListStacksRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.Stacks.SerializeToString,
+            ),
             'HashFiles': grpc.unary_stream_rpc_method_handler(
                     servicer.HashFiles,
                     request_deserializer=media__proto_dot_fs__pb2.HashFilesRequest.FromString,
@@ -558,6 +617,16 @@ def add_FsServiceServicer_to_server(servicer, server):
                     servicer.ActBatch,
                     request_deserializer=media__proto_dot_fs__pb2.ActBatchRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.ActBatchResponse.SerializeToString,
+            ),
+            'KeepBest': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepBest,
+                    request_deserializer=media__proto_dot_fs__pb2.KeepBestRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.ActBatchResponse.SerializeToString,
+            ),
+            'DecideStack': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideStack,
+                    request_deserializer=media__proto_dot_fs__pb2.DecideStackRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.DecideStackResponse.SerializeToString,
             ),
             'Undo': grpc.unary_unary_rpc_method_handler(
                     servicer.Undo,
@@ -1122,6 +1191,60 @@ class FsService:
             _registered_method=True)
 
     @staticmethod
+    def FindStacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/FindStacks',
+            media__proto_dot_fs__pb2.FindStacksRequest.SerializeToString,
+            media__proto_dot_fs__pb2.Stacks.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/ListStacks',
+            media__proto_dot_fs__pb2.ListStacksRequest.SerializeToString,
+            media__proto_dot_fs__pb2.Stacks.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def HashFiles(request,
             target,
             options=(),
@@ -1219,6 +1342,60 @@ class FsService:
             '/framewell.fs.v1.FsService/ActBatch',
             media__proto_dot_fs__pb2.ActBatchRequest.SerializeToString,
             media__proto_dot_fs__pb2.ActBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepBest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/KeepBest',
+            media__proto_dot_fs__pb2.KeepBestRequest.SerializeToString,
+            media__proto_dot_fs__pb2.ActBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideStack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/DecideStack',
+            media__proto_dot_fs__pb2.DecideStackRequest.SerializeToString,
+            media__proto_dot_fs__pb2.DecideStackResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,6 +62,10 @@ class FsServiceStub:
     """The thumbnail of a blob, made by the workers and kept in the blob store; this service asks them, no more."""
     DescribeFiles: _grpc.UnaryUnaryMultiCallable[_fs_pb2.DescribeFilesRequest, _fs_pb2.DescribeFilesResponse]
     """What files say of themselves. At most 1,000 paths, each answered or refused by itself."""
+    FindStacks: _grpc.UnaryUnaryMultiCallable[_fs_pb2.FindStacksRequest, _fs_pb2.Stacks]
+    """The stacks that these files are in; at most 500 paths. What is not known yet is found out behind the answer."""
+    ListStacks: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ListStacksRequest, _fs_pb2.Stacks]
+    """The stacks below a folder, by folder and first member."""
     HashFiles: _grpc.UnaryStreamMultiCallable[_fs_pb2.HashFilesRequest, _fs_pb2.FileHashes]
     """The sha-256 of whole files, each as soon as it is known; at most 1,000 paths. A message may be empty: one big file is
     still being read. A file that changes meanwhile has no hash but the error `file_changed`.
@@ -71,6 +75,12 @@ class FsServiceStub:
     ActEach: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActEachRequest, _fs_pb2.ActEachResponse]
     """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome."""
     ActBatch: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActBatchRequest, _fs_pb2.ActBatchResponse]
+    KeepBest: _grpc.UnaryUnaryMultiCallable[_fs_pb2.KeepBestRequest, _fs_pb2.ActBatchResponse]
+    """Lock the best and trash the rest, one step for undo. The best comes first among the outcomes; when it cannot be
+    locked the call is refused and nothing is trashed.
+    """
+    DecideStack: _grpc.UnaryUnaryMultiCallable[_fs_pb2.DecideStackRequest, _fs_pb2.DecideStackResponse]
+    """What a person says of a stack; it outlasts the index."""
     Undo: _grpc.UnaryUnaryMultiCallable[_fs_pb2.UndoRequest, _fs_pb2.UndoResponse]
     ListSteps: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ListStepsRequest, _fs_pb2.StepPage]
     """The journal, newest first: steps, and between them what emptied the trash."""
@@ -124,6 +134,10 @@ class FsServiceAsyncStub(FsServiceStub):
     """The thumbnail of a blob, made by the workers and kept in the blob store; this service asks them, no more."""
     DescribeFiles: _aio.UnaryUnaryMultiCallable[_fs_pb2.DescribeFilesRequest, _fs_pb2.DescribeFilesResponse]  # type: ignore[assignment]
     """What files say of themselves. At most 1,000 paths, each answered or refused by itself."""
+    FindStacks: _aio.UnaryUnaryMultiCallable[_fs_pb2.FindStacksRequest, _fs_pb2.Stacks]  # type: ignore[assignment]
+    """The stacks that these files are in; at most 500 paths. What is not known yet is found out behind the answer."""
+    ListStacks: _aio.UnaryUnaryMultiCallable[_fs_pb2.ListStacksRequest, _fs_pb2.Stacks]  # type: ignore[assignment]
+    """The stacks below a folder, by folder and first member."""
     HashFiles: _aio.UnaryStreamMultiCallable[_fs_pb2.HashFilesRequest, _fs_pb2.FileHashes]  # type: ignore[assignment]
     """The sha-256 of whole files, each as soon as it is known; at most 1,000 paths. A message may be empty: one big file is
     still being read. A file that changes meanwhile has no hash but the error `file_changed`.
@@ -133,6 +147,12 @@ class FsServiceAsyncStub(FsServiceStub):
     ActEach: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActEachRequest, _fs_pb2.ActEachResponse]  # type: ignore[assignment]
     """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome."""
     ActBatch: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActBatchRequest, _fs_pb2.ActBatchResponse]  # type: ignore[assignment]
+    KeepBest: _aio.UnaryUnaryMultiCallable[_fs_pb2.KeepBestRequest, _fs_pb2.ActBatchResponse]  # type: ignore[assignment]
+    """Lock the best and trash the rest, one step for undo. The best comes first among the outcomes; when it cannot be
+    locked the call is refused and nothing is trashed.
+    """
+    DecideStack: _aio.UnaryUnaryMultiCallable[_fs_pb2.DecideStackRequest, _fs_pb2.DecideStackResponse]  # type: ignore[assignment]
+    """What a person says of a stack; it outlasts the index."""
     Undo: _aio.UnaryUnaryMultiCallable[_fs_pb2.UndoRequest, _fs_pb2.UndoResponse]  # type: ignore[assignment]
     ListSteps: _aio.UnaryUnaryMultiCallable[_fs_pb2.ListStepsRequest, _fs_pb2.StepPage]  # type: ignore[assignment]
     """The journal, newest first: steps, and between them what emptied the trash."""
@@ -293,6 +313,22 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         """What files say of themselves. At most 1,000 paths, each answered or refused by itself."""
 
     @_abc_1.abstractmethod
+    def FindStacks(
+        self,
+        request: _fs_pb2.FindStacksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.Stacks, _abc.Awaitable[_fs_pb2.Stacks]]:
+        """The stacks that these files are in; at most 500 paths. What is not known yet is found out behind the answer."""
+
+    @_abc_1.abstractmethod
+    def ListStacks(
+        self,
+        request: _fs_pb2.ListStacksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.Stacks, _abc.Awaitable[_fs_pb2.Stacks]]:
+        """The stacks below a folder, by folder and first member."""
+
+    @_abc_1.abstractmethod
     def HashFiles(
         self,
         request: _fs_pb2.HashFilesRequest,
@@ -324,6 +360,24 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fs_pb2.ActBatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fs_pb2.ActBatchResponse, _abc.Awaitable[_fs_pb2.ActBatchResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def KeepBest(
+        self,
+        request: _fs_pb2.KeepBestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.ActBatchResponse, _abc.Awaitable[_fs_pb2.ActBatchResponse]]:
+        """Lock the best and trash the rest, one step for undo. The best comes first among the outcomes; when it cannot be
+        locked the call is refused and nothing is trashed.
+        """
+
+    @_abc_1.abstractmethod
+    def DecideStack(
+        self,
+        request: _fs_pb2.DecideStackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.DecideStackResponse, _abc.Awaitable[_fs_pb2.DecideStackResponse]]:
+        """What a person says of a stack; it outlasts the index."""
 
     @_abc_1.abstractmethod
     def Undo(

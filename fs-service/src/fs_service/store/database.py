@@ -81,6 +81,20 @@ CREATE INDEX item_folder ON item (folder_id, dated_us, key, state);
 CREATE INDEX item_dated ON item (root_id, dated_us, key, state);
 """
 
+#: Beside that schema since; an index without it is no other index.
+_ADDED: Final = """
+CREATE TABLE IF NOT EXISTS shot (
+    folder BLOB NOT NULL,                -- absolute
+    name BLOB NOT NULL,
+    inode INTEGER NOT NULL, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,   -- of the file that was read
+    taken_us INTEGER, camera TEXT,       -- NULL: it does not say
+    width_px INTEGER NOT NULL, height_px INTEGER NOT NULL,
+    looked INTEGER NOT NULL,
+    figures BLOB,                        -- NULL though looked: there is no picture in it
+    PRIMARY KEY (folder, name)
+) WITHOUT ROWID;
+"""
+
 
 class Database:
     """One writer at a time, any number of readers beside it (WAL). Committed means consistent after a crash, and
@@ -188,6 +202,7 @@ class Database:
                 connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
             if version == 1:
                 connection.executescript(f"BEGIN IMMEDIATE; {_DATED} PRAGMA user_version = {_VERSION}; COMMIT;")
+            connection.execute(_ADDED)
             connection.execute("INSERT INTO meta VALUES ('epoch', ?) ON CONFLICT DO NOTHING", (uuid.uuid4().hex,))
         except BaseException:
             connection.close()

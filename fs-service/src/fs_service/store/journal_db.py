@@ -75,6 +75,16 @@ _MIGRATIONS: Final = (
         state INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE stack_decisions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        folder BLOB NOT NULL,               -- absolute
+        names BLOB NOT NULL,                -- sorted, joined by '/'
+        decision INTEGER NOT NULL,          -- 1 done, 2 not a stack
+        at_us INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX stack_decisions_of_folder ON stack_decisions (folder);
+    """,
 )
 
 
