@@ -46,7 +46,8 @@ def test_the_first_rows_are_asked_for_before_anything_else(visit: Visit, stack: 
 def test_what_the_start_page_names_is_not_asked_for_again(visit: Visit, stack: Stack) -> None:
     page = visit(stack.url)
     kept = page.evaluate(
-        """() => performance.getEntriesByType('resource').map(one => one.name).filter(name => name.includes('/page/'))"""
+        """() => performance.getEntriesByType('resource').map(one => one.name)
+            .filter(name => name.includes('/page/'))"""
     )
     assert len(kept) == 2
     assert all(re.search(r"\?v=[0-9a-f]{32}$", name) for name in kept)
