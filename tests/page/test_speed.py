@@ -12,6 +12,10 @@ from playwright.sync_api import Page, expect
 from shots import Shots, Visit
 from stack import Stack
 
+#: What the browser notes of the page's own files.
+_OF_OURS = """
+performance.getEntriesByType('resource').filter(one => one.name.includes('/page/')).map(one => one.FIELD)
+"""
 #: Counts what the page's worker has made.
 _COUNT_MADE = """
 window.made = 0;
@@ -31,6 +35,8 @@ def test_the_first_rows_are_asked_for_before_anything_else(visit: Visit, stack: 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.removeprefix(stack.url)))
     page.goto(stack.url + shots.grid)
+    page.locator('[data-index="11"] img.there').wait_for()
+    asked.clear()
     page.reload()
     page.locator('[data-index="11"] img.there').wait_for()
     calls = [url.split("?")[0] for url in asked if url.startswith("/api/")]
@@ -45,18 +51,12 @@ def test_the_first_rows_are_asked_for_before_anything_else(visit: Visit, stack: 
 
 def test_what_the_start_page_names_is_not_asked_for_again(visit: Visit, stack: Stack) -> None:
     page = visit(stack.url)
-    kept = page.evaluate(
-        """() => performance.getEntriesByType('resource').map(one => one.name)
-            .filter(name => name.includes('/page/'))"""
-    )
+    kept = page.evaluate(_OF_OURS.replace("FIELD", "name"))
     assert len(kept) == 2
     assert all(re.search(r"\?v=[0-9a-f]{32}$", name) for name in kept)
     page.reload()
     page.get_by_role("heading", name="Folders").wait_for()
-    sent = page.evaluate(
-        """() => performance.getEntriesByType('resource').filter(one => one.name.includes('/page/'))
-            .map(one => one.transferSize)"""
-    )
+    sent = page.evaluate(_OF_OURS.replace("FIELD", "transferSize"))
     assert sent == [0, 0]
 
 
@@ -76,7 +76,7 @@ def test_a_large_photograph_is_as_small_as_the_screen_until_it_is_looked_at_clos
         page.reload()
         image = page.locator(".stage img")
         expect(image).to_have_attribute("src", re.compile("^/api/media-file"))  # nobody could know of it before
-        page.wait_for_function("window.made === 2")
+        eventually(lambda: page.evaluate("window.made"), lambda made: made == 2)
         page.keyboard.press("ArrowRight")
         expect(image).to_have_attribute("src", re.compile("^blob:"))
         size = image.evaluate("async one => { await one.decode(); return [one.naturalWidth, one.naturalHeight]; }")

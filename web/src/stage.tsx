@@ -10,6 +10,7 @@ import { described } from "./tile";
 import { say } from "./toasts";
 import type { Row } from "./types";
 import { Button, Icon } from "./ui";
+import { videoAhead } from "./videos";
 
 /** Between two presses of "back" that mean the start. */
 const TWICE_MS = 400;
@@ -25,6 +26,7 @@ export interface Swipes {
 
 interface StageProps {
   row: Row;
+  /** The next, the one after it, the one before. */
   near: readonly (Row | undefined)[];
   swipes: Swipes;
   onNext: () => void;
@@ -33,7 +35,10 @@ interface StageProps {
 export function Stage({ row, near, swipes, onNext }: StageProps): JSX.Element {
   useEffect(() => {
     // Behind the one in sight: it comes first.
-    const timer = setTimeout(() => pictures.ahead(near), 0);
+    const timer = setTimeout(() => {
+      pictures.ahead(near);
+      videoAhead(near.slice(0, 2));
+    }, 0);
     return () => clearTimeout(timer);
   }, [row.path, near[0]?.path, near[1]?.path, near[2]?.path]);
   return row.video ? <Video key={row.path} row={row} onNext={onNext} /> : <Picture row={row} swipes={swipes} />;
