@@ -109,6 +109,12 @@ def test_every_container_says_whether_it_is_well(services: dict[str, Any], name:
     assert services[name]["healthcheck"]["test"][0] == "CMD"
 
 
+def test_no_container_that_stays_has_a_check_that_is_off(services: dict[str, Any]) -> None:
+    """`docker compose up --wait` fails on it, with everything running."""
+    off = {name for name, service in services.items() if service.get("healthcheck", {}).get("disable")}
+    assert off == {"ownership"}
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_a_service_is_asked_on_the_port_it_listens_on(services: dict[str, Any], name: str) -> None:
     asked = services[name]["healthcheck"]["test"][-1]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 from fake_fs import FakeFs, Pause, Refused
 from fake_metadata import FakeMetadata, serve_metadata
@@ -584,6 +585,54 @@ class TestTheDocumentation:
         assert tags == {"MediaReviewer", "Exquisitor", "CoreViz", "Wickson", "Platform"}
         assert all(len(operation["tags"]) == 1 and operation["tags"][0] in tags for operation in operations)
         assert all(operation["responses"] for operation in operations)
+
+    @pytest.mark.parametrize(
+        "path",
+        [f"/exq/search/{name}" for name in ("clip", "rf", "faceted", "image", "temporal")]
+        + [f"/api/ai/{name}" for name in ("embed", "embeddings", "tag")],
+    )
+    async def test_says_all_of_what_a_search_takes_and_gives(self, client: httpx.AsyncClient, path: str) -> None:
+        body = (await client.get("/openapi.json")).json()
+        told = body["paths"][path]["post"]
+        asked, given = told["requestBody"]["content"]["application/json"], told["responses"]["200"]["content"]
+        for content in (asked, given["application/json"]):
+            validator = jsonschema.Draft202012Validator({**content["schema"], "components": body["components"]})
+            assert validator.is_valid(content["example"])
+            assert not validator.is_valid({})
+        fields = [asked["schema"], *asked["schema"].get("anyOf", ())]
+        told_of = {name: field for one in fields for name, field in one.get("properties", {}).items()}
+        assert told_of
+        assert [name for name, field in told_of.items() if not field.get("description") and name != "type"] == []
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"n": 0},
+            {"n": 1001},
+            {"n": "1"},
+            {"text": ""},
+            {"text": "x" * 10_001},
+            {"seen": [1.5]},
+            {"seen": 1},
+            {"filters": {"root": {"children": []}}},
+            {"filters": {"root": {"operator": "AND", "children": [{"filter": {"id": 1}}]}}},
+            {"filters": {"root": {"operator": "XOR", "children": []}}},
+            {"session_info": {"session": "s", "collection": "c"}},
+        ],
+        ids=str,
+    )
+    async def test_describes_the_bounds_that_hold(
+        self, make_app: MakeApp, service: FakeFs, tmp_path: Path, wrong: dict[str, Any]
+    ) -> None:
+        """What the description has for wrong is refused before anybody is asked; what it has for right is not."""
+        right = {"text": "harbour", "n": 5, "session_info": {"session": "s", "collection": "c", "modelId": 1}}
+        async with make_app(metadata_target=f"unix:{tmp_path}/none") as app, client_of(app) as client:
+            body = (await client.get("/openapi.json")).json()
+            asked = body["paths"]["/exq/search/clip"]["post"]["requestBody"]["content"]["application/json"]
+            validator = jsonschema.Draft202012Validator({**asked["schema"], "components": body["components"]})
+            for given, holds in ((right, True), ({**right, **wrong}, False)):
+                status = (await client.post("/exq/search/clip", json=given)).status_code
+                assert validator.is_valid(given) == holds == (status not in (400, 422)), status
 
     async def test_has_the_samples_with_their_nulls(self, client: httpx.AsyncClient) -> None:
         paths = (await client.get("/openapi.json")).json()["paths"]

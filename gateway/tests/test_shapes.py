@@ -59,7 +59,7 @@ async def test_every_dialect_tells_how_its_errors_look(client: httpx.AsyncClient
     }
     assert names["/api/folder"] == "CorevizError"
     assert names["/api/folders"] == "MediareviewerError"
-    assert set(names.values()) == set(errors)
+    assert set(names.values()) == {name for name in errors if name.endswith("Error")}
 
 
 async def test_files_tell_of_parts_and_of_what_the_caller_has(client: httpx.AsyncClient) -> None:

@@ -36,6 +36,7 @@ from gateway.dependencies import Dependencies
 from gateway.dialects.coreviz.lookup import Lookup
 from gateway.dialects.coreviz.routes import CoreViz
 from gateway.dialects.coreviz.uploads import Uploads
+from gateway.dialects.exquisitor import search_docs
 from gateway.dialects.exquisitor.routes import Exquisitor
 from gateway.dialects.mediareviewer.routes import MediaReviewer
 from gateway.dialects.platform import docs
@@ -164,7 +165,7 @@ def create_app(parts: Parts) -> FastAPI:
     Uploads(library, Lookup(library, signer), store, parts.public.max_upload_bytes).add_to(app)
     Wickson(library, search).add_to(app)
     Page().add_to(app)
-    tell_exactly(app)
+    tell_exactly(app, search_docs.SHAPES)
     exact.update(table_of(app.routes))
     return app
 

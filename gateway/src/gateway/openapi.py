@@ -65,6 +65,9 @@ class Doc:
     other_bodies: Sequence[Any] = ()
     other_answers: Sequence[Any] = ()
     loose: Loose = LITERAL
+    #: Schemas in place of those made of the examples: what can be said better than by them.
+    body_shape: Schema | None = None
+    answer_shape: Schema | None = None
     #: What an answer that is no JSON is made of.
     text: Mapping[str, Any] = field(default_factory=lambda: _TEXT)
 
@@ -73,7 +76,8 @@ class Doc:
         if self.media_type != JSON and not isinstance(self.answer, str):
             answer["content"] = {self.media_type: {"schema": {"type": "string", "format": "binary"}}}
         elif self.answer is not None:
-            schema = self._shape(self.answer, self.other_answers) if self.media_type == JSON else self.text
+            told = self.answer_shape or self._shape(self.answer, self.other_answers)
+            schema = told if self.media_type == JSON else self.text
             answer["content"] = {self.media_type: {"schema": dict(schema), "example": self.answer}}
         refusals = {**{str(status): text for status, text in self.errors.items()}, "default": "Any other refusal."}
         schema = {"$ref": f"#/components/schemas/{_error_name(dialect)}"}
@@ -91,7 +95,8 @@ class Doc:
             },
         }
         if self.body is not None:
-            content = {JSON: {"schema": self._shape(self.body, self.other_bodies), "example": self.body}}
+            told = self.body_shape or self._shape(self.body, self.other_bodies)
+            content = {JSON: {"schema": told, "example": self.body}}
             operation["requestBody"] = {"required": self.body_required, "content": content}
         if self.form:
             parts = {"type": "object", "properties": dict(self.form), "required": list(self.form_required)}
@@ -148,8 +153,12 @@ def _error_schemas() -> dict[str, Schema]:
     return {_error_name(dialect): shape_of([error_example(dialect)], details) for dialect in Dialect}
 
 
-def tell_exactly(app: FastAPI) -> None:
-    """Make `/openapi.json` say what the docs say: the framework drops every null of an example."""
+def tell_exactly(app: FastAPI, shapes: Mapping[str, Schema]) -> None:
+    """Make `/openapi.json` say what the docs say: the framework drops every null of an example.
+
+    Args:
+        shapes: by the names that docs refer to them by, `#/components/schemas/<name>`.
+    """
     framework = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -159,7 +168,7 @@ def tell_exactly(app: FastAPI) -> None:
                 if isinstance(route, APIRoute) and route.include_in_schema and route.openapi_extra:
                     for method in route.methods or ():
                         schema["paths"][route.path][method.lower()].update(route.openapi_extra)
-            schema.setdefault("components", {}).setdefault("schemas", {}).update(_error_schemas())
+            schema.setdefault("components", {}).setdefault("schemas", {}).update(_error_schemas() | dict(shapes))
             app.openapi_schema = schema
         return app.openapi_schema
 

@@ -100,8 +100,8 @@ async def backed_up(
         except ServiceError as error:
             raise Refused(error.message) from error
         except OSError as error:
-            where = "standard output" if is_stream else file
-            raise Refused(f"The backup cannot be written to {where}: {error.strerror}.") from error
+            spoken = "standard output" if is_stream else str(file)
+            raise Refused(f"The backup cannot be written to {spoken}: {error.strerror}.") from error
     return told(file, contents)
 
 

@@ -16,7 +16,8 @@ from starlette.responses import Response
 from gateway.answers import json_answer
 from gateway.bodies import read_object
 from gateway.data_urls import picture_of
-from gateway.dialects.coreviz import docs, fields
+from gateway.dialects.coreviz import ai_docs, docs, fields
+from gateway.dialects.coreviz.fields import MAX_OPTIONS, MAX_TEXT
 from gateway.errors import Failure, invalid
 from gateway.openapi import Doc, Endpoint, add_route
 from gateway.search import SearchClient
@@ -24,9 +25,6 @@ from gateway.search import SearchClient
 NO_GENERATION: Final = "Generating text or images is not this server's job."
 #: A data URL of a picture fits.
 MAX_IMAGE_BODY: Final = 32 * 1024 * 1024
-#: Of a text that is embedded; a model reads far less of it.
-MAX_TEXT: Final = 10_000
-MAX_OPTIONS: Final = 1000
 
 
 class Ai:
@@ -37,10 +35,10 @@ class Ai:
 
     def add_to(self, app: FastAPI) -> None:
         routes: tuple[tuple[str, Endpoint, Doc], ...] = (
-            ("/api/ai/embed", self.embed, docs.EMBED),
-            ("/api/ai/embeddings", self.embeddings, docs.EMBEDDINGS),
-            ("/api/ai/tag", self.tag, docs.CHOOSE_TAGS),
-            ("/api/ai/{task}", self.other, docs.AI),
+            ("/api/ai/embed", self.embed, ai_docs.EMBED),
+            ("/api/ai/embeddings", self.embeddings, ai_docs.EMBEDDINGS),
+            ("/api/ai/tag", self.tag, ai_docs.CHOOSE_TAGS),
+            ("/api/ai/{task}", self.other, ai_docs.AI),
         )
         for path, endpoint, doc in routes:
             add_route(app, docs.TAG, "POST", path, endpoint, doc)

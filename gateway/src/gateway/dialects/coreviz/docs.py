@@ -24,12 +24,12 @@ _COLLECTION: Final = "9f0c2a4e6b1d5a3c8e7f0a1b2c3d4e5f"
 _TIME: Final = "2026-03-10T14:22:00.000Z"
 _BLOB: Final = "http://127.0.0.1:8080/blob/f.12.1773152520000~c2lnbmVk"
 _TAGS: Final = {"color": ["red"], "category": ["product"]}
-_NOT_VALID: Final = "A parameter or a field is not valid."
-_NO_KEY: Final = "The key is missing or wrong."
+NOT_VALID: Final = "A parameter or a field is not valid."
+NO_KEY: Final = "The key is missing or wrong."
 _MAY_NOT: Final = "The key may not: it is limited to other collections, or lacks the scope."
-_LOOK: Final = {401: _NO_KEY, 403: _MAY_NOT, 404: "There is no such thing."}
-_CHANGE: Final = {400: _NOT_VALID, **_LOOK}
-_NO_SEARCH: Final = {503: "semantic search is not available"}
+_LOOK: Final = {401: NO_KEY, 403: _MAY_NOT, 404: "There is no such thing."}
+_CHANGE: Final = {400: NOT_VALID, **_LOOK}
+NO_SEARCH: Final = {503: "semantic search is not available"}
 _TEXT: Final = {"type": "string"}
 
 MEDIA_OUT: Final[dict[str, Any]] = {
@@ -103,12 +103,12 @@ ME: Final = _doc(
         "organizationId": _FOLDER_ID,
         "organizationName": "Framewell",
     },
-    errors={401: _NO_KEY},
+    errors={401: NO_KEY},
 )
 ORGANIZATIONS: Final = _doc(
     "The organisation: a server is one",
     [{"id": _FOLDER_ID, "name": "Framewell", "slug": "framewell"}],
-    errors={401: _NO_KEY},
+    errors={401: NO_KEY},
 )
 DATASETS: Final = _doc("The collections that the key may see", [_DATASET], errors=_LOOK)
 CREATE_DATASET: Final = _doc("Make a collection", _DATASET, body={"name": "trailcam", "icon": ""}, errors=_CHANGE)
@@ -144,7 +144,7 @@ LIST: Final = _doc(
             "pagination": {"total": 142, "limit": 20, "offset": 0, "hasMore": True},
         },
     ),
-    errors={**_CHANGE, **_NO_SEARCH},
+    errors={**_CHANGE, **NO_SEARCH},
 )
 TAGS: Final = _doc("The tag groups of a collection and their values", {"tags": _TAGS}, errors=_LOOK)
 CLUSTERS: Final = _doc(
@@ -157,7 +157,7 @@ MAKE_CLUSTERS: Final = _doc(
     "Cluster the objects of a collection, in place of the clusters of that model before",
     {"clusters": [_CLUSTER]},
     body={"model": "objects", "minSize": 2},
-    errors={**_CHANGE, **_NO_SEARCH},
+    errors={**_CHANGE, **NO_SEARCH},
 )
 SEARCH: Final = _doc(
     "The frames that fit some words best, in all collections that the key sees",
@@ -192,39 +192,8 @@ SEARCH: Final = _doc(
         _text("organizationId", "The organisation; of another one there is nothing."),
         integer("limit", "At most this many; more than 1000 are 1000.", 20, 1),
     ),
-    errors={400: _NOT_VALID, 401: _NO_KEY, **_NO_SEARCH},
+    errors={400: NOT_VALID, 401: NO_KEY, **NO_SEARCH},
 )
-_PICTURE: Final = "data:image/jpeg;base64,/9j/4AAQSkZJRg=="
-_TASK_ERRORS: Final = {400: _NOT_VALID, 401: _NO_KEY, 413: "The body is too large.", **_NO_SEARCH}
-_VECTOR: Final = {"embedding": [0.0123, -0.0456, 0.0789]}
-EMBED: Final = _doc(
-    "The vector of a text or of an image, of length 1",
-    _VECTOR,
-    body={"text": "red shoes"},
-    other_bodies=({"image": _PICTURE},),
-    errors=_TASK_ERRORS,
-)
-EMBEDDINGS: Final = _doc(
-    "The vector of a text or of an image, of length 1",
-    _VECTOR,
-    body={"input": "red shoes", "type": "text"},
-    other_bodies=({"input": _PICTURE, "type": "image"},),
-    errors=_TASK_ERRORS,
-)
-CHOOSE_TAGS: Final = _doc(
-    "Which of the options fit an image: the best or, with `multiple`, all that fit about as well",
-    {"tags": ["shoe"]},
-    body={"image": _PICTURE, "prompt": "", "options": ["shoe", "hat"], "multiple": False},
-    errors={**_TASK_ERRORS, 501: "Without options: it would have to generate."},
-)
-AI: Final = _doc(
-    "Describing, editing and generating are not this server's job",
-    body={"image": _PICTURE},
-    body_required=False,
-    errors={401: _NO_KEY, 404: "There is no such task.", 501: "It generates."},
-    built=False,
-)
-
 MEDIA: Final = _doc("An item, trashed or not", _ONE, errors=_LOOK)
 CHANGE_MEDIA: Final = _doc(
     "Rename an item, or replace its metadata",

@@ -12,6 +12,10 @@ from gateway.errors import Failure, invalid
 
 MAX_NAME: Final = 255
 MAX_OBJECTS: Final = 10_000
+#: Of a text that is embedded; a model reads far less of it.
+MAX_TEXT: Final = 10_000
+#: Words that a picture may be compared with.
+MAX_OPTIONS: Final = 1000
 #: So that a page of a thousand items still fits one message.
 METADATA_MAX_BYTES: Final = 16 * 1024
 INT32: Final = 2**31

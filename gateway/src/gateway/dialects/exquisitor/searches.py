@@ -23,7 +23,7 @@ from gateway.access import access_of
 from gateway.answers import json_answer
 from gateway.bodies import BATCH_BYTES
 from gateway.catalogue import CatalogueClient
-from gateway.dialects.exquisitor import docs
+from gateway.dialects.exquisitor import docs, search_docs
 from gateway.dialects.exquisitor.filters import Meant, choice_out, filter_out, json_out, questions
 from gateway.dialects.exquisitor.known import KnownCollections
 from gateway.dialects.exquisitor.requests import MAX_IDS, read_fields
@@ -80,11 +80,11 @@ class Searches:
 
     def add_to(self, app: FastAPI) -> None:
         routes: tuple[tuple[str, Strategy, Doc, int], ...] = (
-            ("clip", self._clip, docs.CLIP, BODY_BYTES),
-            ("rf", self._rf, docs.RF, BODY_BYTES),
-            ("faceted", self._faceted, docs.FACETED, BODY_BYTES),
-            ("image", self._image, docs.IMAGE, BATCH_BYTES),
-            ("temporal", self._temporal, docs.TEMPORAL, BODY_BYTES),
+            ("clip", self._clip, search_docs.CLIP, BODY_BYTES),
+            ("rf", self._rf, search_docs.RF, BODY_BYTES),
+            ("faceted", self._faceted, search_docs.FACETED, BODY_BYTES),
+            ("image", self._image, search_docs.IMAGE, BATCH_BYTES),
+            ("temporal", self._temporal, search_docs.TEMPORAL, BODY_BYTES),
         )
         for name, strategy, doc, limit_bytes in routes:
             add_route(app, docs.TAG, "POST", f"/exq/search/{name}", self._endpoint(name, strategy, limit_bytes), doc)
