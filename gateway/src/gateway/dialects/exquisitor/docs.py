@@ -120,7 +120,9 @@ def _search(
         errors=_SEARCH_ERRORS,
         loose=Loose(
             nullable="seen excluded filters query root offset lower_bound upper_bound taken",
-            optional="seen excluded filters query root offset lower_bound upper_bound kind not_ tagtype_id taken from to",
+            optional=(
+                "seen excluded filters query root offset lower_bound upper_bound kind not_ tagtype_id taken from to"
+            ),
         ),
     )
 
