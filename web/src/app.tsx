@@ -77,7 +77,7 @@ function App(): JSX.Element {
         </a>
         <nav aria-label="Screens">
           {LINKS.map(([screen, href, icon, label]) => (
-            <a key={screen} href={href} aria-current={here.screen === screen ? "page" : undefined}>
+            <a key={screen} href={href} aria-label={label} aria-current={here.screen === screen ? "page" : undefined}>
               <Icon name={icon} />
               <span>{label}</span>
             </a>

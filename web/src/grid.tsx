@@ -30,7 +30,7 @@ interface GridProps {
   focus: Signal<number>;
   onOpen: (index: number) => void;
   judged?: (path: string) => "more" | "less" | undefined;
-  /** Where it is asked to go; each ask is a new object. */
+  /** Where it is asked to go; taken when it is there. */
   jump?: Signal<{ index: number } | null>;
   /** Told the first item in sight. */
   sight?: Signal<number>;
@@ -101,11 +101,12 @@ export function Grid(props: GridProps): JSX.Element {
 
   const asked = props.jump?.value ?? null;
   useLayoutEffect(() => {
-    if (!asked || !box.current) return;
+    if (!asked || !box.current || !size.width || !props.jump) return;
+    props.jump.value = null;
     focus.value = Math.max(0, Math.min(rows.total - 1, asked.index));
     box.current.scrollTop = Math.floor(focus.value / layout.columns) * layout.cellHeight;
     scrollTo(box.current.scrollTop);
-  }, [asked]);
+  }, [asked, size.width > 0]);
   useLayoutEffect(() => scrollTo(top.current), [layout.columns, layout.cellHeight, rows]);
 
   useLayoutEffect(() => {

@@ -188,7 +188,7 @@ export function GridScreen({ root, filter, folder }: GridScreenProps): JSX.Eleme
       go(reviewAddress(root, "", query), true);
     } else {
       go(gridAddress(root, query), byDate);
-      if (byDate) jump.value = { index };
+      jump.value = { index };
     }
   };
   const narrow = (range: Range): void => {

@@ -40,7 +40,7 @@ JOURNAL: Final = KeptDatabase(
 )
 CATALOGUE: Final = KeptDatabase(
     "catalogue.db",
-    schema=8,
+    schema=10,
     tables=frozenset(
         {"sequence", "collection", "node", "folder", "bits", "item_group", "tagset", "tag", "tagging"}
         | {"frame", "object", "cluster", "cluster_object", "access_key", "words"}

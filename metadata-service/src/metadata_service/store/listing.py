@@ -179,7 +179,8 @@ def _dated(
     connection: sqlite3.Connection, collection: Collection, from_us: int | None, before_us: int | None
 ) -> BitMap:
     """The positions of files that are from a time."""
-    low, high = -_FAR_US if from_us is None else from_us, _FAR_US if before_us is None else before_us
+    low = -_FAR_US if from_us is None else max(from_us, -_FAR_US)
+    high = _FAR_US if before_us is None else min(before_us, _FAR_US)
     taken = connection.execute(
         "SELECT id - ? FROM node INDEXED BY node_by_taken WHERE collection_id = ? AND taken_us IS NOT NULL"
         " AND kind <> 3 AND taken_us >= ? AND taken_us < ?",

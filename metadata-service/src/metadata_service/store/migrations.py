@@ -242,8 +242,8 @@ _WORDS: Final = "INSERT OR IGNORE INTO sequence VALUES ('words', 0);"
 
 #: Files by when they are from.
 _DATED: Final = """
-CREATE INDEX node_by_taken ON node (collection_id, taken_us) WHERE taken_us IS NOT NULL AND kind <> 3;
-CREATE INDEX node_by_modified ON node (collection_id, modified_us) WHERE taken_us IS NULL AND kind <> 3;
+CREATE INDEX IF NOT EXISTS node_by_taken ON node (collection_id, taken_us) WHERE taken_us IS NOT NULL AND kind <> 3;
+CREATE INDEX IF NOT EXISTS node_by_modified ON node (collection_id, modified_us) WHERE taken_us IS NULL AND kind <> 3;
 """
 
 
