@@ -60,17 +60,20 @@ async function read(most: number): Promise<Page> {
   return { entries, next };
 }
 
-/** Take a step back, and tell what it came to; null when it was refused. */
-export async function undoStep(id: number, label: string): Promise<Undone | null> {
+/** Take a step back, and tell what it came to; null when it was refused.
+ *
+ * `again`: it is an undo, so that what it took back (`label`) is done again.
+ */
+async function undoStep(id: number, label: string, again: boolean): Promise<Undone | null> {
   try {
     const told = await json<Undone>("POST", `/api/history/${id}/undo`);
     const { step } = told;
-    const text = undoWords(told.counts);
+    const text = undoWords(told.counts, again);
     if (step === null) toast(`${label}: ${text}`, { kind: "error" });
     else {
-      tookBack(step, label);
-      const redo = { label: "Redo", run: () => void undoStep(step, `Undone: ${label}`) };
-      toast(`Undone: ${label}. ${text}`, { group: "deed", action: redo });
+      tookBack(again ? null : step, label);
+      const back = { label: again ? "Undo" : "Redo", run: () => void undoStep(step, label, !again) };
+      toast(`${again ? "Done again" : "Undone"}: ${label}. ${text}`, { group: "deed", action: back });
     }
     say(text);
     return told;
@@ -155,7 +158,7 @@ function Step({ step, onDone }: { step: StepEntry; onDone: () => void }): JSX.El
   const id = `step-${step.id}`;
   const undo = (): void => {
     setBusy(true);
-    undoStep(step.id, step.kind === "undo" ? words : deedOf(step))
+    undoStep(step.id, deedOf(step), step.kind === "undo")
       .then((told) => told && setEnd(told))
       .finally(() => {
         setBusy(false);
@@ -196,17 +199,17 @@ function Step({ step, onDone }: { step: StepEntry; onDone: () => void }): JSX.El
           </Button>
         ) : null}
       </div>
-      {end ? <UndoEnd end={end} /> : null}
+      {end ? <UndoEnd end={end} again={step.kind === "undo"} /> : null}
       {isOpen ? <Files step={step} id={id} /> : null}
     </li>
   );
 }
 
-function UndoEnd({ end }: { end: Undone }): JSX.Element {
+function UndoEnd({ end, again }: { end: Undone; again: boolean }): JSX.Element {
   const left = end.results.filter((one) => one.result !== "done");
   return (
     <div class="undo-end">
-      <p role="status">{undoWords(end.counts)}</p>
+      <p role="status">{undoWords(end.counts, again)}</p>
       {left.length ? (
         <ul class="failures" tabIndex={0} aria-label="Left alone">
           {left.map((one) => (

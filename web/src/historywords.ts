@@ -95,9 +95,10 @@ const LEFT: [keyof UndoCounts, (number: number) => string][] = [
 ];
 
 /** What an undo came to: "309 put back; 3 were changed since and are left alone." */
-export function undoWords(counts: UndoCounts): string {
+export function undoWords(counts: UndoCounts, again = false): string {
   const parts = LEFT.flatMap(([name, say]) => (counts[name] ? [say(counts[name])] : []));
-  return `${[counts.done ? `${count(counts.done)} put back` : "Nothing was put back", ...parts].join("; ")}.`;
+  const done = again ? "done again" : "put back";
+  return `${[counts.done ? `${count(counts.done)} ${done}` : `Nothing was ${done}`, ...parts].join("; ")}.`;
 }
 
 const were = (number: number): string => `${count(number)} ${number === 1 ? "was" : "were"}`;

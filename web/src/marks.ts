@@ -270,11 +270,11 @@ export async function undo(): Promise<void> {
 }
 
 /** A step of the history was taken back: which of this page's own it was nobody knows, so that the next undo takes
- * one step of the journal and no more; redo takes this undo back. */
-export function tookBack(step: number, label: string): void {
+ * one step of the journal and no more; redo takes that undo, `step`, back. Null: it was a redo itself. */
+export function tookBack(step: number | null, label: string): void {
   done.length = 0;
   undone.length = 0;
-  undone.push({ label, deeds: [], marks: new Set(), redoes: step });
+  if (step !== null) undone.push({ label, deeds: [], marks: new Set(), redoes: step });
   sync();
 }
 

@@ -64,6 +64,7 @@ test("a folder is named from its deepest review path on", () => {
 test("what was left alone is said", () => {
   assert.equal(undoWords({ ...NONE, done: 309, changed: 3 }), "309 put back; 3 were changed since and are left alone.");
   assert.equal(undoWords({ ...NONE, offline: 1 }), "Nothing was put back; 1 can't be reached now.");
+  assert.equal(undoWords({ ...NONE, done: 2 }, true), "2 done again.");
   const receipt = { id: "r", deleted: 40, errors: 0, skipped: 0, bytes: 1.2e9, finishedAt: "2026-04-12T21:50:19Z" };
   assert.equal(emptiedWords({ type: "emptied", at: "", receipt }), "Emptied the trash: 40 files, 1.2 GB");
 });
