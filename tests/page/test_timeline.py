@@ -103,6 +103,7 @@ def test_g_goes_to_a_typed_date_with_the_keyboard_alone(visit: Visit, stack: Sta
     months.get_by_role("button", name=re.compile("Mar 31, 2026: 20 items, 20 unseen")).press("Enter")
     in_sight(page, "5-000.jpg")
     page.keyboard.press("g")
+    expect(box).to_be_focused()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 

@@ -9,8 +9,8 @@ from typing import Final
 DAY_US: Final = 86_400_000_000
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 #: What can be written as a date; beyond it clocks are wrong anyway.
-_FIRST_US: Final = (date.min.toordinal() - _EPOCH) * DAY_US
-_LAST_US: Final = (date.max.toordinal() - _EPOCH + 1) * DAY_US - 1
+FIRST_US: Final = (date.min.toordinal() - _EPOCH) * DAY_US
+LAST_US: Final = (date.max.toordinal() - _EPOCH + 1) * DAY_US - 1
 
 
 def dated_us(taken_us: int | None, modified_us: int) -> int:
@@ -22,4 +22,4 @@ def dated_us(taken_us: int | None, modified_us: int) -> int:
         except (OverflowError, OSError, ValueError):  # a year that the calendar of the system does not have
             ahead_s = 0
         taken_us = modified_us + ahead_s * 1_000_000
-    return min(max(taken_us, _FIRST_US), _LAST_US)
+    return min(max(taken_us, FIRST_US), LAST_US)

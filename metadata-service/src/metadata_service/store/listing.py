@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from media_common.dates import DAY_US, dated_us
+from media_common.dates import DAY_US, FIRST_US, LAST_US, dated_us
 from pyroaring import BitMap
 
 from metadata_service.domain.filters import ListQuery, Page, Scope, Sort
@@ -191,7 +191,13 @@ def _dated(
     modified = connection.execute(
         "SELECT id - ?, modified_us FROM node INDEXED BY node_by_modified WHERE collection_id = ? AND taken_us IS NULL"
         " AND kind <> 3 AND modified_us >= ? AND modified_us < ?",
-        (collection.id_base, collection.id, low - DAY_US, high + DAY_US),
+        # Beyond the first and the last date all are of that date.
+        (
+            collection.id_base,
+            collection.id,
+            low - DAY_US if low > FIRST_US else -(2**63),
+            high + DAY_US if high <= LAST_US else 2**63 - 1,
+        ),
     )
     found |= BitMap(
         position
