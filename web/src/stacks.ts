@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { json, serverGone, tell } from "./api";
 import { items } from "./format";
-import { keepBest, markedSoon, statusAt, undo } from "./marks";
+import { keepBest, marked, markedSoon, statusAt, undo } from "./marks";
 import { nameOf, shown } from "./paths";
 import { say, toast } from "./toasts";
 import type { Row, Status } from "./types";
@@ -107,6 +107,7 @@ export function stackOf(path: string): Stack | null {
 
 /** Nobody has said that it is done, and something is left to decide. */
 export function isOpen(stack: Stack): boolean {
+  void marked.value;
   if (stack.decision) return false;
   const left = stack.members.filter((one) => {
     const status = statusAt(one.path) ?? one.status;

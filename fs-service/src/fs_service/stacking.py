@@ -21,7 +21,7 @@ from fs_service.domain.errors import PathMissing
 from fs_service.domain.items import Description, State
 from fs_service.domain.paths import is_inside, normalised
 from fs_service.domain.ports import Place, Roots
-from fs_service.domain.stacks import Decision, Figures, Shot, Stack, runs, stacks_of
+from fs_service.domain.stacks import Decision, Figures, Shot, Stack, runs, stacks_in
 from fs_service.looking_at import NoAnswer
 from fs_service.store.decisions import StoredDecisions
 from fs_service.store.insides import Insides
@@ -41,6 +41,8 @@ _FOLDERS_A_PAGE: Final = 200
 #: Files described, and looked at, before what was found is kept and whoever asked last comes first.
 _DESCRIBED: Final = 64
 _LOOKED: Final = 12
+#: Files that were copied without their times are one run of all: what is in sight comes first there, too.
+_MANY: Final = 200
 #: Asked of the workers at once: they have thumbnails to make as well.
 _LOOKS: Final = 3
 #: After a folder could not be read to its end.
@@ -92,6 +94,16 @@ class _Known:
         return not self.undescribed and not self.unlooked
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What follows from a folder's shots."""
+
+    token: int  # of the shots
+    stacks: list[Stack]
+    unlooked: list[bytes]
+    by_run: dict[int, list[Stack]]  # while a folder is read, most runs stay as they are
+
+
 class Stacking:
     """Finds stacks, remembers what people say of them. The background runs while `run` does."""
 
@@ -118,7 +130,7 @@ class Stacking:
         self._not_before: dict[FolderKey, float] = {}
         #: Files whose row in the index is behind the disk: what they say of themselves is of these rows.
         self._agreed: dict[tuple[FolderKey, bytes], Picture] = {}
-        self._held: OrderedDict[FolderKey, tuple[int, list[Stack], list[bytes]]] = OrderedDict()
+        self._held: OrderedDict[FolderKey, _Held] = OrderedDict()
 
     async def of(self, paths: Sequence[bytes]) -> Found:
         """The stacks that these files are in; a path that is none is in none.
@@ -275,14 +287,19 @@ class Stacking:
             frozenset((name, one.inode, one.mtime_ns, one.shot.size_bytes, one.looked) for name, one in shots.items())
         )
         held = self._held.get(key)
-        if held is None or held[0] != token:
+        if held is None or held.token != token:
+            before = {} if held is None else held.by_run
             near = runs(one.shot for one in shots.values())
+            by_run = {}
+            for run in near:
+                run_token = hash(tuple(run))
+                by_run[run_token] = before[run_token] if run_token in before else stacks_in(run)
+            stacks = sorted((one for found in by_run.values() for one in found), key=lambda one: one.members[0].name)
             unlooked = [shot.name for run in near for shot in run if not shots[shot.name].looked]
-            held = token, stacks_of(one.shot for one in shots.values()), unlooked
-            self._held[key] = held
+            self._held[key] = held = _Held(token, stacks, unlooked, by_run)
             while len(self._held) > _HELD:
                 self._held.popitem(last=False)
-        return _Known(pictures, shots, undescribed, held[2], held[1])
+        return _Known(pictures, shots, undescribed, held.unlooked, held.stacks)
 
     def _decide(self, key: FolderKey, names: set[bytes], decision: Decision) -> None:
         if decision is not Decision.NONE:
@@ -332,6 +349,8 @@ class Stacking:
         near = runs(one.shot for one in known.shots.values())
         near.sort(key=lambda run: all(shot.name not in asked for shot in run))
         unlooked = [shot for run in near for shot in run if not known.shots[shot.name].looked]
+        if len(unlooked) > _MANY:
+            unlooked.sort(key=lambda shot: shot.name not in asked)
         for at in range(0, len(unlooked), _LOOKED):
             await self._look_at(key, unlooked[at : at + _LOOKED], known.shots)
             if self._yielded(key, asked):

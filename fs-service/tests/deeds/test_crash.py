@@ -357,3 +357,27 @@ def test_an_action_that_was_in_flight_when_a_backup_was_made_is_not_done_after_i
         assert world.recovery.forget_actions() == 1
         assert world.recovery.run() == Recovered()
         assert world.state(path) == LOCKED
+
+
+def test_keeping_the_best_of_several(tmp_path: Path) -> None:
+    names = ("a.jpg", "b.jpg", "other/c.jpg", "d.jpg")
+
+    def scenario(world: World, tell: Callable[[str], None]) -> None:
+        best, *rest = (world.file(name, marks=LOCKED | SEEN if name == "d.jpg" else NONE) for name in names)
+        world.deeds.keep_best(best, rest)
+        tell("kept")
+
+    def check(world: World, told: list[str], killed: bool) -> None:
+        if not (world.root / "d.jpg.lock").exists():
+            return  # the scenario was still making its files
+        states = [world.state(os.fsencode(world.root / name)) for name in names]
+        whole = [LOCKED | SEEN, TRASHED | SEEN, TRASHED | SEEN, LOCKED | SEEN]
+        before = [NONE, NONE, NONE, LOCKED | SEEN]
+        # Nothing, the best alone, or all: nothing is in the trash whose better take is not kept.
+        assert states in ([whole] if told else [before, [LOCKED | SEEN, *before[1:]], whole])
+        if states != before:
+            world.deeds.undo(1)
+            assert [world.state(os.fsencode(world.root / name)) for name in names] == before
+
+    steps = at_every_step(tmp_path, scenario, check)
+    assert steps > 20

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
+from operator import mul
 from statistics import median
 from typing import Final
 
@@ -126,13 +127,20 @@ def runs(shots: Iterable[Shot]) -> list[list[Shot]]:
 
 def stacks_of(shots: Iterable[Shot]) -> list[Stack]:
     """The stacks among the pictures of one folder, by their first members' names; no picture is in two."""
-    found = [_judged(members) for run in runs(shots) for members in _takes([one for one in run if one.figures])]
+    found = [stack for run in runs(shots) for stack in stacks_in(run)]
     return sorted(found, key=lambda stack: stack.members[0].name)
+
+
+def stacks_in(run: Sequence[Shot]) -> list[Stack]:
+    """The stacks of one of `runs`: no other one matters."""
+    return [_judged(members) for members in _takes([one for one in run if one.figures])]
 
 
 def _takes(run: Sequence[Shot]) -> list[list[Shot]]:
     """The stacks of a run."""
-    apart = _swept(run) | _bracketed(run)
+    apart = _bracketed(run)
+    if run and run[0].camera is not None:  # without one, only what stands still is very much alike
+        apart |= _swept(run)
     left = [shot for shot in run if shot.name not in apart]
     return [part for part in _joined(left, are_takes) if 1 < len(part) <= MOST_MEMBERS]
 
@@ -190,13 +198,11 @@ def _bracketed(run: Sequence[Shot]) -> set[bytes]:
 def _swept(run: Sequence[Shot]) -> set[bytes]:
     """The names of those in which the camera goes on in one direction."""
     found: set[bytes] = set()
-    for axis in (0, 1):
+    steps = [shift(_figures(before), _figures(after)) for before, after in pairwise(run)]
+    for along in zip(*steps, strict=True):  # the width, then the height
         going: list[Shot] = []
         total = 0.0
-        for before, after in pairwise(run):
-            assert before.figures is not None
-            assert after.figures is not None
-            step = shift(before.figures, after.figures)[axis]
+        for step, before, after in zip(along, run, run[1:], strict=False):
             if abs(step) < _STEP or step * total < 0:
                 going, total = [], 0.0
             if abs(step) >= _STEP:
@@ -215,29 +221,42 @@ def shift(one: Figures, other: Figures) -> tuple[float, float]:
 
 def _moved(one: bytes, other: bytes) -> float:
     """By normalised correlation of what overlaps; at least half of it does."""
-    still = _correlation(one, other)
-    best, best_at = still + _BETTER, 0
-    half = len(one) // 2
-    for by in range(1, half + 1):
-        for at, fit in ((by, _correlation(one[by:], other[:-by])), (-by, _correlation(one[:-by], other[by:]))):
-            if fit > best and fit > _FITS:
-                best, best_at = fit, at
-    return best_at / len(one)
-
-
-def _correlation(one: bytes, other: bytes) -> float:
-    """Pearson's; 1 of two flat ones, 0 of a flat one and another."""
     count = len(one)
-    mean_a, mean_b = sum(one) / count, sum(other) / count
-    a, b = [value - mean_a for value in one], [value - mean_b for value in other]
-    spread_a, spread_b = _dot(a, a), _dot(b, b)
+    a, b = _Sums(one), _Sums(other)
+    still = _correlation(a, b, 0, 0, count)
+    if still + _BETTER >= 1:
+        return 0.0
+    best, best_at = max(still + _BETTER, _FITS), 0
+    for by in range(1, count // 2 + 1):
+        there, back = _correlation(a, b, by, 0, count - by), _correlation(a, b, 0, by, count - by)
+        if there > best:
+            best, best_at = there, by
+        if back > best:
+            best, best_at = back, -by
+    return best_at / count
+
+
+class _Sums:
+    """A profile, and sums of all its beginnings: the mean and spread of any part of it are two differences."""
+
+    __slots__ = ("squares", "values", "whole")
+
+    def __init__(self, values: bytes) -> None:
+        self.values = values
+        self.whole = [0, *accumulate(values)]
+        self.squares = [0, *accumulate(map(mul, values, values))]
+
+
+def _correlation(one: _Sums, other: _Sums, at_one: int, at_other: int, count: int) -> float:
+    """Pearson's, of `count` values of each from there on; 1 of two flat parts, 0 of a flat one and another."""
+    to_one, to_other = at_one + count, at_other + count
+    sum_a, sum_b = one.whole[to_one] - one.whole[at_one], other.whole[to_other] - other.whole[at_other]
+    spread_a = one.squares[to_one] - one.squares[at_one] - sum_a * sum_a / count
+    spread_b = other.squares[to_other] - other.squares[at_other] - sum_b * sum_b / count
     if spread_a < count or spread_b < count:  # less than a grey value: nothing to hold on to
         return 1.0 if spread_a < count and spread_b < count else 0.0
-    return _dot(a, b) / math.sqrt(spread_a * spread_b)
-
-
-def _dot(a: Sequence[float], b: Sequence[float]) -> float:
-    return sum(x * y for x, y in zip(a, b, strict=True))
+    product = sum(map(mul, one.values[at_one:to_one], other.values[at_other:to_other]))
+    return float((product - sum_a * sum_b / count) / math.sqrt(spread_a * spread_b))
 
 
 # Which to keep
