@@ -26,6 +26,7 @@ fail() {
 command -v openssl >/dev/null || fail "openssl is missing: install it, or make the certificates elsewhere"
 
 days=3650
+soon_s=5184000
 work=$(mktemp -d "$folder/.certificates.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -95,5 +96,7 @@ done
 for name in ca $services gateway $client; do
     openssl verify -CAfile "$folder/ca.crt" "$folder/$name.crt" >/dev/null 2>&1 ||
         fail "$folder/$name.crt has ended, or is not from ca.crt: delete it and run this again"
+    openssl x509 -noout -checkend "$soon_s" -in "$folder/$name.crt" >/dev/null ||
+        echo "$folder/$name.crt ends within two months: delete it, run this again, and start the stack again" >&2
 done
 give_to_containers

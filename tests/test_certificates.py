@@ -157,6 +157,25 @@ def test_certificates_of_an_authority_that_is_gone_are_told(folder: Folder) -> N
     assert f"{folder.path}/fs-service.crt has ended, or is not from ca.crt: delete it" in ran.stderr
 
 
+def test_what_ends_soon_is_told_and_is_no_failure(folder: Folder) -> None:
+    folder.made()
+    request = folder.path.parent / "request"
+    key, signed = folder.path / "fs-service.key", folder.path / "fs-service.crt"
+    authority = ["-CA", folder.path / "ca.crt", "-CAkey", folder.path / "ca.key", "-set_serial", "7"]
+    for arguments in (
+        ["req", "-new", "-key", key, "-subj", "/CN=fs-service", "-out", request],
+        ["x509", "-req", "-in", request, *authority, "-days", "59", "-out", signed],
+    ):
+        subprocess.run([openssl_binary(), *arguments], capture_output=True, check=True)
+
+    ran = folder.run()
+
+    assert ran.returncode == 0
+    assert ran.stderr.splitlines() == [
+        f"{folder.path}/fs-service.crt ends within two months: delete it, run this again, and start the stack again"
+    ]
+
+
 def test_without_the_authoritys_key_what_is_there_is_enough_and_nothing_is_made(folder: Folder) -> None:
     folder.made()
     folder.lose("ca.key")

@@ -6,7 +6,7 @@ Where they are asked for and no engine answers, they are skipped on a laptop and
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import deployed
@@ -40,6 +40,12 @@ def engine() -> str:
     raise pytest.fail.Exception(missing) if os.environ.get("CI") else pytest.skip.Exception(missing)
 
 
+@pytest.fixture(scope="session")
+def tell() -> Callable[[str], None]:
+    """Takes a line for the end of the run."""
+    return TOLD.append
+
+
 @pytest.fixture(scope="session", params=["full", "lite"])
 def kind(request: pytest.FixtureRequest) -> str:
     named: str = request.param
@@ -47,7 +53,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def stack(engine: str, kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def stack(
+    engine: str, kind: str, tmp_path_factory: pytest.TempPathFactory, tell: Callable[[str], None]
+) -> Iterator[Deployed]:
     """One of each kind at a time, for all tests of it: each adds a review path of its own."""
-    with deployed.deployed(tmp_path_factory.mktemp(kind), kind, TOLD.append) as running:
+    with deployed.deployed(tmp_path_factory.mktemp(kind), kind, tell) as running:
         yield running

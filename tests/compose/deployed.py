@@ -1,7 +1,7 @@
 """The product as containers, for tests: a copy of this repository as it is, with an `.env` of its own, started as the
 README says.
 
-    with deployed(folder, "lite") as stack:
+    with deployed(folder, "lite", print) as stack:
         stack.api.add_root(stack.library)
         stack.kill(stack.containers("thumbnail-service")[0])     # its process, as the kernel would
         stack.compose("restart", "nats")
@@ -60,10 +60,12 @@ def engine() -> str:
 class Deployed:
     """One stack. It may be taken down and up again."""
 
-    def __init__(self, folder: Path, kind: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, kind: str, tell: Callable[[str], None], more: Sequence[str] = ()) -> None:
         """
         Args:
+            kind: `full`, or as `STACK` of make: `lite mtls`.
             tell: takes what is measured on the way, for the end of the run.
+            more: further compose files, behind those of the kind.
         """
         self.kind = kind
         self.tell = tell
@@ -73,7 +75,8 @@ class Deployed:
         self.url = f"http://127.0.0.1:{self.port}"
         # A test of what non-root users can and cannot do is none for root.
         self.user = os.getuid() or 1000
-        self.project = f"framewell-{kind}-{secrets.token_hex(3)}"
+        self.project = f"framewell-{kind.replace(' ', '-')}-{secrets.token_hex(3)}"
+        self._more = more
         self.stand_ins: list[str] = []
         self._environment = dict(os.environ)
         self._prepare()
@@ -82,7 +85,8 @@ class Deployed:
     def _prepare(self) -> None:
         copy_of_the_repository(self.place)
         self.library.mkdir(parents=True)
-        files = ["docker-compose.yml"] + ([f"docker-compose.{self.kind}.yml"] if self.kind != "full" else [])
+        named = [f"docker-compose.{word}.yml" for word in self.kind.split() if word != "full"]
+        files = ["docker-compose.yml", *named, *self._more]
         self.set(
             MEDIA_DIR=str(self.library),
             PUID=str(self.user),
@@ -265,9 +269,9 @@ def copy_of_the_repository(place: Path) -> None:
 
 
 @contextmanager
-def deployed(folder: Path, kind: str, tell: Callable[[str], None]) -> Iterator[Deployed]:
-    """Built and up; gone at the end, with its volumes."""
-    stack = Deployed(folder, kind, tell)
+def deployed(folder: Path, kind: str, tell: Callable[[str], None], more: Sequence[str] = ()) -> Iterator[Deployed]:
+    """Built and up; gone at the end, with its volumes. The arguments are those of `Deployed`."""
+    stack = Deployed(folder, kind, tell, more)
     try:
         built_s = stack.build()
         up_s = stack.up()

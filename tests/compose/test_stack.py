@@ -136,6 +136,32 @@ def test_only_the_gateways_port_is_published_and_only_here(stack: Deployed) -> N
             assert probe.connect_ex(("127.0.0.1", port)) != 0, port
 
 
+def test_a_worker_reaches_nats_and_the_blob_store_and_no_service(stack: Deployed) -> None:
+    """By no name and no address: a file may have taken it over."""
+    networks = {
+        container["Config"]["Labels"]["com.docker.compose.service"]: [
+            network["IPAddress"] for network in container["NetworkSettings"]["Networks"].values()
+        ]
+        for container in stack.all_containers()
+    }
+    ports = dict(zip(OURS, (8080, 50051, 50054, 50052, 50053), strict=True))
+    wanted = [(name, port) for name, port in ports.items() if name != "thumbnail-service"]
+    wanted += [(address, port) for name, port in wanted for address in networks[name]]
+    look = (
+        "import json, socket, sys\n"
+        "def is_reached(host, port):\n"
+        "    try:\n"
+        "        socket.create_connection((host, port), 1).close()\n"
+        "    except OSError:\n"
+        "        return False\n"
+        "    return True\n"
+        "print(json.dumps([one for one in json.loads(sys.argv[1]) if is_reached(*one)]))"
+    )
+    asked = json.dumps([*wanted, ("nats", 4222)])
+    reached = json.loads(stack.compose("exec", "-T", "thumbnail-service", "python", "-c", look, asked))
+    assert reached == [["nats", 4222]]
+
+
 def test_nobody_is_let_in_without_a_key(stack: Deployed) -> None:
     for address in ("/api/review-paths", "/api/jobs", "/metrics", "/v1/media"):
         assert httpx.get(stack.url + address, trust_env=False).status_code == 401, address
