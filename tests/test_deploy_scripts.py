@@ -18,7 +18,7 @@ echo "$*" >>"$ASKED"
 case "$*" in
     *"ps --quiet"*" gateway"*) [ -z "$RUNS" ] || echo a-container ;;
     *"config --services"*) printf 'gateway\\n'; [ -z "$S3" ] || echo s3 ;;
-    *" sh -c "*) cat >"$GIVEN"; printf '%s' "$ANSWER"; exit "$CODE" ;;
+    *" framewell "*) cat >"$GIVEN"; printf '%s' "$ANSWER"; exit "$CODE" ;;
 esac
 """
 
@@ -73,6 +73,24 @@ def test_a_backup_is_made_of_a_stack_that_runs_and_of_one_that_is_stopped(
     assert file.read_text() == "the archive"
     assert file.stat().st_mode & 0o077 == 0, "it holds keys"
     assert any(line.startswith(how) and "framewell backup" in line for line in scripts.asked)
+
+
+@pytest.mark.parametrize(("name", "is_gzipped"), [("a.tar", False), ("a.tar.gz", True), ("a.tgz", True)])
+def test_a_backup_comes_out_as_a_stream_that_is_gzipped_as_its_name_says(
+    scripts: Scripts, name: str, is_gzipped: bool
+) -> None:
+    """Inside it takes no room: nothing of it is a file there."""
+    assert scripts.run("backup.sh", name).returncode == 0
+    [command] = [line.partition("gateway ")[2].strip() for line in scripts.asked if "framewell" in line]
+    assert command == ("framewell backup - --gzip" if is_gzipped else "framewell backup -")
+
+
+def test_what_lies_beside_a_backup_is_not_written_into(scripts: Scripts) -> None:
+    (scripts.folder / "mine").write_text("mine")
+    (scripts.folder / "photos.tar.gz.part").symlink_to(scripts.folder / "mine")
+
+    assert scripts.run("backup.sh", "photos.tar.gz").returncode == 0
+    assert (scripts.folder / "mine").read_text() == "mine"
 
 
 @pytest.mark.parametrize(("option", "is_read"), [((), True), (("--without-blobs",), False)])
