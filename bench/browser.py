@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from bench.product import Product, wait_for
 from bench.table import Row, at_most, only_said
@@ -20,6 +21,11 @@ _FOLDERS: Final = 200
 _PHOTOGRAPHS: Final = 12
 _JUMPS: Final = 60
 _KEYS: Final = 40
+#: How long is scrolled without a stop, and how often memory is looked at. The first look is when all is warm.
+_SCROLL_S: Final = 600
+_SCROLL_LOOK_S: Final = 20
+#: What may be more at the end: the listing keeps ten thousand rows (5 MB), and a collector is never quite done.
+_GROWTH_MB: Final = 6
 #: Between two photographs, as somebody who looks at each.
 _LOOK_MS: Final = 700
 _FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
@@ -80,7 +86,43 @@ async ([key, shown]) => {
 """
 
 
-def measure(work: Path) -> list[Row]:
+#: A quick hand: four screens a second down, and from the end to the top again.
+_SCROLL: Final = """
+async seconds => {
+  const grid = document.querySelector('.grid');
+  const end = performance.now() + 1000 * seconds;
+  while (performance.now() < end) {
+    const before = grid.scrollTop;
+    grid.scrollTop += 50;
+    if (grid.scrollTop === before) grid.scrollTop = 0;
+    await new Promise(requestAnimationFrame);
+  }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """Of the page, when all that nobody holds was collected."""
+
+    heap_mb: float
+    nodes: float
+    listeners: float
+
+    @classmethod
+    def of(cls, session: CDPSession) -> _Memory:
+        for _ in range(2):  # what a finalizer frees is collected by the second
+            session.send("HeapProfiler.collectGarbage")
+        told = {one["name"]: float(one["value"]) for one in session.send("Performance.getMetrics")["metrics"]}
+        return cls(told["JSHeapUsedSize"] / 1e6, told["Nodes"], told["JSEventListeners"])
+
+
+def measure(work: Path, scroll_s: int = _SCROLL_S) -> list[Row]:
+    """The rows of the table.
+
+    Args:
+        scroll_s: seconds of scrolling without a stop.
+    """
     many, photos = work / "many", work / "photos"
     tree(many, FILES, _FOLDERS)
     photographs(photos, _PHOTOGRAPHS)
@@ -92,7 +134,11 @@ def measure(work: Path) -> list[Row]:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(_FLAGS))
             try:
-                return [*_grid(browser, url, many), *_review(browser, url, photos)]
+                return [
+                    *_grid(browser, url, many),
+                    *_review(browser, url, photos),
+                    *_long_scroll(browser, url, many, scroll_s),
+                ]
             finally:
                 browser.close()
 
@@ -142,6 +188,30 @@ def _grid(browser: Browser, url: str, root: Path) -> list[Row]:
         ),
         at_most("browser: nodes of the page at most", float(max(nodes)), "", 3000, "", None),
         only_said("browser: heap after all of that", heap, "MB", "", None),
+    ]
+
+
+def _long_scroll(browser: Browser, url: str, root: Path, seconds: int) -> list[Row]:
+    page = _open(browser, _address(url, root))
+    page.evaluate(_FIRST)
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    looks = []
+    for _ in range(max(2, seconds // _SCROLL_LOOK_S)):
+        page.evaluate(_SCROLL, min(_SCROLL_LOOK_S, seconds / 2))
+        looks.append(_Memory.of(session))
+    # Rows are kept up to a bound, which is reached in the first third.
+    warm, late = looks[: max(1, len(looks) // 3)], looks[-max(1, len(looks) // 3) :]
+    growth = {
+        name: statistics.median(getattr(one, name) for one in late) - max(getattr(one, name) for one in warm)
+        for name in ("heap_mb", "nodes", "listeners")
+    }
+    over = f"over {seconds / 60:g} minutes of scrolling"
+    last = looks[-1]
+    return [
+        at_most(f"browser: heap growth {over}", growth["heap_mb"], "MB", _GROWTH_MB, "at its end", last.heap_mb),
+        at_most(f"browser: growth in nodes {over}", growth["nodes"], "", 1000, "at its end", last.nodes),
+        at_most(f"browser: growth in listeners {over}", growth["listeners"], "", 200, "at its end", last.listeners),
     ]
 
 

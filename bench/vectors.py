@@ -68,7 +68,7 @@ async def filled(folder: Path, vectors: Vector) -> tuple[float, float]:
     began = perf_counter()
     for start in range(0, len(vectors), 1000):
         batch = range(start, min(start + 1000, len(vectors)))
-        facts = [Facts(key, 1, 4, True, key, key, tags(key)) for key in batch]
+        facts = [Facts(key, 1, 4, True, key, key, key, tags(key)) for key in batch]
         made = [Point(key, vectors[key], points.payload(key, fact)) for key, fact in zip(batch, facts, strict=True)]
         await store.upsert(SPACE, made)
     written = perf_counter()

@@ -26,7 +26,7 @@ async function licences() {
 async function page() {
   const result = await build({
     ...shared,
-    entryPoints: { app: "src/app.tsx" },
+    entryPoints: { app: "src/app.tsx", scaler: "src/scaler.ts" },
     outdir: out,
     minify: true,
     format: "iife",

@@ -677,3 +677,54 @@ async def test_files_are_described_and_hashed_by_path(
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await fs.DescribeFiles(fs_pb2.DescribeFilesRequest(paths=[b"/x.jpg"] * 1001))
     assert error_code_of(error.value) is ErrorCode.INVALID_ARGUMENT
+
+
+async def test_any_step_is_listed_looked_into_and_taken_back(fs: Any, root: Path) -> None:
+    await added(fs, root)
+    paths = [b(root / "day0" / f"a{number}.jpg") for number in (0, 2, 4)]
+    await fs.ActBatch(fs_pb2.ActBatchRequest(paths=paths, action=fs_pb2.ACTION_TRASH))
+    await fs.Act(fs_pb2.ActRequest(path=paths[0], action=fs_pb2.ACTION_LOCK))
+    page = await fs.ListSteps(fs_pb2.ListStepsRequest(limit=1))
+    assert [(one.step.files, one.step.kind) for one in page.entries] == [(1, fs_pb2.STEP_KIND_ACT)]
+    page = await fs.ListSteps(fs_pb2.ListStepsRequest(limit=1, before_step=page.before_step))
+    (step,) = (one.step for one in page.entries)
+    assert (step.files, step.standing, step.folder) == (3, 3, b(root / "day0"))
+    assert [(one.after.trashed, one.count) for one in step.changes] == [(True, 3)]
+    assert not page.HasField("before_step")
+    files = await fs.ListStepFiles(fs_pb2.ListStepFilesRequest(step=step.step, limit=10))
+    assert ([one.path for one in files.files], files.last) == (paths, True)
+
+    undone = await fs.UndoStep(fs_pb2.UndoStepRequest(step=step.step))
+    counts = {one.result: one.count for one in undone.counts}
+    assert counts == {fs_pb2.UNDO_RESULT_DONE: 2, fs_pb2.UNDO_RESULT_LOCKED: 1}
+    assert [one.path for one in undone.outcomes] == paths  # what was left alone comes first
+    assert undone.outcomes[0].message
+    assert undone.outcomes[1].HasField("status")
+    summary = await fs.GetSummary(fs_pb2.GetSummaryRequest(path=b(root)))
+    assert (summary.trashed, summary.locked) == (1, 1)
+    code, _ = await refusal(fs.UndoStep(fs_pb2.UndoStepRequest(step=99)))
+    assert code is ErrorCode.STEP_NOT_FOUND
+
+
+async def test_a_roots_state_is_told_with_its_time_and_its_changes_as_events(fs: Any, root: Path) -> None:
+    await added(fs, root)
+    (status,) = (await fs.GetRootStatus(fs_pb2.GetRootStatusRequest())).roots
+    assert (status.path, status.state, status.answers) == (b(root), fs_pb2.ROOT_STATE_ONLINE, True)
+    assert status.free_bytes > 0
+    events = fs.WatchEvents(fs_pb2.WatchEventsRequest(after=0))
+    root.rename(root.with_name("away"))
+    async with asyncio.timeout(20):
+        async for event in events:
+            if event.kind == "root-status":
+                break
+    events.cancel()
+    told = json.loads(event.payload_json)
+    assert (told["path"], told["state"], told["answers"]) == (str(root), "offline", True)
+    (status,) = (await fs.GetRootStatus(fs_pb2.GetRootStatusRequest())).roots
+    assert (status.state, status.HasField("free_bytes")) == (fs_pb2.ROOT_STATE_OFFLINE, False)
+    assert status.reason
+
+
+async def test_thumbnails_cannot_be_held_back_without_nats(fs: Any) -> None:
+    code, _ = await refusal(fs.PauseThumbnails(fs_pb2.PauseThumbnailsRequest(paused=True)))
+    assert code is ErrorCode.QUEUE_UNAVAILABLE

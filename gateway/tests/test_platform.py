@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -31,7 +32,7 @@ from gateway_rig import MakeApp, client_of, error_of, serve_fake
 from media_common.errors import ErrorCode
 from media_proto import fs_pb2, metadata_pb2, search_pb2
 
-IDLE = {"pending": 0, "running": 0, "done": 0, "dead": 0}
+IDLE = {"pending": 0, "running": 0, "done": 0, "dead": 0, "paused": False}
 
 
 async def test_live_is_200_whatever_is_down(make_app: MakeApp) -> None:
@@ -118,7 +119,7 @@ class TestJobs:
         assert set(body) == {"idle", "queues", "encoder"}
         assert body["idle"] is False
         assert body["queues"]["thumbnail"] == {
-            "pending": 2, "running": 1, "done": 9, "dead": 1,
+            "pending": 2, "running": 1, "done": 9, "dead": 1, "paused": False,
             "deadJobs": [{"path": "/r/\udcff.jpg", "reason": "cannot be decoded"}],
         }  # fmt: skip
         assert body["encoder"]["state"] == "unavailable"
@@ -511,6 +512,49 @@ class TestThePage:
         assert not re.search(r"<script(?![^>]*src=)|\bstyle=|\bon[a-z]+=\"", answer.text)
         again = await client.get(address, headers={"If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+
+    @pytest.mark.parametrize("address", ["/", "/docs"])
+    async def test_what_it_names_is_kept_for_good_and_named_by_its_contents(
+        self, client: httpx.AsyncClient, address: str
+    ) -> None:
+        start = await client.get(address)
+        named = re.findall(r'"(/page/[^"]+)"', start.text)
+
+        assert start.headers["cache-control"] == "no-cache"
+        assert len(named) == 2
+        for one in named:
+            exact = await client.get(one)
+            assert exact.status_code == 200
+            assert "immutable" in exact.headers["cache-control"]
+            path, _, version = one.partition("?v=")
+            assert version == hashlib.sha256(exact.content).hexdigest()[:32]
+            for other in (path, f"{path}?v=", f"{path}?v={'0' * 32}"):
+                assert (await client.get(other)).headers["cache-control"] == "no-cache"
+
+    @pytest.mark.parametrize(
+        ("accepted", "is_packed"),
+        [
+            ("gzip, deflate, br", True),
+            ("br;q=1.0, GZIP;q=0.5", True),
+            ("*", True),
+            ("gzip;q=0", False),
+            ("gzip; q=0.000, br", False),
+            ("br", False),
+            ("", False),
+        ],
+    )
+    async def test_is_sent_packed_to_who_takes_that(
+        self, client: httpx.AsyncClient, accepted: str, is_packed: bool
+    ) -> None:
+        plain = await client.get("/page/app.js", headers={"Accept-Encoding": "identity"})
+        answer = await client.get("/page/app.js", headers={"Accept-Encoding": accepted})
+
+        assert answer.content == plain.content  # unpacked by the client
+        assert "accept-encoding" in answer.headers["vary"].lower()
+        assert answer.headers.get("content-encoding") == ("gzip" if is_packed else None)
+        assert (answer.headers["etag"] == plain.headers["etag"]) is not is_packed
+        if is_packed:
+            assert int(answer.headers["content-length"]) < len(plain.content) / 2
 
     @pytest.mark.parametrize(
         "address", ["/page/nothing", "/page/__init__.py", "/page/..%2fapp.py", "/page/", "/page/LICENSES.txt"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from media_common.tasks import ended
 from metadata_service import reading as reading_module
 from metadata_service.domain.disk import Content, Inside, Looked, Refused, Root
 from metadata_service.domain.errors import Unreachable
@@ -85,7 +86,7 @@ class FakeDisk:
         self.described += map(_name, paths)
         return [self._answer(path, lambda file: Inside(file.told, file.inode)) for path in paths]
 
-    async def hashes(self, paths: Sequence[bytes]) -> AsyncIterator[list[Content | Refused]]:
+    async def hashes(self, paths: Sequence[bytes]) -> AsyncGenerator[list[Content | Refused], None]:
         self._check()
         self.hashed += map(_name, paths)
         yield []
@@ -126,7 +127,7 @@ class World:
     def _start(self) -> None:
         self.catalogue = Catalogue(Database(self._file))
         self.indexer = Indexer(self.catalogue, self.disk)
-        self.reading = Reading(self.catalogue, self.disk, self.indexer)
+        self.reading = Reading(self.catalogue, self.disk, self.indexer, self._file.with_name("held"))
 
     async def restart(self) -> None:
         await self.catalogue.__aexit__()
@@ -193,6 +194,47 @@ async def test_what_is_still_to_be_read_outlives_a_restart_and_nothing_is_read_t
     await world.reading.read_all()
     assert await world.reading.left() == Left(5, 0, 0)
     assert sorted(world.disk.described) == sorted(world.disk.hashed) == sorted(world.disk.files)
+
+
+async def test_reading_that_is_held_back_stays_so_over_a_restart_and_then_goes_on(world: World) -> None:
+    world.disk.files = {f"{n}.jpg": File(n, n * 100, "X") for n in range(1, 6)}
+    world.reading.pause()
+    await world.restart()
+    assert world.reading.paused
+    running = asyncio.create_task(world.reading.run())
+    try:
+        await world.tell("1.jpg", "2.jpg")
+        await asyncio.sleep(0.3)
+        # The files are known, and their marks; nothing was read in them.
+        assert sorted(await world.listed()) == sorted(world.disk.files)
+        assert await world.reading.left() == Left(5, 5, 5)
+        assert world.disk.described == []
+        world.reading.go_on()
+        async with asyncio.timeout(20):
+            while await world.reading.left() != Left(5, 0, 0):  # noqa: ASYNC110 - nobody says when
+                await asyncio.sleep(0.05)
+    finally:
+        await ended(running)
+    await world.restart()
+    assert not world.reading.paused
+
+
+async def test_hashing_that_is_held_back_ends_after_the_files_in_hand(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.disk.files = {f"{n}.jpg": File(n, n * 100, "X") for n in range(1, 6)}
+    await world.indexer.follow_roots()
+    whole = world.disk.hashes
+
+    async def one_by_one(paths: Sequence[bytes]) -> AsyncGenerator[list[Content | Refused], None]:
+        for path in paths:
+            async for answers in whole([path]):
+                world.reading.pause()
+                yield answers
+
+    monkeypatch.setattr(world.disk, "hashes", one_by_one)
+    await world.reading.read_all()
+    assert (await world.reading.left()).unhashed == 4
 
 
 @pytest.mark.parametrize("change", [{"modified": 2}, {"inode": 9}])

@@ -172,7 +172,7 @@ def ids(found: pb.Found) -> list[int]:
 
 async def three(rig: Rig) -> None:
     await rig.put(1, 1, 0, 0, 0, tag_ids=[10], created_us=100)
-    await rig.put(2, 0.9, 0.3, 0, 0, tag_ids=[10, 11], created_us=200, group_ids=[70])
+    await rig.put(2, 0.9, 0.3, 0, 0, tag_ids=[10, 11], created_us=200, dated_us=2_500, group_ids=[70])
     await rig.put(3, 0, 0, 1, 0, created_us=300, group_ids=[70])
 
 
@@ -199,6 +199,8 @@ async def test_a_filter_limits_what_is_found(rig: Rig) -> None:
 
     tag = pb.HasNumber(field=pb.FIELD_TAG, values=[11, 12])
     late = pb.Between(field=pb.FIELD_CREATED_US, lower=200)
+    summer = pb.Between(field=pb.FIELD_DATED_US, lower=2_000, upper=2_999)
+    assert await found(between=summer) == [2]
     assert await found(has=tag) == [2]
     assert await found(has=tag, negated=True) == [1, 3]
     assert await found(between=late) == [2, 3]

@@ -87,7 +87,14 @@ def test_a_new_review_path_is_described_hashed_and_in_bursts_when_jobs_are_idle(
     (root / "broken.jpg").write_bytes(b"no picture at all")
     api.add_root(root)
     jobs = api.wait_idle()
-    assert jobs["queues"]["index"] == {"pending": 0, "running": 0, "done": 5, "dead": 0, "deadJobs": []}
+    assert jobs["queues"]["index"] == {
+        "pending": 0,
+        "running": 0,
+        "done": 5,
+        "dead": 0,
+        "paused": False,
+        "deadJobs": [],
+    }
     for file in files:
         item = dialects.wickson()[file.name]
         assert item["file_info"]["checksum"] == hashlib.sha256(file.read_bytes()).hexdigest()

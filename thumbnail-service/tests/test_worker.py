@@ -20,6 +20,7 @@ from media_proto import thumbnail_pb2
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
+from nats.js.api import StreamConfig
 from thumbnail_service.blob_renders import BlobRenders
 from thumbnail_service.domain.jobs import Job, Outcome, Result
 from thumbnail_service.render_process import RenderDied, RenderProcess
@@ -262,6 +263,26 @@ async def test_a_background_job_is_done_and_leaves_the_queue(
     start_worker()
     await until_queue_is(client, 0, 0)
     assert len(thumbnails(tmp_path / "root")) == 5
+
+
+async def test_jobs_that_are_held_back_wait_and_what_somebody_asks_for_does_not(
+    client: Client, start_worker: StartWorker
+) -> None:
+    stream = client.jetstream()
+    kept = StreamConfig(name=subjects.HOLDS_STREAM, subjects=[subjects.HOLD_THUMBNAIL], max_msgs_per_subject=1)
+    await stream.add_stream(kept)
+    await stream.publish(subjects.HOLD_THUMBNAIL, subjects.HELD)
+    for number in range(5):
+        await stream.publish(subjects.JOBS_THUMBNAIL, request_for(Path(f"/r/{number}.jpg")))
+    process = ScriptedProcess(MADE)
+    start_worker(process)
+    await asked(client, request_for(Path("/r/looked-at.jpg")))
+    await asyncio.sleep(0.5)
+    assert process.calls == [b"looked-at.jpg"]
+    assert await queue(client) == (5, 0)
+    await stream.publish(subjects.HOLD_THUMBNAIL, subjects.LET_GO)
+    await until_queue_is(client, 0, 0)
+    assert len(process.calls) == 6
 
 
 async def test_a_job_for_a_file_that_is_gone_is_nothing_to_do(

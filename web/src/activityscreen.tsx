@@ -5,6 +5,7 @@ import { address, ask, epoch, get, json, tell } from "./api";
 import { run } from "./emptying";
 import { changes, queues, scans } from "./events";
 import { bytes, count, duration, items, when } from "./format";
+import { HistoryPanel } from "./historypanel";
 import { download } from "./library";
 import { canRedo, canUndo, redo, undo } from "./marks";
 import { nameOf, shown } from "./paths";
@@ -33,6 +34,12 @@ const QUEUES: [keyof Jobs["queues"], string][] = [
   ["thumbnail", "Thumbnails"],
   ["embed", "Semantic index"],
 ];
+
+const PAUSED: Record<keyof Jobs["queues"], string> = {
+  index: "Files and marks are followed; what is inside new files is not read.",
+  thumbnail: "Thumbnails that you look at are made all the same.",
+  embed: "New files are not found by their content yet.",
+};
 
 export function ActivityScreen(): JSX.Element {
   const [jobs, setJobs] = useState<Jobs | null>(null);
@@ -68,8 +75,8 @@ export function ActivityScreen(): JSX.Element {
       download(`emptied-${id}.json`, `${JSON.stringify(told.receipts[0], null, 2)}\n`);
     }, tell);
   };
-  const pause = (paused: boolean): void => {
-    ask("POST", "/api/jobs/embed/pause", { body: { paused } }).then(load, tell);
+  const pause = (queue: string, paused: boolean): void => {
+    ask("POST", `/api/jobs/${queue}/pause`, { body: { paused } }).then(load, tell);
   };
 
   return (
@@ -95,9 +102,15 @@ export function ActivityScreen(): JSX.Element {
                 {queue.paused ? " · paused" : ""}
                 {queue.remainingSeconds && waiting ? ` · about ${duration(queue.remainingSeconds)} left` : ""}
               </p>
-              {name === "embed" && may("admin") ? (
-                <Button onClick={() => pause(!queue.paused)}>{queue.paused ? "Resume" : "Pause"}</Button>
+              {may("admin") ? (
+                <Button
+                  label={`${queue.paused ? "Resume" : "Pause"} ${label.toLowerCase()}`}
+                  onClick={() => pause(name, !queue.paused)}
+                >
+                  {queue.paused ? "Resume" : "Pause"}
+                </Button>
               ) : null}
+              {queue.paused ? <p class="paused">{PAUSED[name]}</p> : null}
             </div>
           );
         })}
@@ -125,7 +138,7 @@ export function ActivityScreen(): JSX.Element {
       ) : null}
       <section class="panel">
         <h2>Marks</h2>
-        <p>Every mark is in the journal; the latest step can be taken back, whoever made it and however long ago.</p>
+        <p>The latest step can be taken back from anywhere; any other one in the history below.</p>
         <div class="row-of-buttons">
           <Button action="undo" icon="undo" onClick={() => void undo()}>
             {canUndo.value ? "Undo the latest step" : "Undo the latest step of the journal"}
@@ -135,6 +148,7 @@ export function ActivityScreen(): JSX.Element {
           </Button>
         </div>
       </section>
+      <HistoryPanel onReceipt={receipt} />
       <section class="panel">
         <h2>The trash was emptied</h2>
         {receipts.length ? (

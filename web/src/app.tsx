@@ -9,6 +9,7 @@ import { ActivityScreen } from "./activityscreen";
 import { EmptyDialog, EmptyPill } from "./emptydialog";
 import { run } from "./emptying";
 import { listen } from "./events";
+import { Compare } from "./compare";
 import { count } from "./format";
 import { filterOf, folderIn, GridScreen } from "./gridscreen";
 import { Help, helpOpen } from "./help";
@@ -19,7 +20,9 @@ import { RootsScreen } from "./rootsscreen";
 import { go, place, queryText } from "./router";
 import { SearchScreen } from "./searchscreen";
 import { session, signIn } from "./session";
+import { expect } from "./shelf";
 import { SettingsScreen } from "./settingsscreen";
+import { viewOf } from "./timeline";
 import { dismiss, toasts, voice } from "./toasts";
 import { TrashScreen } from "./trashscreen";
 import { Button, Dialog, Empty, Icon, type IconName } from "./ui";
@@ -74,7 +77,7 @@ function App(): JSX.Element {
         </a>
         <nav aria-label="Screens">
           {LINKS.map(([screen, href, icon, label]) => (
-            <a key={screen} href={href} aria-current={here.screen === screen ? "page" : undefined}>
+            <a key={screen} href={href} aria-label={label} aria-current={here.screen === screen ? "page" : undefined}>
               <Icon name={icon} />
               <span>{label}</span>
             </a>
@@ -97,6 +100,7 @@ function App(): JSX.Element {
       ) : null}
       {closed ? <main class="screen" id="main" /> : <Screen />}
       {run.value && !run.value.end ? <LeaveWarning /> : null}
+      <Compare />
       <LockedSheet />
       <EmptyDialog />
       <Help />
@@ -270,6 +274,10 @@ function LeaveWarning(): null {
 }
 
 const mount = document.getElementById("app");
+const first = place.value;
+// On its way while the page is drawn; nothing of the session is needed for it.
+if (first.screen === "grid" && first.root !== undefined)
+  expect(first.root, filterOf(first.query), Number(first.query.n) || 0, viewOf(folderIn(first.query), first.query));
 if (mount) {
   mount.replaceChildren();
   render(<App />, mount);

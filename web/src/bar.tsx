@@ -1,5 +1,6 @@
 // What can be done with the selection, and what came of it.
 import type { JSX } from "preact";
+import { compare, useStackKeys } from "./comparing";
 import { actionForAll, batchProgress, batchSheet, type Deed, doMany, doOne } from "./deeds";
 import { count, items } from "./format";
 import { useKeys } from "./keyboard";
@@ -64,6 +65,14 @@ export function SelectionBar({ rows, selection, current, active, onSimilar }: Ba
     active,
   );
 
+  useStackKeys(
+    {
+      current: () => (document.activeElement?.closest(".grid") ? current() : undefined),
+      selected: () => selectedRows(rows, selection),
+    },
+    active,
+  );
+
   if (!chosen.size) return null;
   const locked = selectedRows(rows, selection).filter((row) => statusOf(row).locked).length;
   const buttons: [Action, string][] = [
@@ -93,6 +102,11 @@ export function SelectionBar({ rows, selection, current, active, onSimilar }: Ba
           {label}
         </Button>
       ))}
+      {chosen.size > 1 && chosen.size <= 4 ? (
+        <Button action="compare" onClick={() => compare(undefined, selectedRows(rows, selection))}>
+          Compare
+        </Button>
+      ) : null}
       <Button kind="quiet" icon="close" label="Clear the selection" onClick={() => selection.clear()} />
     </div>
   );

@@ -2,10 +2,10 @@
 import { signal } from "@preact/signals";
 import { again, epoch, gone, needsKey, serverGone } from "./api";
 import { emptied, learn, markedSoon } from "./marks";
+import { learnRootStatus, type RootStatus } from "./rootstatus";
 import { toast } from "./toasts";
-import type { Jobs, RootState, Status } from "./types";
+import type { Jobs, Status } from "./types";
 
-export const rootStates = signal<Readonly<Record<string, RootState>>>({});
 export const scans = signal<Readonly<Record<string, { found: number; done: boolean }>>>({});
 export const queues = signal<Jobs | null>(null);
 /** The item that is in review. */
@@ -38,10 +38,9 @@ export function listen(): void {
     if (learn(path, status) && current.value === path) toast("Changed elsewhere; this is how it is now.");
     stirred();
   });
-  on<{ path: string; state: RootState }>("root", ({ path, state }) => {
-    rootStates.value = { ...rootStates.value, [path]: state };
-    again();
-  });
+  // The index follows the root again, or no more: whoever lists it asks again. How it is comes as `root-status`.
+  on("root", again);
+  on<RootStatus>("root-status", learnRootStatus);
   on<{ path: string; found: number; done: boolean }>("scan", ({ path, found, done }) => {
     scans.value = { ...scans.value, [path]: { found, done } };
     stirred();

@@ -1,6 +1,7 @@
 // Searching: words and likeness as CoreViz asks, plus and minus as Exquisitor does. Both name items by ids of their
 // own; here they are paths again.
 import { address, get, json } from "./api";
+import { isRange, type Range } from "./days";
 import type { Fetch } from "./listing";
 import { asked } from "./session";
 import type { Row, Status } from "./types";
@@ -39,6 +40,8 @@ export interface Question {
   tags: Readonly<Record<string, readonly string[]>>;
   type: "" | "image" | "video";
   minScore: number;
+  /** Of the items' own days. */
+  range: Range;
 }
 
 const VIDEO = /\.(?:avi|m4v|mov|mp4|mpeg|mpg|mts|m2ts|wmv|mkv|webm|3gp)$/i;
@@ -99,6 +102,8 @@ export function answersTo(question: Question): Fetch {
       similarToObjectId: question.like ?? undefined,
       tagFilters: Object.keys(tags).length ? JSON.stringify(tags) : undefined,
       type: question.type || "all",
+      takenFrom: question.range.from,
+      takenTo: question.range.to,
       minScore: question.q || question.like ? question.minScore : undefined,
       recursive: true,
       sortBy: "name",
@@ -121,11 +126,18 @@ export async function tagsOf(root: string): Promise<Record<string, string[]>> {
 }
 
 /** Pages of one round of feedback: the classifier is asked once, the items are looked up as they are shown. */
-export function judgedLike(root: string, more: readonly string[], less: readonly string[], query: string): Fetch {
+export function judgedLike(
+  root: string,
+  more: readonly string[],
+  less: readonly string[],
+  query: string,
+  range: Range,
+): Fetch {
   const found = (async () => {
     const [{ collection }, pos, neg] = await Promise.all([facesOf(root), ids(more), ids(less)]);
     const session = { session: "page", collection: collection.slug, modelId: 1 };
-    const body = { pos, neg, query, n: ROUND, session_info: session };
+    const taken = isRange(range) ? range : undefined;
+    const body = { pos, neg, query, n: ROUND, taken, session_info: session };
     const answer = await json<{ suggestions: number[]; scores: number[] }>("POST", "/exq/search/rf", { body });
     return { ...answer, session };
   })();

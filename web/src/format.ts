@@ -3,9 +3,21 @@ const NUMBER = new Intl.NumberFormat("en");
 const DAY = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
 const CLOCK = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hour12: false });
 
+const DATE = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeZone: "UTC" });
+const MONTH = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
+
+/** Of a day as `YYYY-MM-DD`, which is nobody's zone's. */
+export const dayText = (date: string): string => DATE.format(new Date(`${date}T00:00:00Z`));
+export const monthText = (month: string): string => MONTH.format(new Date(`${month}-01T00:00:00Z`));
 export const count = (value: number): string => NUMBER.format(value);
 export const when = (iso: string): string => DAY.format(new Date(iso));
 export const clock = (at: number): string => CLOCK.format(at);
+
+/** The time of day, with the day when it was another one. */
+export function moment(iso: string, now = new Date()): string {
+  const at = new Date(iso);
+  return at.toDateString() === now.toDateString() ? clock(at.getTime()) : DAY.format(at);
+}
 
 export function items(value: number, noun = "item"): string {
   return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;

@@ -1,6 +1,7 @@
 // The grid: fixed cells, only those near the eye exist; the WAI-ARIA grid pattern; selection.
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { Cell } from "./cell";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Signal } from "@preact/signals";
 import { items } from "./format";
 import { useKeys } from "./keyboard";
@@ -8,7 +9,7 @@ import type { Rows } from "./listing";
 import { marked } from "./marks";
 import type { Selection } from "./selection";
 import { settings } from "./settings";
-import { described, Tile } from "./tile";
+import { lookForStacks, stacked } from "./stacks";
 import { say } from "./toasts";
 import { tell } from "./api";
 import { GAP, layoutOf, moved, visibleRows } from "./window";
@@ -29,6 +30,10 @@ interface GridProps {
   focus: Signal<number>;
   onOpen: (index: number) => void;
   judged?: (path: string) => "more" | "less" | undefined;
+  /** Where it is asked to go; taken when it is there. */
+  jump?: Signal<{ index: number } | null>;
+  /** Told the first item in sight. */
+  sight?: Signal<number>;
   /** Keys of the grid are off while something lies over it. */
   active?: boolean;
 }
@@ -37,14 +42,26 @@ export function Grid(props: GridProps): JSX.Element {
   const { rows, selection, focus, onOpen } = props;
   void props.version.value;
   void marked.value;
+  void stacked.value;
   const chosen = selection.paths.value;
   const box = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
-  const [top, setTop] = useState(0);
+  const top = useRef(0);
+  const [, setInSight] = useState("");
   const [flung, setFlung] = useState(false);
   const moves = useRef(false);
   const layout = layoutOf(size.width, settings.value.tile, LABEL_PX, rows.total);
-  const { first, last } = visibleRows(layout, top, size.height);
+  const { first, last } = visibleRows(layout, top.current, size.height);
+  const drawn = useRef({ layout, height: size.height });
+  drawn.current = { layout, height: size.height };
+  /** Drawn again when another row comes into sight, not with every pixel. */
+  const scrollTo = (to: number): void => {
+    top.current = to;
+    const { first: from, last: until } = visibleRows(drawn.current.layout, to, drawn.current.height);
+    setInSight(`${from}-${until}`);
+    const { columns, cellHeight } = drawn.current.layout;
+    if (props.sight) props.sight.value = Math.max(0, Math.ceil(to / cellHeight - 0.5)) * columns;
+  };
 
   useLayoutEffect(() => {
     const element = box.current;
@@ -60,8 +77,14 @@ export function Grid(props: GridProps): JSX.Element {
     return () => watch.disconnect();
   }, []);
 
-  useEffect(() => {
-    if (size.height) rows.ensure(first * layout.columns, (last + 1) * layout.columns - 1);
+  // Before anything is painted: what comes from the server takes longest.
+  useLayoutEffect(() => {
+    if (!size.height || !rows.total) return;
+    // What has the focus is there for the keys, however far it is.
+    rows.ensure(focus.value, focus.value);
+    rows.ensure(first * layout.columns, (last + 1) * layout.columns - 1);
+    const inSight = (last + 1 - first) * layout.columns;
+    lookForStacks(Array.from({ length: Math.max(0, inSight) }, (_, at) => rows.row(first * layout.columns + at)));
   });
 
   // What is looked at stays in sight when cells get another size.
@@ -72,9 +95,19 @@ export function Grid(props: GridProps): JSX.Element {
   // Another listing begins at its top.
   useLayoutEffect(() => {
     if (box.current) box.current.scrollTop = 0;
-    setTop(0);
+    scrollTo(0);
     if (focus.value > 0) show(focus.value, false);
   }, [rows]);
+
+  const asked = props.jump?.value ?? null;
+  useLayoutEffect(() => {
+    if (!asked || !box.current || !size.width || !props.jump) return;
+    props.jump.value = null;
+    focus.value = Math.max(0, Math.min(rows.total - 1, asked.index));
+    box.current.scrollTop = Math.floor(focus.value / layout.columns) * layout.cellHeight;
+    scrollTo(box.current.scrollTop);
+  }, [asked, size.width > 0]);
+  useLayoutEffect(() => scrollTo(top.current), [layout.columns, layout.cellHeight, rows]);
 
   useLayoutEffect(() => {
     if (!moves.current) return;
@@ -93,7 +126,7 @@ export function Grid(props: GridProps): JSX.Element {
       const far = Math.abs(element.scrollTop - state.top) > 0.7 * element.clientHeight && now - state.at < 200;
       state.at = now;
       state.top = element.scrollTop;
-      setTop(element.scrollTop);
+      scrollTo(element.scrollTop);
       if (far) setFlung(true);
       clearTimeout(state.timer);
       state.timer = window.setTimeout(() => setFlung(false), FLING_MS);
@@ -111,7 +144,7 @@ export function Grid(props: GridProps): JSX.Element {
     const to = from + layout.cellHeight;
     if (from < element.scrollTop) element.scrollTo({ top: from, behavior: smooth ? "smooth" : "auto" });
     else if (to > element.scrollTop + element.clientHeight) element.scrollTo({ top: to - element.clientHeight + GAP });
-    setTop(element.scrollTop);
+    scrollTo(element.scrollTop);
   }
 
   function focusOn(index: number): void {
@@ -128,13 +161,23 @@ export function Grid(props: GridProps): JSX.Element {
 
   function range(to: number): void {
     const from = selection.anchor < 0 ? focus.value : selection.anchor;
+    selection.anchor = from;
+    const [low, high] = [Math.min(from, to), Math.max(from, to)];
     const paths: string[] = [];
-    for (let index = Math.min(from, to); index <= Math.max(from, to); index += 1) {
+    for (let index = low; index <= high; index += 1) {
       const row = rows.row(index);
       if (row) paths.push(row.path);
     }
     selection.add(paths);
-    selection.anchor = from;
+    if (paths.length === high - low + 1) return;
+    // Rows between that were never looked at, or let go since.
+    rows
+      .between(low, high)
+      .then((all) => {
+        selection.add(all.map((row) => row.path));
+        selection.anchor = from;
+      })
+      .catch(tell);
   }
 
   const step = (by: number) => (event: KeyboardEvent) => {
@@ -195,12 +238,17 @@ export function Grid(props: GridProps): JSX.Element {
   };
 
   const pressed = useRef({ timer: 0, long: false, touch: false });
-  const onPointerDown = (event: PointerEvent, index: number): void => {
+  const indexAt = (event: Event): number => {
+    const found = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-index]") : null;
+    return found ? Number(found.dataset.index) : -1;
+  };
+  const onPointerDown = (event: PointerEvent): void => {
+    const index = indexAt(event);
     const state = pressed.current;
     state.touch = event.pointerType === "touch";
     state.long = false;
     clearTimeout(state.timer);
-    if (!state.touch) return;
+    if (!state.touch || index < 0) return;
     state.timer = window.setTimeout(() => {
       const row = rows.row(index);
       if (!row) return;
@@ -210,7 +258,8 @@ export function Grid(props: GridProps): JSX.Element {
     }, LONG_PRESS_MS);
   };
   const stopPress = (): void => clearTimeout(pressed.current.timer);
-  const onClick = (event: MouseEvent, index: number): void => {
+  const onClick = (event: MouseEvent): void => {
+    const index = indexAt(event);
     const row = rows.row(index);
     if (!row || pressed.current.long) return;
     focusOn(index);
@@ -221,6 +270,15 @@ export function Grid(props: GridProps): JSX.Element {
       if (selection.size) selection.toggle(row.path, index);
       else openAt(index);
     } else selection.only(row.path, index);
+  };
+
+  const onDblClick = (event: MouseEvent): void => {
+    const index = indexAt(event);
+    if (rows.row(index)) openAt(index);
+  };
+  const onFocusIn = (event: FocusEvent): void => {
+    const index = indexAt(event);
+    if (index >= 0 && focus.value !== index) focus.value = index;
   };
 
   const shownRows: number[] = [];
@@ -241,7 +299,19 @@ export function Grid(props: GridProps): JSX.Element {
       onScroll={onScroll}
       onKeyDown={onKeyDown}
     >
-      <div class="sizer" role="presentation" style={{ height: `${layout.height}px` }}>
+      <div
+        class="sizer"
+        role="presentation"
+        style={{ height: `${layout.height}px` }}
+        onFocusIn={onFocusIn}
+        onClick={onClick}
+        onDblClick={onDblClick}
+        onPointerDown={onPointerDown}
+        onPointerUp={stopPress}
+        onPointerMove={(event) => (Math.abs(event.movementY) > 3 ? stopPress() : undefined)}
+        onPointerCancel={stopPress}
+        onContextMenu={(event) => pressed.current.touch && event.preventDefault()}
+      >
         {shownRows.map((number) => (
           <div
             key={number}
@@ -253,39 +323,20 @@ export function Grid(props: GridProps): JSX.Element {
             {Array.from({ length: Math.min(layout.columns, rows.total - number * layout.columns) }, (_, column) => {
               const index = number * layout.columns + column;
               const row = rows.row(index);
-              const isChosen = row !== undefined && chosen.has(row.path);
               return (
-                <div
+                <Cell
                   key={index}
-                  role="gridcell"
-                  class={`cell ${isChosen ? "chosen" : ""}`}
-                  aria-colindex={column + 1}
-                  aria-selected={isChosen}
-                  aria-label={row ? described(row) : "loading"}
-                  tabIndex={index === focus.value ? 0 : -1}
-                  data-index={index}
-                  data-path={row?.path}
-                  style={{ width: `${layout.cellWidth - GAP}px` }}
-                  onFocus={() => {
-                    if (focus.value !== index) focus.value = index;
-                  }}
-                  onClick={(event) => onClick(event, index)}
-                  onDblClick={() => row && openAt(index)}
-                  onPointerDown={(event) => onPointerDown(event, index)}
-                  onPointerUp={stopPress}
-                  onPointerMove={(event) => (Math.abs(event.movementY) > 3 ? stopPress() : undefined)}
-                  onPointerCancel={stopPress}
-                  onContextMenu={(event) => pressed.current.touch && event.preventDefault()}
-                >
-                  <Tile
-                    row={row}
-                    filter={rows.filter}
-                    size={settings.value.tile}
-                    eager={!flung}
-                    judged={row && props.judged?.(row.path)}
-                  />
-                  <span class="choose" aria-hidden="true" />
-                </div>
+                  row={row}
+                  index={index}
+                  column={column}
+                  width={layout.cellWidth - GAP}
+                  size={settings.value.tile}
+                  filter={rows.filter}
+                  chosen={row !== undefined && chosen.has(row.path)}
+                  tabbable={index === focus.value}
+                  eager={!flung}
+                  judged={row && props.judged?.(row.path)}
+                />
               );
             })}
           </div>

@@ -1,10 +1,11 @@
 // The review paths and what is in them.
 import { signal } from "@preact/signals";
 import { address, ask, get, json, ndjson } from "./api";
-import { rootStates } from "./events";
 import type { Chunk, Fetch } from "./listing";
 import { learnRows } from "./marks";
-import { type Action, type Counts, type Filter, type ItemLine, type Row, rowOf, type TrashPlan } from "./types";
+import { loadRootStatuses } from "./rootstatus";
+import { type Action, type Counts, type Filter, type ItemLine, type Row, rowOf } from "./types";
+import { folderPath, type View } from "./timeline";
 
 export interface Root {
   path: string;
@@ -22,11 +23,9 @@ export const pickerStarts = signal<readonly string[]>([]);
 export async function loadRoots(): Promise<void> {
   const told = await get<ReviewPaths>("/api/review-paths");
   pickerStarts.value = told.availablePaths;
-  // How they are is told by the plan: nothing else that may be asked says it of all of them.
   const before = new Map((roots.value ?? []).map((root) => [root.path, root.counts]));
   roots.value = told.knownPaths.map((path) => ({ path, counts: before.get(path) ?? null }));
-  const [plan] = await Promise.all([get<TrashPlan>("/api/trash/plan").catch(() => null), recountRoots()]);
-  if (plan) rootStates.value = Object.fromEntries(plan.roots.map((root) => [root.path, root.state]));
+  await Promise.all([loadRootStatuses().catch(() => undefined), recountRoots()]);
 }
 
 /** The counts alone: they change with every mark. */
@@ -61,11 +60,19 @@ export async function foldersIn(path: string): Promise<{ path: string; folders: 
   return get(address("/api/folders", { path }));
 }
 
-/** A page of a root's listing. */
-export function pagesOf(root: string, filter: Filter): Fetch {
+/** A page of a root's listing, or of what the view shows of it. */
+export function pagesOf(root: string, filter: Filter, view?: View): Fetch {
+  const cut = view && {
+    sort: view.order === "date" ? "date" : undefined,
+    folder: view.folder === null ? undefined : folderPath(root, view.folder),
+    dateFrom: view.range.from,
+    dateTo: view.range.to,
+  };
   return async (from, limit, signal): Promise<Chunk> => {
-    const where = from.after === undefined ? { offset: from.offset } : { after: from.after };
-    const url = address("/api/media-items/stream", { path: root, statusFilter: filter, limit, ...where });
+    // By date a cursor has to be there still, and what was emptied is not: the place is told by counting.
+    const byPlace = from.after === undefined || view?.order === "date";
+    const where = byPlace ? { offset: from.offset } : { after: from.after };
+    const url = address("/api/media-items/stream", { path: root, statusFilter: filter, limit, ...cut, ...where });
     const rows: Row[] = [];
     for await (const lines of ndjson("GET", url, { signal })) {
       for (const line of lines as (ItemLine | { type: string; message?: string })[]) {

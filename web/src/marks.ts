@@ -16,11 +16,20 @@ export const lockedSheet = signal<{ path: string; then?: () => void } | null>(nu
 /** Paths that were emptied while they were shown. */
 export const emptied = new Set<string>();
 
+interface StepDeed {
+  paths: string[];
+  action: Action;
+  /** It was "keep best": this one was locked, those of `paths` were trashed. */
+  best?: string;
+}
+
 interface Step {
   label: string;
   /** Each is one step of the server's journal, if it changed something. */
-  deeds: { paths: string[]; action: Action }[];
+  deeds: StepDeed[];
   marks: Set<number>;
+  /** An undo from the history: taking it back does the deed again. */
+  redoes?: number;
 }
 
 interface BatchAnswer {
@@ -115,6 +124,11 @@ export function learnRows(rows: readonly Row[]): void {
   marked.value += 1;
 }
 
+/** Rows that a listing let go; they are learned anew when they are listed again. */
+export function forgetRows(rows: readonly Row[]): void {
+  for (const row of rows) queue.forget(row.path);
+}
+
 /** Carry actions out on one item, as one step for undo; what it is called goes to the toast and the voice. */
 export function act(path: string, actions: readonly Action[], label: string): void {
   const step: Step = { label, deeds: [], marks: new Set() };
@@ -177,6 +191,38 @@ export async function actOnMany(
   return { changed, failures };
 }
 
+interface KeptAnswer extends BatchAnswer {
+  changed: boolean;
+}
+
+const askToKeep = (best: string, rest: readonly string[]): Promise<KeptAnswer> =>
+  json<KeptAnswer>("POST", "/api/stacks/keep-best", { body: { best, rest } });
+
+/** Lock one and trash the rest: one step of the server's journal, and so one undo.
+ *
+ * @throws Refused when the best cannot be locked; nothing was changed.
+ */
+export async function keepBest(best: string, rest: readonly string[], label: string): Promise<BatchEnd> {
+  await queue.settled();
+  ownWork += 1;
+  try {
+    const answer = await askToKeep(best, rest);
+    const failures: BatchEnd["failures"] = [];
+    for (const one of answer.results) {
+      if (one.status) queue.learn(one.path, one.status);
+      else failures.push({ path: one.path, error: one.error ?? "not done" });
+    }
+    if (answer.changed) {
+      remember({ label, deeds: [{ paths: [...rest], action: "trash", best }], marks: new Set() });
+    }
+    return { changed: answer.changed ? 1 : 0, failures };
+  } finally {
+    ownWork -= 1;
+    marked.value += 1;
+    sync();
+  }
+}
+
 /** Take the latest step back, whoever made it: the journal is the server's. */
 export async function undo(): Promise<void> {
   let step = done.at(-1);
@@ -223,16 +269,35 @@ export async function undo(): Promise<void> {
   sync();
 }
 
+/** A step of the history was taken back: which of this page's own it was nobody knows, so that the next undo takes
+ * one step of the journal and no more; redo takes that undo, `step`, back. Null: it was a redo itself. */
+export function tookBack(step: number | null, label: string): void {
+  done.length = 0;
+  undone.length = 0;
+  if (step !== null) undone.push({ label, deeds: [], marks: new Set(), redoes: step });
+  sync();
+}
+
 /** Do the last undone step again. */
 export async function redo(): Promise<void> {
   const step = undone.pop();
   sync();
   if (!step) return;
+  if (step.redoes !== undefined) {
+    await json("POST", `/api/history/${step.redoes}/undo`).then(() => {
+      say(`Done again: ${step.label}`);
+      toast(`Done again: ${step.label}`, { group: "deed" });
+    }, tell);
+    return;
+  }
   const made: Step = { label: step.label, deeds: [], marks: new Set() };
   ownWork += 1;
   try {
     for (const deed of step.deeds) {
-      const answer = await json<BatchAnswer>("POST", "/api/media-items/batch", { body: deed });
+      const answer =
+        deed.best === undefined
+          ? await json<BatchAnswer>("POST", "/api/media-items/batch", { body: deed })
+          : await askToKeep(deed.best, deed.paths);
       for (const one of answer.results) if (one.status) learn(one.path, one.status);
       const first = answer.results[0];
       if (first && answer.results.length === 1) lastUndone.value = { path: first.path };

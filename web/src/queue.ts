@@ -37,6 +37,11 @@ export class MarkQueue {
     this.known.set(path, status);
   }
 
+  /** Nobody shows the file any more; what is on its way is not forgotten. */
+  forget(path: string): void {
+    if (!this.underWay.has(path) && !this.waiting.some((mark) => mark.path === path)) this.known.delete(path);
+  }
+
   real(path: string): Status | undefined {
     return this.known.get(path);
   }

@@ -2,6 +2,8 @@
 import type { Signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { selectedRows } from "./bar";
+import { useStackKeys } from "./comparing";
 import { type Deed, doOne } from "./deeds";
 import { current } from "./events";
 import { bytes, count, duration, items, when } from "./format";
@@ -13,6 +15,8 @@ import { folderOf, nameOf, shown } from "./paths";
 import type { Selection } from "./selection";
 import { change, settings } from "./settings";
 import { counts } from "./shelf";
+import { StackNote } from "./stacknote";
+import { lookForStacks, type Stack } from "./stacks";
 import { Stage } from "./stage";
 import { stateText } from "./tile";
 import { say } from "./toasts";
@@ -71,6 +75,7 @@ export function Review(props: ReviewProps): JSX.Element {
   useEffect(() => {
     if (index < 0) return;
     rows.ensure(Math.max(0, index - STRIP), Math.min(rows.total - 1, index + STRIP));
+    lookForStacks(Array.from({ length: 2 * STRIP + 1 }, (_, at) => rows.row(index - STRIP + at)));
   });
   useEffect(() => {
     if (!row) return undefined;
@@ -137,6 +142,16 @@ export function Review(props: ReviewProps): JSX.Element {
     say(`${selection.has(row.path) ? "Selected" : "Not selected"}: ${shown(nameOf(row.path))}`);
   };
 
+  /** To what comes after the takes of it. */
+  const pass = (stack: Stack): void => {
+    if (!settings.value.autoAdvance) return;
+    const paths = new Set(stack.members.map((one) => one.path));
+    let to = index;
+    while (to + 1 < rows.total && paths.has(rows.row(to)?.path ?? "")) to += 1;
+    if (to !== index) at(to);
+  };
+  useStackKeys({ current: () => row, selected: () => selectedRows(rows, selection), then: pass });
+
   useKeys({
     next,
     previous,
@@ -202,6 +217,7 @@ export function Review(props: ReviewProps): JSX.Element {
           Auto-advance
         </Button>
       </header>
+      {row ? <StackNote row={row} onKept={pass} /> : null}
       <div class="review-body">
         {row ? (
           <Stage

@@ -2,8 +2,8 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { epoch, sentence, tell, Unreachable } from "./api";
-import { changes, queues, rootStates, scans } from "./events";
-import { count } from "./format";
+import { changes, queues, scans } from "./events";
+import { bytes, count, moment } from "./format";
 import {
   addRoot,
   type Folder,
@@ -16,16 +16,18 @@ import {
   roots,
 } from "./library";
 import { folderOf, nameOf, shown } from "./paths";
+import { rootStatuses, type RootStatus } from "./rootstatus";
 import { gridAddress, reviewAddress, queryText } from "./router";
 import { toast } from "./toasts";
-import type { Filter, RootState } from "./types";
+import type { Filter } from "./types";
 import { Button, Dialog, Empty, Icon, Progress } from "./ui";
 
-const STATES: Record<RootState, string> = {
+const STATES: Record<RootStatus["state"], string> = {
   online: "online",
   "read-only": "read-only",
   offline: "can't be reached",
   swapped: "another folder stands here",
+  unknown: "not looked at yet",
 };
 
 export function RootsScreen(): JSX.Element {
@@ -101,7 +103,8 @@ export function RootsScreen(): JSX.Element {
 
 function Card({ root, onRemove }: { root: Root; onRemove: () => void }): JSX.Element {
   const { path, counts } = root;
-  const state = rootStates.value[path];
+  const status = rootStatuses.value[path];
+  const state = status?.state;
   const scan = scans.value[path];
   const figures: [Filter, string][] = [
     ["unseen", "unseen"],
@@ -116,12 +119,24 @@ function Card({ root, onRemove }: { root: Root; onRemove: () => void }): JSX.Ele
         <h2>
           <a href={gridAddress(path)}>{shown(nameOf(path) || path)}</a>
         </h2>
-        {state ? <span class={`state ${state}`}>{STATES[state]}</span> : null}
+        {state ? (
+          <span class={`state ${state}`} title={status.reason ?? undefined}>
+            {status.answers || state === "unknown" ? STATES[state] : "does not answer"}
+          </span>
+        ) : null}
         <Button kind="quiet" icon="close" label={`Remove ${shown(nameOf(path))} from the list`} onClick={onRemove} />
       </header>
       <p class="path" title={shown(path)}>
         {shown(path)}
       </p>
+      {status && (state !== "online" || !status.answers) ? (
+        <p class="root-status" role="status">
+          {state === "offline" || state === "swapped" ? `Since ${moment(status.since)}. ` : ""}
+          {status.reason}
+        </p>
+      ) : status?.freeBytes != null ? (
+        <p class="root-status">{bytes(status.freeBytes)} free</p>
+      ) : null}
       {counts ? (
         <>
           <Progress value={counts.seen} most={counts.all} label={`Reviewed of ${shown(nameOf(path))}`} />

@@ -4,6 +4,8 @@ import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { epoch, get, Refused, sentence, Unreachable } from "./api";
 import { BatchSheet, selectedRows, SelectionBar } from "./bar";
+import { type Day, isRange } from "./days";
+import { DateBrush, rangeText } from "./daystrip";
 import { queues } from "./events";
 import { answersTo, judgedLike, objectOf, type Question, tagsOf } from "./finding";
 import { count, items } from "./format";
@@ -18,6 +20,7 @@ import { Review } from "./review";
 import { go, place, queryText } from "./router";
 import { Selection } from "./selection";
 import { counts, version } from "./shelf";
+import { histogramOf, viewOf } from "./timeline";
 import type { Encoder, Jobs, Row } from "./types";
 import { Button, Empty } from "./ui";
 
@@ -49,6 +52,9 @@ export function SearchScreen(): JSX.Element {
   const minScore = query.min === undefined ? MIN_SCORE : Number(query.min);
   const tags = useMemo(() => tagsIn(query.tags), [query.tags]);
   const type = query.type === "image" || query.type === "video" ? query.type : "";
+  const { from, to } = viewOf(null, query).range;
+  const range = useMemo(() => viewOf(null, query).range, [from, to]);
+  const [days, setDays] = useState<readonly Day[]>([]);
   const [typed, setTyped] = useState(q);
   const [score, setScore] = useState(minScore);
   const [listing, setListing] = useState<Listing | null>(null);
@@ -61,7 +67,7 @@ export function SearchScreen(): JSX.Element {
   const more = Object.keys(judged).filter((path) => judged[path] === "more");
   const less = Object.keys(judged).filter((path) => judged[path] === "less");
   const learning = more.length + less.length > 0;
-  const asks = q !== "" || like !== null || Object.keys(tags).length > 0 || learning;
+  const asks = q !== "" || like !== null || Object.keys(tags).length > 0 || learning || isRange(range);
 
   const again = (changes: Record<string, string | number | undefined>): void =>
     go(`#/s${queryText({ ...query, root: root ?? undefined, ...changes })}`, true);
@@ -81,6 +87,10 @@ export function SearchScreen(): JSX.Element {
   useEffect(() => {
     if (root === null) return;
     tagsOf(root).then(setFacets, () => setFacets({}));
+    histogramOf(root, true).then(
+      (told) => setDays(told.days),
+      () => setDays([]),
+    );
   }, [root, epoch.value]);
   // Typing asks by itself, a moment after the last letter.
   useEffect(() => {
@@ -117,20 +127,25 @@ export function SearchScreen(): JSX.Element {
         setError("This item is not indexed yet; try again in a moment.");
         return;
       }
-      const question: Question = { root, q, like: object, tags, type, minScore };
-      const fetch = learning ? judgedLike(root, more, less, q) : answersTo(question);
+      const question: Question = { root, q, like: object, tags, type, minScore, range };
+      const fetch = learning ? judgedLike(root, more, less, q, range) : answersTo(question);
       // The first page says how many there are.
       const first = await fetch({ offset: 0 }, 200, new AbortController().signal);
       if (mine !== counter.current) return;
       const pages: typeof fetch = (from, limit, aborted) =>
         from.offset === 0 ? Promise.resolve(first) : fetch(from, limit, aborted);
       const total = first.total ?? first.rows.length;
-      made = new Listing("all", total, pages, statusOf, () => (version.value += 1), failed);
+      made = new Listing("all", total, pages, {
+        statusOf,
+        changed: () => (version.value += 1),
+        failed,
+        isHeld: (row) => selection.has(row.path),
+      });
       setListing(made);
     };
     begin().catch(failed);
     return () => made?.abort();
-  }, [root, q, like, query.tags, type, minScore, judged, epoch.value]);
+  }, [root, q, like, query.tags, type, minScore, range, judged, epoch.value]);
 
   const judge = (row: Row, judgement: "more" | "less"): void => {
     const { [row.path]: before, ...others } = judgements.value;
@@ -213,6 +228,7 @@ export function SearchScreen(): JSX.Element {
             />
           </label>
         </form>
+        <DateBrush days={days} range={range} onRange={(next) => again({ from: next.from, to: next.to })} />
         <TileSizes />
       </div>
       <div class="chips" inert={over}>
@@ -241,6 +257,17 @@ export function SearchScreen(): JSX.Element {
             />
           </span>
         ))}
+        {isRange(range) ? (
+          <span class="chip">
+            {rangeText(range)}
+            <Button
+              kind="quiet"
+              icon="close"
+              label="All dates"
+              onClick={() => again({ from: undefined, to: undefined })}
+            />
+          </span>
+        ) : null}
         {Object.entries(tags).flatMap(([group, values]) =>
           values.map((value) => (
             <span key={`${group}.${value}`} class="chip">

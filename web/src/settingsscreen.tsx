@@ -9,6 +9,7 @@ import { may, session, signOut } from "./session";
 import { bindings, change, isMac, settings, TILE_SIZES, type Theme, type TileSize } from "./settings";
 import { toast } from "./toasts";
 import { Button } from "./ui";
+import { setBudget } from "./videos";
 
 export function SettingsScreen(): JSX.Element {
   const now = settings.value;
@@ -90,6 +91,7 @@ function Preload(): JSX.Element {
   const save = (value: number): void => {
     json<{ videoPreloadMb: number }>("PATCH", "/api/settings", { body: { videoPreloadMb: value } }).then((told) => {
       setMegabytes(told.videoPreloadMb);
+      setBudget(told.videoPreloadMb);
       toast("Kept.");
     }, tell);
   };

@@ -4,63 +4,18 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useKeys } from "./keyboard";
 import { fileUrl, thumbnailUrl } from "./library";
 import { nameOf } from "./paths";
+import { LARGEST_THUMBNAIL } from "./picture";
+import { pictures } from "./pictures";
 import { described } from "./tile";
 import { say } from "./toasts";
 import type { Row } from "./types";
 import { Button, Icon } from "./ui";
+import { videoAhead } from "./videos";
 
-/** What browsers draw by themselves; of the rest the server has a picture. */
-const DRAWN = /\.(?:jpe?g|png|gif|webp|avif|bmp)$/i;
-const LARGEST_THUMBNAIL = 1024;
-/** Pictures kept decoded: the one in sight, two ahead, one behind, and some to turn back to. */
-const MOST_KEPT = 8;
 /** Between two presses of "back" that mean the start. */
 const TWICE_MS = 400;
 
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 3, 4] as const;
-
-class Pictures {
-  private readonly kept = new Map<string, HTMLImageElement>();
-
-  /** The element itself, so that what was decoded ahead is shown without being asked for again. */
-  of(path: string): HTMLImageElement {
-    let image = this.kept.get(path);
-    if (image) this.kept.delete(path);
-    else {
-      image = new Image();
-      image.decoding = "async";
-      image.draggable = false;
-      const picture = thumbnailUrl(path, LARGEST_THUMBNAIL);
-      const made = image;
-      if (DRAWN.test(path)) {
-        image.src = fileUrl(path);
-        image.onerror = () => {
-          made.onerror = null;
-          made.src = picture;
-        };
-      } else image.src = picture;
-    }
-    this.kept.set(path, image);
-    const [oldest] = this.kept.keys();
-    if (this.kept.size > MOST_KEPT && oldest !== undefined) this.kept.delete(oldest);
-    return image;
-  }
-
-  ahead(rows: readonly (Row | undefined)[]): void {
-    // Decoded, too: of a large photograph that takes longer than fetching it.
-    for (const row of rows)
-      if (row && !row.video)
-        this.of(row.path)
-          .decode()
-          .catch(() => undefined);
-  }
-
-  forget(path: string): void {
-    this.kept.delete(path);
-  }
-}
-
-const pictures = new Pictures();
 
 export interface Swipes {
   left: () => void;
@@ -71,6 +26,7 @@ export interface Swipes {
 
 interface StageProps {
   row: Row;
+  /** The next, the one after it, the one before. */
   near: readonly (Row | undefined)[];
   swipes: Swipes;
   onNext: () => void;
@@ -79,7 +35,10 @@ interface StageProps {
 export function Stage({ row, near, swipes, onNext }: StageProps): JSX.Element {
   useEffect(() => {
     // Behind the one in sight: it comes first.
-    const timer = setTimeout(() => pictures.ahead(near), 0);
+    const timer = setTimeout(() => {
+      pictures.ahead(near);
+      videoAhead(near.slice(0, 2));
+    }, 0);
     return () => clearTimeout(timer);
   }, [row.path, near[0]?.path, near[1]?.path, near[2]?.path]);
   return row.video ? <Video key={row.path} row={row} onNext={onNext} /> : <Picture row={row} swipes={swipes} />;
@@ -119,9 +78,33 @@ function Picture({ row, swipes }: { row: Row; swipes: Swipes }): JSX.Element {
       element.scrollLeft = middle.current.x * element.scrollWidth - element.clientWidth / 2;
       element.scrollTop = middle.current.y * element.scrollHeight - element.clientHeight / 2;
     };
-    place();
     const image = element.querySelector("img");
-    image?.addEventListener("load", place);
+    let file: HTMLImageElement | null = null;
+    // A picture as small as the screen stands in, as large as the file, until the file is there.
+    const enlarge = (): void => {
+      const size = pictures.sizeOf(row.path);
+      if (!image || !size || file) return;
+      const whole = (file = new Image());
+      Object.assign(image.style, { width: `${size.width}px`, height: `${size.height}px`, objectFit: "fill" });
+      whole.alt = image.alt;
+      whole.draggable = false;
+      whole.src = fileUrl(row.path);
+      whole.decode().then(
+        () => {
+          if (!image.isConnected) return;
+          image.replaceWith(whole);
+          place();
+        },
+        () => undefined,
+      );
+    };
+    const sized = (): void => {
+      enlarge();
+      place();
+    };
+    image?.addEventListener("load", sized);
+    enlarge();
+    place();
     const note = (): void => {
       middle.current = {
         x: (element.scrollLeft + element.clientWidth / 2) / element.scrollWidth,
@@ -130,8 +113,12 @@ function Picture({ row, swipes }: { row: Row; swipes: Swipes }): JSX.Element {
     };
     element.addEventListener("scroll", note);
     return () => {
-      image?.removeEventListener("load", place);
+      image?.removeEventListener("load", sized);
       element.removeEventListener("scroll", note);
+      if (!image || !file) return;
+      Object.assign(image.style, { width: "", height: "", objectFit: "" });
+      if (file.isConnected) file.replaceWith(image);
+      file = null;
     };
   }, [zoomed, row.path]);
 

@@ -5,6 +5,7 @@ import { duration, when } from "./format";
 import { thumbnailUrl } from "./library";
 import { emptied, statusOf } from "./marks";
 import { nameOf, shown } from "./paths";
+import { isOpen, stackOf } from "./stacks";
 import { type Filter, fits, type Row, type Status } from "./types";
 import { Icon } from "./ui";
 
@@ -17,7 +18,11 @@ export function stateText(status: Status): string {
 export function described(row: Row): string {
   const kind = row.video ? "video" : "image";
   const date = row.modifiedAt ? `, ${when(row.modifiedAt)}` : "";
-  return `${shown(nameOf(row.path))}, ${kind}${date}, ${stateText(statusOf(row))}`;
+  const stack = stackOf(row.path);
+  const takes = stack
+    ? `, in a stack of ${stack.members.length}${stack.suggested === row.path ? ", suggested" : ""}`
+    : "";
+  return `${shown(nameOf(row.path))}, ${kind}${date}, ${stateText(statusOf(row))}${takes}`;
 }
 
 export function Thumbnail({ row, size, eager }: { row: Row; size: number; eager: boolean }): JSX.Element {
@@ -92,6 +97,7 @@ export function Tile({ row, filter, size, eager, judged }: TileProps): JSX.Eleme
             </span>
           ) : null}
         </span>
+        <StackBadge path={row.path} />
         {judged ? <span class={`judged ${judged}`}>{judged === "more" ? "+" : "−"}</span> : null}
         {row.video ? (
           <span class="kind">
@@ -102,6 +108,22 @@ export function Tile({ row, filter, size, eager, judged }: TileProps): JSX.Eleme
         {row.score === undefined ? null : <span class="score">{row.score.toFixed(2)}</span>}
       </span>
       <span class="name">{gone ? "deleted" : shown(nameOf(row.path))}</span>
+    </span>
+  );
+}
+
+/** How many takes there are, and on the suggested one a star. */
+function StackBadge({ path }: { path: string }): JSX.Element | null {
+  const stack = stackOf(path);
+  if (!stack) return null;
+  const suggested = stack.suggested === path && isOpen(stack);
+  return (
+    <span
+      class={`stack-badge ${suggested ? "suggested" : ""} ${isOpen(stack) ? "" : "decided"}`}
+      title={`Stack of ${stack.members.length}${suggested ? ": this one is suggested" : ""}`}
+    >
+      {suggested ? "★ " : ""}
+      {stack.members.length}
     </span>
   );
 }

@@ -11,7 +11,8 @@ import { RootNotice, TileSizes } from "./gridscreen";
 import { exportList, loadRoots, recountRoots, roots } from "./library";
 import { nameOf, shown } from "./paths";
 import { go, place, queryText, reviewAddress } from "./router";
-import { open, recount, shelf, version } from "./shelf";
+import { EVERYTHING, open, recount, shelf, version } from "./shelf";
+import { sameView } from "./timeline";
 import { Button, Empty } from "./ui";
 
 export function TrashScreen(): JSX.Element {
@@ -25,7 +26,8 @@ export function TrashScreen(): JSX.Element {
   const root = asked ?? chosen.current ?? withTrash[0]?.path ?? null;
   chosen.current = root;
   const opened = shelf.value;
-  const isOpen = opened !== null && opened.root === root && opened.filter === "trashed" && opened.folder === null;
+  const isOpen =
+    opened !== null && opened.root === root && opened.filter === "trashed" && sameView(opened.view, EVERYTHING);
 
   useEffect(() => {
     loadRoots().catch((problem: unknown) => setError(sentence(problem)));

@@ -21,6 +21,7 @@ class ErrorCode(StrEnum):
     ITEM_LOCKED = "item_locked"
     UNDO_BLOCKED = "undo_blocked"
     NOTHING_TO_UNDO = "nothing_to_undo"
+    STEP_NOT_FOUND = "step_not_found"
     PLAN_CHANGED = "plan_changed"
     FILE_CHANGED = "file_changed"
     CONFIG_BROKEN = "config_broken"

@@ -35,12 +35,12 @@ class KeptDatabase:
 
 JOURNAL: Final = KeptDatabase(
     "journal.db",
-    schema=1,
+    schema=2,
     tables=frozenset({"steps", "entries", "identities", "receipts", "receipt_paths", "deletions", "marks"}),
 )
 CATALOGUE: Final = KeptDatabase(
     "catalogue.db",
-    schema=8,
+    schema=10,
     tables=frozenset(
         {"sequence", "collection", "node", "folder", "bits", "item_group", "tagset", "tag", "tagging"}
         | {"frame", "object", "cluster", "cluster_object", "access_key", "words"}

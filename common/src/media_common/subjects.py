@@ -21,7 +21,15 @@ DEAD_STREAM: Final = "DEAD"
 DEAD_THUMBNAIL: Final = "jobs.dead.thumbnail"
 DEAD_EMBED: Final = "jobs.dead.embed"
 
+#: What is held back by hand; of each subject the last message counts, `HELD` or anything else.
+HOLDS_STREAM: Final = "HOLDS"
+HOLD_THUMBNAIL: Final = "holds.thumbnail"
+HELD: Final = b"held"
+LET_GO: Final = b"let go"
+
 RENDER: Final = "thumbnail.render"
+#: What a picture is compared with others by; answered by the same group.
+LOOK: Final = "thumbnail.look"
 RENDER_GROUP: Final = "thumbnail-workers"
 PING: Final = "thumbnail.ping"
 

@@ -32,6 +32,7 @@ WIRE: Final[dict[ErrorCode, Wire]] = {
     ErrorCode.ITEM_LOCKED: Wire(StatusCode.FAILED_PRECONDITION, 409),
     ErrorCode.UNDO_BLOCKED: Wire(StatusCode.FAILED_PRECONDITION, 409),
     ErrorCode.NOTHING_TO_UNDO: Wire(StatusCode.FAILED_PRECONDITION, 409),
+    ErrorCode.STEP_NOT_FOUND: Wire(StatusCode.NOT_FOUND, 404),
     ErrorCode.PLAN_CHANGED: Wire(StatusCode.FAILED_PRECONDITION, 412),
     # Neither is 409: the review page takes that for a locked file.
     ErrorCode.FILE_CHANGED: Wire(StatusCode.ABORTED, 503),

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,22 +29,28 @@ from fs_service.domain.deeds import Deeds
 from fs_service.domain.errors import ConfigBroken
 from fs_service.domain.library import Library
 from fs_service.domain.locks import PathLocks
+from fs_service.domain.step_undo import StepUndo
 from fs_service.domain.trash import Trash
 from fs_service.follower import Follower
+from fs_service.looking_at import PictureLooks
 from fs_service.nats_link import NatsLink
 from fs_service.pressing import Pressing
 from fs_service.probe import Prober
 from fs_service.publisher import Publisher
 from fs_service.queues import QueueWatch
-from fs_service.servicer import Fixed, FsServicer, Pools
+from fs_service.servicer import Fixed, FsServicer, Pools, Told
+from fs_service.stacking import Stacking
 from fs_service.state_lock import StateInUse, state_directory
 from fs_service.store import roots as roots_store
 from fs_service.store.background import Caretaker, Writer
 from fs_service.store.companions import CompanionDisk
 from fs_service.store.config_yaml import ConfigFile
 from fs_service.store.database import Database
+from fs_service.store.dating import Dating
+from fs_service.store.decisions import StoredDecisions
 from fs_service.store.events import StoredEvents, StoredOutbox
 from fs_service.store.files import Files
+from fs_service.store.history import StoredHistory
 from fs_service.store.index_sqlite import kept_paths
 from fs_service.store.insides import Insides
 from fs_service.store.journal import SqliteJournal
@@ -52,8 +58,10 @@ from fs_service.store.journal_db import JournalDatabase
 from fs_service.store.marks import StoredMarks
 from fs_service.store.picker import DiskPicker
 from fs_service.store.recovery import Recovery
+from fs_service.store.root_watch import RootWatch
 from fs_service.store.roots import ConfiguredRoots
 from fs_service.store.shelves import StoredShelves
+from fs_service.store.shots import ShotStore
 from fs_service.store.thumbnails import CACHE_FOLDER, ThumbnailStore
 from fs_service.threads import Threads
 from fs_service.thumbnails import ThumbnailSource
@@ -66,6 +74,7 @@ _EMPTYING = 4
 _THUMBNAIL_THREADS = 8
 #: Descriptions are for the catalogue, which asks for two batches at a time.
 _INSIDE_THREADS = 2
+_TOLD_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +88,13 @@ class Core:
     files: Files
     insides: Insides
     thumbnails: ThumbnailStore
+    shots: ShotStore
+    decisions: StoredDecisions
     events: StoredEvents
     outbox: StoredOutbox
     pressing: Pressing
     caretaker: Caretaker
+    told: Told
 
 
 def _say_if_lost(journal: Path, identities: Path) -> None:
@@ -139,13 +151,39 @@ def core(state_dir: Path, settings: FsSettings) -> Iterator[Core]:
             logger.info("recovery: %s", recovery.run())
         except ConfigBroken as error:  # which roots there are is not known; it is run again when they are
             logger.warning("recovery waits: %s", error)
-        caretaker = Caretaker(shelves, roots, events, root_online)
+        dating = Dating(shelves)
+        insides = Insides(roots, prober, files, dating.learned)
+
+        def date_files(root: bytes, stopping: Callable[[], bool]) -> bool:
+            return dating.round(root, insides.describe, stopping)
+
+        caretaker = Caretaker(shelves, roots, events, root_online, date_files)
         caretaker.start()
         stack.callback(caretaker.stop)
+        root_watch = RootWatch(roots, events)
+        root_watch.start()
+        stack.callback(root_watch.stop)
+        history = StoredHistory(journal_database)
+        told = Told(history, StepUndo(deeds.marking, journal, history, locks), root_watch)
         library = Library(roots, shelves, DiskPicker(), roots, events, os.fsencode(state_dir))
-        insides = Insides(roots, prober, files)
         outbox = StoredOutbox(database)
-        yield Core(roots, library, deeds, trash, files, insides, thumbnails, events, outbox, pressing, caretaker)
+        shots, decisions = ShotStore(database), StoredDecisions(journal_database)
+        yield Core(
+            roots,
+            library,
+            deeds,
+            trash,
+            files,
+            insides,
+            thumbnails,
+            shots,
+            decisions,
+            events,
+            outbox,
+            pressing,
+            caretaker,
+            told,
+        )
 
 
 @asynccontextmanager
@@ -166,6 +204,7 @@ async def running(
             read=pool("read", settings.read_threads),
             empty=pool("empty", _EMPTYING, parts.pressing),
             inside=pool("inside", _INSIDE_THREADS),
+            told=pool("told", _TOLD_THREADS),
             hash=pool("hash", 1),  # one file after the other: it is work for when there is no other
         )
         link = NatsLink(nats_url)
@@ -176,6 +215,11 @@ async def running(
         publisher = Publisher(parts.outbox, link, state_cache, settings.pregenerate, give_way)
         publishing = asyncio.create_task(publisher.run())
         stack.push_async_callback(ended, publishing)
+
+        look = PictureLooks(lambda: link.connection)
+        stacking = Stacking(parts.roots, parts.shots, parts.decisions, parts.insides, look, pool("stack", 2))
+        reading = asyncio.create_task(stacking.run())
+        stack.push_async_callback(ended, reading)
 
         counting = pool("queues", 1)  # a stuck disk under the listings must not hide the queues
 
@@ -196,10 +240,12 @@ async def running(
                 parts.files,
                 parts.insides,
                 ThumbnailSource(parts.thumbnails, lambda: link.connection, pool("thumbnail", _THUMBNAIL_THREADS)),
+                stacking,
                 QueueWatch(link, index_backlog),
                 follower,
                 pools,
                 Fixed(os.fsencode(state_dir), settings.deletion_workers),
+                parts.told,
             ),
             follower,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -10,16 +11,23 @@ from media_common.kept import KeptFile
 from media_proto import fs_pb2
 
 from fs_service.domain.deeds import Outcome
+from fs_service.domain.history import Cursor, HistoryPage, StepFileLine, StepLine
 from fs_service.domain.items import Action, Description, Hashed, Item, State, StatusFilter
 from fs_service.domain.journal import Receipt
 from fs_service.domain.library import FolderPage, RootInfo, Settings, Summary
 from fs_service.domain.ports import LoggedEvent
+from fs_service.domain.root_status import RootStatus
+from fs_service.domain.stacks import Decision
+from fs_service.domain.step_undo import StepUndone, UndoResult
+from fs_service.domain.timeline import Cut, Histogram
 from fs_service.domain.trash import DeletionCounters
 from fs_service.domain.trash_events import Deleted, Deleting, Done, Failed, FolderDone, Skipped, TrashEvent
 from fs_service.domain.trash_plan import Plan
+from fs_service.domain.views import Counts
 from fs_service.queues import Queue, Queues
+from fs_service.stacking import Found, FoundStack
 from fs_service.store.files import FileFacts
-from fs_service.store.rows import signed
+from fs_service.store.rows import joined, signed
 from fs_service.thumbnails import ThumbnailResult
 
 #: locked, trashed, seen by state: a look-up, since a stream converts ten thousand.
@@ -56,6 +64,17 @@ def paths_of(paths: Sequence[bytes]) -> list[bytes]:
 
 def etags_of(text: str) -> frozenset[str]:
     return frozenset(etag for part in text.split(",") if (etag := part.strip()))
+
+
+def cut_of(request: fs_pb2.StreamItemsRequest) -> Cut:
+    """Raises InvalidArgument."""
+    return Cut(
+        filter_of(request.status),
+        request.folder if request.HasField("folder") else None,
+        request.by_date,
+        request.from_day if request.HasField("from_day") else None,
+        request.before_day if request.HasField("before_day") else None,
+    )
 
 
 # To answers
@@ -97,6 +116,28 @@ def _add_items(message: fs_pb2.ItemBatch | fs_pb2.FolderPage, items: Iterable[It
             duration_s=probe.duration_s,
             inode=one.inode,
         )
+
+
+def histogram(told: Histogram) -> fs_pb2.Histogram:
+    return fs_pb2.Histogram(
+        path=told.path,
+        days=[_day_counts(day, counts) for day, counts in told.days],
+        undated=_day_counts(0, told.undated),
+        ignored=told.ignored,
+        next_folder=told.next_folder,
+        next_count=told.next_count,
+    )
+
+
+def _day_counts(day: int, counts: Counts) -> fs_pb2.DayCounts:
+    return fs_pb2.DayCounts(
+        day=day,
+        all=counts.all,
+        unseen=counts.unseen,
+        seen=counts.seen,
+        locked=counts.locked,
+        trashed=counts.trashed,
+    )
 
 
 def found_items(paths: Iterable[bytes], results: Iterable[Item | ServiceError]) -> fs_pb2.GetItemsResponse:
@@ -186,6 +227,24 @@ def roots(infos: Sequence[RootInfo]) -> fs_pb2.ListRootsResponse:
                 path=info.path, state=fs_pb2.RootState.ValueType(info.state), scanned=info.scanned, reason=info.reason
             )
             for info in infos
+        ]
+    )
+
+
+def root_statuses(values: Sequence[RootStatus]) -> fs_pb2.RootStatuses:
+    return fs_pb2.RootStatuses(
+        roots=[
+            fs_pb2.RootStatus(
+                path=one.path,
+                state=fs_pb2.RootState.ValueType(one.state or 0),
+                reason=one.reason,
+                since_us=one.since_us,
+                looked_us=one.looked_us,
+                answers=one.answers,
+                free_bytes=one.free_bytes,
+                total_bytes=one.total_bytes,
+            )
+            for one in values
         ]
     )
 
@@ -314,21 +373,94 @@ def _fill(message: fs_pb2.TrashEvent, event: TrashEvent) -> None:
 
 
 def receipts(values: Sequence[Receipt]) -> fs_pb2.ListReceiptsResponse:
-    return fs_pb2.ListReceiptsResponse(
-        receipts=[
-            fs_pb2.Receipt(
-                receipt_id=one.receipt_id,
-                started_us=one.started_us,
-                finished_us=one.finished_us,
-                deleted=one.deleted,
-                errors=one.errors,
-                skipped=one.skipped,
-                bytes=one.size_bytes,
-                paths=one.paths,
-            )
-            for one in values
-        ]
+    return fs_pb2.ListReceiptsResponse(receipts=map(_receipt, values))
+
+
+def _receipt(one: Receipt) -> fs_pb2.Receipt:
+    return fs_pb2.Receipt(
+        receipt_id=one.receipt_id,
+        started_us=one.started_us,
+        finished_us=one.finished_us,
+        deleted=one.deleted,
+        errors=one.errors,
+        skipped=one.skipped,
+        bytes=one.size_bytes,
+        paths=one.paths,
     )
+
+
+def cursor_of(request: fs_pb2.ListStepsRequest) -> Cursor:
+    return Cursor(
+        request.before_step if request.HasField("before_step") else None,
+        request.before_receipt if request.HasField("before_receipt") else None,
+    )
+
+
+def history_page(page: HistoryPage) -> fs_pb2.StepPage:
+    message = fs_pb2.StepPage()
+    for line in page.lines:
+        if isinstance(line, StepLine):
+            message.entries.add(step=_step(line))
+        else:
+            message.entries.add(emptied=fs_pb2.StepReceipt(number=line.number, receipt=_receipt(line.receipt)))
+    if page.next is not None:
+        if page.next.step is not None:
+            message.before_step = page.next.step
+        if page.next.receipt is not None:
+            message.before_receipt = page.next.receipt
+    return message
+
+
+def _step(line: StepLine) -> fs_pb2.Step:
+    return fs_pb2.Step(
+        step=line.step,
+        kind=fs_pb2.StepKind.ValueType(line.kind),
+        at_us=line.at_us,
+        files=line.files,
+        standing=line.standing,
+        emptied=line.emptied,
+        changes=[
+            fs_pb2.StepChange(before=_STATUSES[one.before], after=_STATUSES[one.after], count=one.files)
+            for one in line.changes
+        ],
+        folder=line.folder,
+        first=line.first,
+        reverts=line.reverts,
+        reverts_count=line.reverts_count,
+    )
+
+
+def step_files(lines: Sequence[StepFileLine], last: bool) -> fs_pb2.StepFiles:
+    return fs_pb2.StepFiles(
+        files=[
+            fs_pb2.StepFile(
+                number=one.number,
+                path=one.path,
+                before=_STATUSES[one.before],
+                after=_STATUSES[one.after],
+                standing=one.standing,
+                emptied=one.emptied,
+            )
+            for one in lines
+        ],
+        last=last,
+    )
+
+
+def step_undone(undone: StepUndone) -> fs_pb2.UndoStepResponse:
+    """A thousand outcomes at most, those that were left alone first; the counts are of all."""
+    message = fs_pb2.UndoStepResponse(step=undone.step or 0)
+    for result, count in sorted(Counter(one.result for one in undone.outcomes).items()):
+        message.counts.add(result=fs_pb2.UndoResult.ValueType(result), count=count)
+    told = sorted(undone.outcomes, key=lambda one: one.result is UndoResult.DONE)
+    for one in told[:_MAX_PATHS]:
+        outcome = message.outcomes.add(
+            path=one.path, result=fs_pb2.UndoResult.ValueType(one.result), message=one.message
+        )
+        if one.state is not None:
+            fill_status(outcome.status, one.state)
+            outcome.status.SetInParent()
+    return message
 
 
 def event(logged: LoggedEvent) -> fs_pb2.Event:
@@ -353,6 +485,7 @@ def _queue(values: Queue) -> fs_pb2.Queue:
         done=values.done,
         dead=values.dead,
         oldest_age_s=values.oldest_age_s,
+        paused=values.paused,
     )
 
 
@@ -360,3 +493,35 @@ def backup_part(part: KeptFile | bytes) -> fs_pb2.BackupPart:
     if isinstance(part, bytes):
         return fs_pb2.BackupPart(data=part)
     return fs_pb2.BackupPart(file=fs_pb2.BackupFile(name=part.name, size_bytes=part.size_bytes))
+
+
+def decision_of(number: int) -> Decision:
+    """Raises InvalidArgument."""
+    if number not in Decision.__members__.values():
+        raise InvalidArgument("The decision is not one of done, not a stack, or none.")
+    return Decision(number)
+
+
+def stacks(found: Found) -> fs_pb2.Stacks:
+    return fs_pb2.Stacks(stacks=[_stack(one) for one in found.stacks], pending=found.pending, more=found.more)
+
+
+def _stack(found: FoundStack) -> fs_pb2.Stack:
+    stack = found.stack
+    members = [
+        fs_pb2.StackMember(
+            path=joined(found.folder.rstrip(b"/"), shot.name),
+            status=_STATUSES[state],
+            reasons=verdict.reasons,
+            sharpness=verdict.sharpness,
+            exposure_ev=verdict.exposure_ev,
+            width_px=shot.width_px,
+            height_px=shot.height_px,
+            taken_us=shot.at_us,
+            size_bytes=shot.size_bytes,
+        )
+        for shot, state, verdict in zip(stack.members, found.states, stack.verdicts, strict=True)
+    ]
+    return fs_pb2.Stack(
+        members=members, suggested=stack.suggested, decision=fs_pb2.StackDecision.ValueType(found.decision)
+    )

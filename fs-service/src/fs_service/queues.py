@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -44,6 +44,7 @@ class Queue:
     done: int = 0  # deliveries that were settled, repeats counted
     dead: int = 0
     oldest_age_s: float = 0.0
+    paused: bool = False  # held back by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +95,13 @@ class QueueWatch:
         js = connection.jetstream(timeout=_ASK_S)
         try:
             async with asyncio.timeout_at(ends_s):
-                unread, workers_up, thumbnail, embed, dead_counts = await asyncio.gather(
+                unread, workers_up, thumbnail, embed, dead_counts, is_held = await asyncio.gather(
                     _unread(js),
                     self._workers_up(connection),
                     _queue(js, subjects.JOBS_THUMBNAIL),
                     _queue(js, subjects.JOBS_EMBED),
                     _counts(js, subjects.DEAD_STREAM, ">"),
+                    _is_held(js),
                 )
         except (nats.errors.Error, OSError, TimeoutError) as error:
             logger.debug("the queues cannot be read: %s", error)
@@ -113,8 +115,8 @@ class QueueWatch:
             logger.debug("not all parked jobs can be read: %s", error)
         return Queues(
             Queue(index.pending + unread, index.running),
-            _with_dead(thumbnail, dead_counts.get(subjects.DEAD_THUMBNAIL, 0)),
-            _with_dead(embed, dead_counts.get(subjects.DEAD_EMBED, 0)),
+            replace(thumbnail, dead=dead_counts.get(subjects.DEAD_THUMBNAIL, 0), paused=is_held),
+            replace(embed, dead=dead_counts.get(subjects.DEAD_EMBED, 0)),
             dead_jobs,
             nats_up=True,
             workers_up=workers_up,
@@ -149,6 +151,22 @@ class QueueWatch:
             raise QueueUnavailable from error
         return retried
 
+    async def hold_thumbnails(self, held: bool) -> None:
+        """Hold background thumbnails back, or let them go on; kept beside the queue, so over every restart.
+
+        Raises:
+            QueueUnavailable: NATS is down; nothing was changed.
+        """
+        connection = self._link.connection
+        if connection is None:
+            raise QueueUnavailable
+        try:
+            # The workers hear it at once; those that do not run yet read it when they begin.
+            js = connection.jetstream(timeout=_ASK_S)
+            await js.publish(subjects.HOLD_THUMBNAIL, subjects.HELD if held else subjects.LET_GO)
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            raise QueueUnavailable from error
+
     async def _workers_up(self, connection: Client) -> bool:
         asked_at, answer = self._ping
         if time.monotonic() - asked_at < _PING_KEPT_S:
@@ -173,6 +191,14 @@ async def _queue(js: JetStreamContext, subject: str) -> Queue:
     age_s = await _oldest_age_s(js, subject) if waiting else 0.0
     # A job stays in the stream until it is acknowledged.
     return Queue(pending=max(0, waiting - running), running=running, done=done, oldest_age_s=age_s)
+
+
+async def _is_held(js: JetStreamContext) -> bool:
+    try:
+        last = await js.get_last_msg(subjects.HOLDS_STREAM, subjects.HOLD_THUMBNAIL)
+    except NotFoundError:
+        return False
+    return last.data == subjects.HELD
 
 
 async def _unread(js: JetStreamContext) -> int:
@@ -241,7 +267,3 @@ def _decoded(message: RawStreamMsg) -> thumbnail_pb2.DeadJob | None:
     except DecodeError:
         logger.warning("a parked job cannot be read: %s %s", message.subject, message.seq)
         return None
-
-
-def _with_dead(queue: Queue, dead: int) -> Queue:
-    return Queue(queue.pending, queue.running, queue.done, dead, queue.oldest_age_s)

@@ -16,17 +16,22 @@ from media_common.logs import request_id
 from media_proto import fs_pb2, fs_pb2_grpc
 
 from fs_service import convert
-from fs_service.domain.batch import act_on_each
+from fs_service.domain import history
+from fs_service.domain.batch import act_on_each, keep_the_best
 from fs_service.domain.deeds import Deed, Deeds
 from fs_service.domain.items import Item
 from fs_service.domain.library import Library
 from fs_service.domain.paths import normalised
 from fs_service.domain.ports import Place, Roots
+from fs_service.domain.root_status import RootStatuses
+from fs_service.domain.step_undo import StepUndo
+from fs_service.domain.timeline import Cut
 from fs_service.domain.trash import Trash
 from fs_service.each_act import each_act
 from fs_service.follower import Follower
 from fs_service.gathering import Gathering
 from fs_service.queues import QueueWatch
+from fs_service.stacking import Stacking
 from fs_service.store.files import Files
 from fs_service.store.insides import Insides
 from fs_service.threads import Threads, close
@@ -47,6 +52,16 @@ class Pools:
     empty: Threads
     inside: Threads
     hash: Threads
+    told: Threads  # what asks no disk of a review path
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is known without a disk: the journal, looked through, and how the roots were."""
+
+    history: history.History
+    step_undo: StepUndo
+    root_statuses: RootStatuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +84,12 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         files: Files,
         insides: Insides,
         thumbnails: ThumbnailSource,
+        stacking: Stacking,
         queues: QueueWatch,
         follower: Follower,
         pools: Pools,
         fixed: Fixed,
+        told: Told,
     ) -> None:
         self._roots = roots
         self._library = library
@@ -81,11 +98,13 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         self._files = files
         self._insides = insides
         self._thumbnails = thumbnails
+        self._stacking = stacking
         self._queues = queues
         self._follower = follower
         self._pools = pools
         self._gathering = Gathering(lambda path: roots.place(path).root, deeds.act_each, pools.deed)
         self._fixed = fixed
+        self._told = told
 
     # Settings and roots
 
@@ -105,6 +124,9 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
 
     async def ListRoots(self, request: fs_pb2.ListRootsRequest, context: Context) -> fs_pb2.ListRootsResponse:
         return convert.roots(await self._pools.look.run(self._library.roots))
+
+    async def GetRootStatus(self, request: fs_pb2.GetRootStatusRequest, context: Context) -> fs_pb2.RootStatuses:
+        return convert.root_statuses(await self._pools.told.run(self._told.root_statuses.statuses))
 
     async def AddRoot(self, request: fs_pb2.AddRootRequest, context: Context) -> fs_pb2.AddRootResponse:
         path, known = await self._pools.look.run(self._library.add_root, request.path)
@@ -131,15 +153,23 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
     async def StreamItems(
         self, request: fs_pb2.StreamItemsRequest, context: Context
     ) -> AsyncIterator[fs_pb2.ItemBatch]:
-        status = convert.filter_of(request.status)
+        cut = convert.cut_of(request)
         after = request.after if request.HasField("after") else None
-        start = partial(self._library.stream, request.path, request.offset, request.limit, status, after)
+        if cut == Cut(cut.status):
+            start = partial(self._library.stream, request.path, request.offset, request.limit, cut.status, after)
+        else:
+            start = partial(self._library.cut, request.path, cut, request.offset, request.limit, after)
         async with aclosing(self._pools.look.pull(lambda: _batches(start()))) as batches:
             async for batch in batches:
                 yield batch
 
     async def GetSummary(self, request: fs_pb2.GetSummaryRequest, context: Context) -> fs_pb2.Summary:
         return convert.summary(await self._pools.look.run(self._library.summary, request.path))
+
+    async def GetHistogram(self, request: fs_pb2.GetHistogramRequest, context: Context) -> fs_pb2.Histogram:
+        status = convert.filter_of(request.status)
+        asked = partial(self._library.histogram, request.path, status, recursive=request.recursive)
+        return convert.histogram(await self._pools.look.run(asked))
 
     async def GetItem(self, request: fs_pb2.GetItemRequest, context: Context) -> fs_pb2.Item:
         return convert.item(await self._pools.look.run(self._library.item, request.path))
@@ -177,6 +207,13 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
             async for batch in batches:
                 yield convert.hashes(batch)
 
+    async def FindStacks(self, request: fs_pb2.FindStacksRequest, context: Context) -> fs_pb2.Stacks:
+        return convert.stacks(await self._stacking.of(list(request.paths)))
+
+    async def ListStacks(self, request: fs_pb2.ListStacksRequest, context: Context) -> fs_pb2.Stacks:
+        after = request.after if request.HasField("after") else None
+        return convert.stacks(await self._stacking.below(request.path, after, request.limit, request.decided))
+
     def _place(self, path: bytes) -> Place:
         """By the text alone; whether it exists is found out by opening it, once."""
         return self._roots.place(normalised(path))
@@ -196,9 +233,30 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         outcomes = await self._pools.deed.run(act_on_each, self._deeds, list(request.paths), action)
         return fs_pb2.ActBatchResponse(outcomes=convert.outcomes(outcomes))
 
+    async def KeepBest(self, request: fs_pb2.KeepBestRequest, context: Context) -> fs_pb2.ActBatchResponse:
+        outcomes = await self._pools.deed.run(keep_the_best, self._deeds, request.best, list(request.rest))
+        return fs_pb2.ActBatchResponse(outcomes=convert.outcomes(outcomes))
+
+    async def DecideStack(self, request: fs_pb2.DecideStackRequest, context: Context) -> fs_pb2.DecideStackResponse:
+        await self._stacking.decide(list(request.paths), convert.decision_of(request.decision))
+        return fs_pb2.DecideStackResponse(decision=request.decision)
+
     async def Undo(self, request: fs_pb2.UndoRequest, context: Context) -> fs_pb2.UndoResponse:
         outcomes = await self._pools.deed.run(self._deeds.undo, request.steps)
         return fs_pb2.UndoResponse(outcomes=convert.outcomes(outcomes))
+
+    async def ListSteps(self, request: fs_pb2.ListStepsRequest, context: Context) -> fs_pb2.StepPage:
+        before = convert.cursor_of(request)
+        return convert.history_page(await self._pools.told.run(history.page, self._told.history, before, request.limit))
+
+    async def ListStepFiles(self, request: fs_pb2.ListStepFilesRequest, context: Context) -> fs_pb2.StepFiles:
+        found = await self._pools.told.run(
+            history.files_page, self._told.history, request.step, request.after, request.limit
+        )
+        return convert.step_files(*found)
+
+    async def UndoStep(self, request: fs_pb2.UndoStepRequest, context: Context) -> fs_pb2.UndoStepResponse:
+        return convert.step_undone(await self._pools.deed.run(self._told.step_undo.undo, request.step))
 
     async def PlanTrash(self, request: fs_pb2.PlanTrashRequest, context: Context) -> fs_pb2.TrashPlan:
         return convert.trash_plan(await self._pools.look.run(self._trash.plan, _root_of(request)))
@@ -234,6 +292,12 @@ class FsServicer(fs_pb2_grpc.FsServiceServicer):
         self, request: fs_pb2.RetryDeadJobsRequest, context: Context
     ) -> fs_pb2.RetryDeadJobsResponse:
         return fs_pb2.RetryDeadJobsResponse(retried=await self._queues.retry_dead())
+
+    async def PauseThumbnails(
+        self, request: fs_pb2.PauseThumbnailsRequest, context: Context
+    ) -> fs_pb2.PauseThumbnailsResponse:
+        await self._queues.hold_thumbnails(request.paused)
+        return fs_pb2.PauseThumbnailsResponse(paused=request.paused)
 
     async def Replay(self, request: fs_pb2.ReplayRequest, context: Context) -> AsyncIterator[fs_pb2.ItemBatch]:
         path = request.path if request.HasField("path") else None

@@ -50,6 +50,16 @@ STREAMS: Final = (
         max_msgs=100_000,
         duplicate_window=DUPLICATES_S,
     ),
+    StreamConfig(
+        # Beside the queue that it holds: it outlasts every restart that the jobs do.
+        name=subjects.HOLDS_STREAM,
+        subjects=[subjects.HOLD_THUMBNAIL],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.OLD,
+        max_msgs_per_subject=1,
+        duplicate_window=DUPLICATES_S,
+    ),
 )
 
 

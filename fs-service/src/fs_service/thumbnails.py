@@ -6,23 +6,18 @@ A worker that is at it says so every second. When it falls silent it is taken fo
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Set
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-import nats.errors
 from google.protobuf.message import DecodeError
 from media_common import subjects
 from media_common.errors import InvalidArgument
-from media_common.logs import request_id
 from media_common.thumbnail_file import Source
-from media_common.tracing import carried
 from media_proto import thumbnail_pb2
 from nats.aio.client import Client
-from nats.aio.subscription import Subscription
 
+from fs_service.asking import NATS_TROUBLE, NobodyThere, Silent, last_reply
 from fs_service.domain.errors import PathMissing, ThumbnailsUnavailable
 from fs_service.domain.ports import Place
 from fs_service.store.thumbnails import ThumbnailStore
@@ -37,7 +32,6 @@ _WAIT_S: Final = 60.0
 _SUCCESSOR_S: Final = 6.0
 _PAUSE_S: Final = 0.25
 _SIZE_MAX_PX: Final = 1024
-_NATS_TROUBLE: Final = (nats.errors.Error, OSError, ConnectionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +48,6 @@ class ThumbnailResult:
 
 #: What is asked for: a file's state, or a blob, and a size.
 Key = tuple[Source | bytes, int]
-
-
-class _NobodyThere(Exception):
-    """No worker listens."""
-
-
-class _Silent(Exception):
-    """The worker that had the request, or the message itself, is lost."""
 
 
 class ThumbnailSource:
@@ -161,16 +147,16 @@ class ThumbnailSource:
         while tried < _TRIES:
             try:
                 reply = await self._ask_a_worker(request.SerializeToString(), end)
-            except _NobodyThere as error:
+            except NobodyThere as error:
                 if asyncio.get_running_loop().time() > successor_by:
                     raise ThumbnailsUnavailable from error
                 await asyncio.sleep(_PAUSE_S)
                 continue
-            except _Silent:
+            except Silent:
                 successor_by = asyncio.get_running_loop().time() + _SUCCESSOR_S
                 tried += 1
                 continue
-            except (DecodeError, *_NATS_TROUBLE) as error:
+            except (DecodeError, *NATS_TROUBLE) as error:
                 raise ThumbnailsUnavailable from error
             if reply.png or reply.gone or (place is None and not reply.reason):
                 return reply
@@ -184,42 +170,10 @@ class ThumbnailSource:
         return self._store.fresh(place.root, self._store.source(place), size_px)
 
     async def _ask_a_worker(self, request: bytes, end: float) -> thumbnail_pb2.RenderReply:
-        """One request and its last reply.
-
-        Raises:
-            _NobodyThere, _Silent, nats.errors.Error
-        """
-        client = self._connection()
-        if client is None:
-            raise _NobodyThere
-        inbox = client.new_inbox()
-        subscription = await client.subscribe(inbox)
-        try:
-            left_s = end - asyncio.get_running_loop().time()
-            headers = {subjects.DEADLINE_HEADER: f"{time.time() + left_s:.3f}"}
-            if current := request_id.get():
-                headers[subjects.REQUEST_ID_HEADER] = current
-            headers |= carried.get()
-            await client.publish(subjects.RENDER, request, reply=inbox, headers=headers)
-            while True:
-                reply = await _next(subscription, min(_SILENCE_S, end - asyncio.get_running_loop().time()))
-                if not reply.working:
-                    return reply
-        finally:
-            with suppress(*_NATS_TROUBLE):
-                await subscription.unsubscribe()
-
-
-async def _next(subscription: Subscription, timeout_s: float) -> thumbnail_pb2.RenderReply:
-    if timeout_s <= 0:
-        raise _Silent
-    try:
-        message = await subscription.next_msg(timeout_s)
-    except TimeoutError as error:
-        raise _Silent from error
-    if not message.data and (message.headers or {}).get("Status") == "503":
-        raise _NobodyThere
-    return thumbnail_pb2.RenderReply.FromString(message.data)
+        """One request and its last reply. Raises what `last_reply` raises."""
+        return await last_reply(
+            self._connection(), subjects.RENDER, request, thumbnail_pb2.RenderReply, end, _SILENCE_S
+        )
 
 
 def etag_of(source: Source, size_px: int) -> str:

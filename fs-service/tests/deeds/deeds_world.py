@@ -15,9 +15,11 @@ from fs_service.domain.items import SUFFIXES, State, states_of
 from fs_service.domain.locks import PathLocks
 from fs_service.domain.media import is_hidden, kind_of
 from fs_service.domain.ports import Marks, Place, RootState, TrashedItem
+from fs_service.domain.step_undo import StepUndo
 from fs_service.domain.trash import Trash
 from fs_service.domain.trash_events import TrashEvent
 from fs_service.store.companions import CompanionDisk, nothing
+from fs_service.store.history import StoredHistory
 from fs_service.store.journal import SqliteJournal
 from fs_service.store.journal_db import JournalDatabase
 from fs_service.store.marks import StoredMarks
@@ -156,6 +158,8 @@ class World:
         self.disk = CompanionDisk(self.roots, fault)
         parts = (self.roots, self.marks, self.index, self.events, self.journal, self.locks, self.disk)
         self.deeds = Deeds(*parts)
+        self.history = StoredHistory(self.database)
+        self.step_undo = StepUndo(self.deeds.marking, self.journal, self.history, self.locks)
         self.trash = Trash(*parts, self.thumbnails, workers)
         self.recovery = Recovery(
             self.roots, self.marks, self.index, self.journal, self.locks, self.disk, self.thumbnails, self.deeds

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from deeds_world import World
 from fs_service.domain.items import Action, State, after
+from fs_service.domain.journal import StepKind
 from fs_service.domain.trash_events import Deleted
 from fs_service.store.recovery import Recovered
 
@@ -138,6 +139,45 @@ def test_a_batch_cut_off_is_finished_and_still_one_step(tmp_path: Path) -> None:
             assert {world.state(path) for path in paths} == {NONE}
 
     assert at_every_step(tmp_path, batching, check) > 40
+
+
+STAYS = 2  # of the files that an undo of their step leaves alone, since it was not the last word on them
+
+
+def taking_a_step_back(world: World, tell: Callable[[str], None]) -> None:
+    paths = [world.file(f"{number % 3}/{number}.jpg") for number in range(9)]
+    world.deeds.act_batch(paths, Action.TRASH)
+    step = world.history.steps(None, 1)[0].step
+    world.deeds.act_batch(paths[:STAYS], Action.UNTRASH)
+    tell("acted")
+    undone = world.step_undo.undo(step).step
+    tell("undone")
+    assert undone is not None
+    world.step_undo.undo(undone)
+    tell("done again")
+    world.deeds.undo(1)
+    tell("latest undone")
+
+
+def test_an_old_step_taken_back_and_done_again_is_all_or_nothing(tmp_path: Path) -> None:
+    def check(world: World, told: list[str], killed: bool) -> None:
+        paths = [os.fsencode(world.root / f"{number % 3}/{number}.jpg") for number in range(9)]
+        if "acted" not in told:
+            return
+        assert {world.state(path) for path in paths[:STAYS]} == {SEEN}
+        (state,) = {world.state(path) for path in paths[STAYS:]}
+        lines = world.history.steps(None, 10)
+        assert len(lines) in {len(told) + 1, len(told) + 2}
+        # What stands in the journal is what the disk has.
+        deeds = [line for line in lines if line.kind is not StepKind.UNDO and line.standing > STAYS]
+        assert state == (TRASHED | SEEN if deeds else NONE)
+        assert (len(told) < 4) <= (state == (NONE if len(lines) % 2 else TRASHED | SEEN))
+        # It goes on from here as if nothing had been cut off.
+        if deeds:
+            world.step_undo.undo(deeds[0].step)
+        assert {world.state(path) for path in paths[STAYS:]} == {NONE}
+
+    assert at_every_step(tmp_path, taking_a_step_back, check) > 100
 
 
 KEPT = {"kept.jpg": SEEN, "locked.jpg": LOCKED | TRASHED | SEEN, "never.jpg": NONE}
@@ -317,3 +357,27 @@ def test_an_action_that_was_in_flight_when_a_backup_was_made_is_not_done_after_i
         assert world.recovery.forget_actions() == 1
         assert world.recovery.run() == Recovered()
         assert world.state(path) == LOCKED
+
+
+def test_keeping_the_best_of_several(tmp_path: Path) -> None:
+    names = ("a.jpg", "b.jpg", "other/c.jpg", "d.jpg")
+
+    def scenario(world: World, tell: Callable[[str], None]) -> None:
+        best, *rest = (world.file(name, marks=LOCKED | SEEN if name == "d.jpg" else NONE) for name in names)
+        world.deeds.keep_best(best, rest)
+        tell("kept")
+
+    def check(world: World, told: list[str], killed: bool) -> None:
+        if not (world.root / "d.jpg.lock").exists():
+            return  # the scenario was still making its files
+        states = [world.state(os.fsencode(world.root / name)) for name in names]
+        whole = [LOCKED | SEEN, TRASHED | SEEN, TRASHED | SEEN, LOCKED | SEEN]
+        before = [NONE, NONE, NONE, LOCKED | SEEN]
+        # Nothing, the best alone, or all: nothing is in the trash whose better take is not kept.
+        assert states in ([whole] if told else [before, [LOCKED | SEEN, *before[1:]], whole])
+        if states != before:
+            world.deeds.undo(1)
+            assert [world.state(os.fsencode(world.root / name)) for name in names] == before
+
+    steps = at_every_step(tmp_path, scenario, check)
+    assert steps > 20

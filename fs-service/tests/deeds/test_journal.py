@@ -12,6 +12,7 @@ from fs_service.domain.errors import StorageFailed
 from fs_service.domain.items import Identity, State
 from fs_service.domain.journal import Change, Doom, StepKind
 from fs_service.store import journal as journal_module
+from fs_service.store import journal_db
 from fs_service.store.journal import SqliteJournal
 from fs_service.store.journal_db import JournalDatabase
 from fs_service.store.marks import StoredMarks
@@ -162,11 +163,17 @@ def test_durable_writes_are_flushed_and_the_others_follow(database: JournalDatab
 def test_the_newest_version_is_the_one_that_a_restore_knows(tmp_path: Path) -> None:
     database = JournalDatabase(tmp_path / "journal.db")
     assert database.read(lambda connection: connection.execute("PRAGMA user_version").fetchone()) == (JOURNAL.schema,)
-    tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-    assert {
-        name for (name,) in database.read(lambda connection: connection.execute(tables).fetchall())
-    } == JOURNAL.tables
     database.close()
+
+
+def test_a_restore_asks_for_the_tables_of_the_first_version() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(journal_db._MIGRATIONS[0])
+    tables = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    ).fetchall()
+    assert {name for (name,) in tables} == JOURNAL.tables
+    connection.close()
 
 
 def test_a_newer_journal_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -41,11 +41,14 @@ from gateway.dialects.exquisitor.routes import Exquisitor
 from gateway.dialects.mediareviewer.routes import MediaReviewer
 from gateway.dialects.platform import docs
 from gateway.dialects.platform.blob import BlobBytes
+from gateway.dialects.platform.history import History
 from gateway.dialects.platform.keys import KeyDesk
 from gateway.dialects.platform.reindex import Reindexing
 from gateway.dialects.platform.resolve import Resolver
 from gateway.dialects.platform.routes import Platform
 from gateway.dialects.platform.session import Sessions
+from gateway.dialects.platform.stacks import StackDesk
+from gateway.dialects.platform.timeline import Timeline
 from gateway.dialects.wickson.routes import Wickson
 from gateway.errors import Failure, failure_of
 from gateway.frames import Frames
@@ -53,6 +56,7 @@ from gateway.front import FrontedApp
 from gateway.hosts import Hosts
 from gateway.jobs import Jobs
 from gateway.library import Library
+from gateway.likeness import Likeness
 from gateway.metrics import Metrics
 from gateway.middleware import Admission, Door
 from gateway.openapi import tell_exactly
@@ -145,12 +149,16 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     MediaReviewer(fs, metrics, parts.public.state_path / LOG_FILE, visible).add_to(app)
+    Timeline(fs, visible).add_to(app)
     jobs = Jobs(fs, catalogue, search, parts.public.encoder)
     Platform(fs, jobs, search, dependencies, metrics, parts.stopping, visible).add_to(app)
+    History(fs, visible).add_to(app)
     BlobBytes(fs, library, signer, metrics, Stored(store, fs), Frames(store, search)).add_to(app)
     KeyDesk(catalogue, keys.forget).add_to(app)
     Sessions(keys).add_to(app)
-    Resolver(catalogue).add_to(app)
+    resolver = Resolver(catalogue)
+    resolver.add_to(app)
+    StackDesk(fs, visible, Likeness(resolver.number_at, search.vectors, is_set_up=search.is_set_up)).add_to(app)
     Reindexing(catalogue).add_to(app)
     Exquisitor(catalogue, search, signer, AuditLog(parts.public.state_path / EVENT_LOG_FILE)).add_to(app)
     CoreViz(fs, library, search, signer, parts.public.search_max_results).add_to(app)

@@ -171,6 +171,9 @@ class CatalogueClient(Remote):
     async def indexing(self) -> pb.Indexing:
         return await self.ask(self.stub.GetIndexing, pb.GetIndexingRequest())
 
+    async def pause_reading(self, paused: bool) -> pb.Indexing:
+        return await self.ask(self.stub.PauseReading, pb.PauseReadingRequest(paused=paused))
+
     # --- faces ---
     async def resolve(self, request: pb.ResolveRequest) -> pb.Resolution:
         return await self.ask(self.stub.Resolve, request)

@@ -63,6 +63,9 @@ class FsClient(Remote):
     async def roots(self) -> fs_pb2.ListRootsResponse:
         return await self._ask(self._stub.ListRoots, fs_pb2.ListRootsRequest(), self._call_s)
 
+    async def root_status(self) -> fs_pb2.RootStatuses:
+        return await self._ask(self._stub.GetRootStatus, fs_pb2.GetRootStatusRequest(), self._call_s)
+
     async def add_root(self, path: bytes) -> fs_pb2.AddRootResponse:
         return await self._ask(self._stub.AddRoot, fs_pb2.AddRootRequest(path=path), self._call_s)
 
@@ -83,6 +86,9 @@ class FsClient(Remote):
 
     async def summary(self, path: bytes) -> fs_pb2.Summary:
         return await self._ask(self._stub.GetSummary, fs_pb2.GetSummaryRequest(path=path), self._call_s)
+
+    async def histogram(self, request: fs_pb2.GetHistogramRequest) -> fs_pb2.Histogram:
+        return await self._ask(self._stub.GetHistogram, request, self._call_s)
 
     async def file_facts(self, path: bytes) -> fs_pb2.FileFacts:
         return await self._ask(self._stub.StatFile, fs_pb2.StatFileRequest(path=path), self._call_s)
@@ -109,6 +115,12 @@ class FsClient(Remote):
         request = fs_pb2.RenderBlobRequest(sha256=sha256, extension=extension, size_px=size_px)
         return await self._ask(self._stub.RenderBlob, request, self._thumbnail_s)
 
+    async def stacks_of(self, paths: Sequence[bytes]) -> fs_pb2.Stacks:
+        return await self._ask(self._stub.FindStacks, fs_pb2.FindStacksRequest(paths=paths), self._listing_s)
+
+    async def stacks_below(self, request: fs_pb2.ListStacksRequest) -> fs_pb2.Stacks:
+        return await self._ask(self._stub.ListStacks, request, self._listing_s)
+
     # --- changing ---
     async def act(self, path: bytes, action: str) -> fs_pb2.ActResponse:
         """Goes with those that come at the same moment."""
@@ -124,9 +136,21 @@ class FsClient(Remote):
         request = fs_pb2.ActBatchRequest(paths=paths, action=ACTIONS[action])
         return await self._ask(self._stub.ActBatch, request, self._listing_s)
 
+    async def keep_best(self, best: bytes, rest: Sequence[bytes]) -> fs_pb2.ActBatchResponse:
+        """The best's outcome first. May be sent again: what is done is done once."""
+        return await self._ask(self._stub.KeepBest, fs_pb2.KeepBestRequest(best=best, rest=rest), self._listing_s)
+
+    async def decide_stack(self, paths: Sequence[bytes], decision: fs_pb2.StackDecision.ValueType) -> None:
+        request = fs_pb2.DecideStackRequest(paths=paths, decision=decision)
+        await self._ask(self._stub.DecideStack, request, self._call_s)
+
     async def undo(self, steps: int) -> fs_pb2.UndoResponse:
         request = fs_pb2.UndoRequest(steps=steps)
         return await self._ask(self._stub.Undo, request, self._listing_s, repeatable=False)
+
+    async def undo_step(self, step: int) -> fs_pb2.UndoStepResponse:
+        request = fs_pb2.UndoStepRequest(step=step)
+        return await self._ask(self._stub.UndoStep, request, self._listing_s, repeatable=False)
 
     async def trash_plan(self, path: bytes | None) -> fs_pb2.TrashPlan:
         return await self._ask(self._stub.PlanTrash, fs_pb2.PlanTrashRequest(path=path), self._listing_s)
@@ -140,6 +164,14 @@ class FsClient(Remote):
         """What the latest deletions did, newest first."""
         return await self._ask(self._stub.ListReceipts, fs_pb2.ListReceiptsRequest(limit=limit), self._listing_s)
 
+    async def history(self, before_step: int | None, before_receipt: int | None, limit: int) -> fs_pb2.StepPage:
+        request = fs_pb2.ListStepsRequest(before_step=before_step, before_receipt=before_receipt, limit=limit)
+        return await self._ask(self._stub.ListSteps, request, self._listing_s)
+
+    async def step_files(self, step: int, after: int, limit: int) -> fs_pb2.StepFiles:
+        request = fs_pb2.ListStepFilesRequest(step=step, after=after, limit=limit)
+        return await self._ask(self._stub.ListStepFiles, request, self._listing_s)
+
     # --- following ---
     def events(self, after: int | None) -> AsyncGenerator[fs_pb2.Event, None]:
         """No deadline: it lasts as long as somebody listens."""
@@ -147,6 +179,9 @@ class FsClient(Remote):
 
     async def queues(self, deadline_s: float | None = None) -> fs_pb2.Queues:
         return await self._ask(self._stub.GetQueues, fs_pb2.GetQueuesRequest(), deadline_s or self._call_s)
+
+    async def pause_thumbnails(self, paused: bool) -> fs_pb2.PauseThumbnailsResponse:
+        return await self._ask(self._stub.PauseThumbnails, fs_pb2.PauseThumbnailsRequest(paused=paused), self._call_s)
 
     # --- keeping ---
     def backup(self) -> AsyncGenerator[fs_pb2.BackupPart, None]:

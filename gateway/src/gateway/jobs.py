@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import grpc
-from media_proto import fs_pb2, search_pb2
+from media_proto import fs_pb2, metadata_pb2, search_pb2
 
 from gateway.catalogue import CatalogueClient
 from gateway.clients import FsClient
@@ -64,6 +64,14 @@ class Jobs:
             told.embed.done = embed.done
         return Told(told, is_told and self._knows_embedding(search), search)
 
+    async def pause_reading(self, paused: bool) -> metadata_pb2.Indexing:
+        """Hold back, or let go on, what reads inside files.
+
+        Raises:
+            Failure: the catalogue does not answer.
+        """
+        return await self._catalogue.pause_reading(paused)
+
     def _knows_embedding(self, search: search_pb2.Readiness) -> bool:
         return search.HasField("progress") or not self._search.is_set_up or self._encoder == "off"
 
@@ -86,6 +94,7 @@ class Jobs:
             indexing = await self._catalogue.indexing()
         except (Failure, grpc.aio.AioRpcError):
             return False
+        told.index.paused = indexing.paused
         told.index.running += max(indexing.in_hand, int(indexing.running))
         told.index.pending += max(0, indexing.undescribed + indexing.unhashed - indexing.in_hand)
         told.index.done += indexing.files - max(indexing.undescribed, indexing.unhashed)

@@ -19,9 +19,11 @@ _SCOPES: Final[tuple[tuple[str, str], ...]] = (
         r"(?:POST|DELETE) /api/review-paths$|PATCH /api/settings$|(?:GET|HEAD) /api/logs$|POST /api/(?:jobs/|reindex$)",
     ),
     ("empty-trash", r"POST /api/empty-trash$"),
-    ("read", r"(?:POST|DELETE) /api/session$"),
+    ("read", r"(?:POST|DELETE) /api/session$|POST /api/stacks/of$"),
     # Which mark it sets is in the body: `act_scope` is the rest of the check.
     ("trash", r"POST /api/media-(?:actions|items/batch)$"),
+    # It locks as well, and checks that itself.
+    ("trash", r"POST /api/stacks/keep-best$"),
 )
 _PATTERNS: Final = tuple((scope, re.compile(pattern)) for scope, pattern in _SCOPES)
 #: These speak of the whole server, or of paths of any collection.
@@ -29,9 +31,12 @@ _WHOLE: Final = frozenset((Dialect.MEDIAREVIEWER, Dialect.PLATFORM))
 #: Checked by themselves: they tell the collection from the path or the item, or tell of no collection.
 _CHECKED_LATER: Final = re.compile(
     r"(?:GET|HEAD) /api/(?:resolve|health|settings|review-paths|folders(?:/files)?|media-file|media-thumbnail)$"
+    r"|(?:GET|HEAD) /api/roots/status$"
     r"|GET /api/(?:media-items/(?:stream|summary)|trash/plan)$"
     r"|HEAD /api/(?:media-items/summary|trash/plan)$"
     r"|POST /api/(?:media-actions|media-items/batch|empty-trash)$"
+    r"|(?:GET|HEAD) /api/histogram$"
+    r"|POST /api/stacks/(?:of|keep-best|decisions)$|(?:GET|HEAD) /api/stacks$"
     r"|(?:POST|DELETE) /api/session$"
 )
 

@@ -152,3 +152,9 @@ class SearchClient(Remote):
 
     async def use_encoder(self, name: str) -> pb.Models:
         return await self.ask(self.stub.UseEncoder, pb.UseEncoderRequest(name=name), self._pictures_s)
+
+
+def dated(from_us: int | None, before_us: int | None) -> pb.Filter:
+    """What is from a time, on its own clock; None is no bound."""
+    upper = None if before_us is None else before_us - 1
+    return pb.Filter(between=pb.Between(field=pb.FIELD_DATED_US, lower=from_us, upper=upper))

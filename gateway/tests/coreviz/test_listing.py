@@ -174,7 +174,7 @@ def test_days_are_utc_and_both_inclusive(first: date, last: date) -> None:
     "day",
     ["2026-02-30", "2026-2-3", "20260203", "2026-W01-1", "0000-01-01", "2026-03-10T00:00:00", "x", "２０２６-03-10"],
 )
-@pytest.mark.parametrize("name", ["dateFrom", "dateTo"])
+@pytest.mark.parametrize("name", ["dateFrom", "dateTo", "takenFrom", "takenTo"])
 def test_what_is_no_real_date_is_refused(name: str, day: str) -> None:
     assert refused(**{name: day}) == name
 

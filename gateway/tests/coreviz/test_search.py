@@ -216,6 +216,22 @@ class TestScoredMode:
         await seeing.get(f"{ADDRESS}?q=x&{filters}")
         assert world.fake.count("GetListingScope") == 1
 
+    async def test_limits_by_the_items_own_days_without_asking_the_catalogue(
+        self, seeing: httpx.AsyncClient, search: FakeSearch, world: World
+    ) -> None:
+        search.answers["FindMatching"] = found()
+        day_us = 86_400_000_000
+        for query, bounds in (
+            ("takenFrom=1970-01-02&takenTo=1970-01-03", {"lower": day_us, "upper": 3 * day_us - 1}),
+            ("takenTo=1970-01-03", {"upper": 3 * day_us - 1}),
+            ("takenFrom=1970-01-02", {"lower": day_us}),
+        ):
+            await seeing.get(f"{ADDRESS}?q=x&{query}")
+            (part,) = search.last("FindMatching").scope.filter.all.parts
+            assert part == search_pb2.Filter(between=search_pb2.Between(field=search_pb2.FIELD_DATED_US, **bounds))
+            assert search.last("FindMatching").find_words.among.HasField("dated_from_us") is ("lower" in bounds)
+        assert world.fake.count("GetListingScope") == 0
+
     async def test_pages_no_further_than_results_are_counted(
         self, seeing: httpx.AsyncClient, search: FakeSearch
     ) -> None:

@@ -606,3 +606,35 @@ def test_the_rows_tell_what_the_grammar_says() -> None:
     assert not things.passes(thing, {**by_group, "not_": True})
     assert things.passes(thing, {"operator": "AND", "children": []})
     assert not things.passes(thing, {"operator": "OR", "children": []})
+
+
+# --- days ---
+@pytest.mark.parametrize("strategy", VECTORS)
+@pytest.mark.parametrize("filtered", [False, True])
+async def test_days_go_into_the_vector_query_beside_the_filters(
+    exq: httpx.AsyncClient, search: FakeSearch, strategy: str, filtered: bool
+) -> None:
+    passing = {"root": {"operator": "AND", "children": []}}
+    fields: dict[str, Any] = {"filters": passing} if filtered else {}
+    await sent(exq, strategy, taken={"from": "1970-01-02", "to": "1970-01-02"}, **fields)
+    name = {"rf": "FindJudged", "temporal": "FindInOrder"}.get(strategy, "FindNearest")
+    *others, last = search.last(name).scope.filter.all.parts
+    day_us = 86_400_000_000
+    assert (last.between.field, last.between.lower, last.between.upper) == (
+        search_pb2.FIELD_DATED_US,
+        day_us,
+        2 * day_us - 1,
+    )
+    assert len(others) == filtered
+
+
+@pytest.mark.parametrize(
+    ("taken", "status"),
+    [("2026", 422), ([], 422), ({"from": 3}, 422), ({"from": "2026-02-30"}, 400), ({"to": "x"}, 400)],
+)
+async def test_what_are_no_days_is_refused(exq: httpx.AsyncClient, taken: Any, status: int) -> None:
+    assert "taken" in refused(await sent(exq, "rf", taken=taken), status)
+
+
+async def test_days_do_not_go_with_a_search_by_tags_alone(exq: httpx.AsyncClient) -> None:
+    assert "taken" in refused(await sent(exq, "faceted", taken={"from": "2026-01-01"}), 400)

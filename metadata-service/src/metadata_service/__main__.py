@@ -33,6 +33,8 @@ from metadata_service.store.sqlite import Catalogue, Database
 
 logger = logging.getLogger(__name__)
 
+#: There while reading inside files is held back.
+_HELD = "reading-held"
 SERVICE = metadata_pb2.DESCRIPTOR.services_by_name["MetadataService"].full_name
 
 
@@ -50,7 +52,7 @@ async def main(settings: MetadataSettings, public: PublicSettings, trust: Trust)
     ):
         files = FileService(channel)
         indexer = Indexer(catalogue, files)
-        reading = Reading(catalogue, files, indexer)
+        reading = Reading(catalogue, files, indexer, state_dir / _HELD)
         if (mark := restored_mark(state_dir / CATALOGUE.name)).exists():
             logger.info("a backup was put back: every review path is gone through as a whole")
             await indexer.ask(None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final
 
 import grpc
@@ -74,7 +74,7 @@ class FileService:
             raise _unreachable(error) from error
         return [_refused(one.error_code) if one.error_code else _inside(one) for one in answer.files]
 
-    async def hashes(self, paths: Sequence[bytes]) -> AsyncIterator[list[Content | Refused]]:
+    async def hashes(self, paths: Sequence[bytes]) -> AsyncGenerator[list[Content | Refused], None]:
         try:
             async for batch in self._stub.HashFiles(fs_pb2.HashFilesRequest(paths=paths)):
                 yield [

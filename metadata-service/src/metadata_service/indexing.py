@@ -38,6 +38,10 @@ class Indexing:
                 await self._catalogue.write(insides.again, await self._catalogue.read(collections.of_root, path))
         await self._indexer.ask(root)
 
+    def hold(self, held: bool) -> None:
+        """Hold the reading inside files back, or let it go on."""
+        (self._reading.pause if held else self._reading.go_on)()
+
     @property
     def away(self) -> frozenset[bytes]:
         """Review paths that cannot be reached now."""
@@ -62,6 +66,7 @@ class Indexing:
             unhashed=left.unhashed,
             in_hand=self._reading.in_hand,
             unsent=await self._search_jobs.unsent(),
+            paused=self._reading.paused,
         )
 
     async def _is_due(self) -> bool:

@@ -63,6 +63,8 @@ def _query(request: pb.ListMediaRequest, limit: int) -> ListQuery:
         kinds=convert.kinds_of(request.kinds),
         created_from_us=request.created_from_us if request.HasField("created_from_us") else None,
         created_before_us=request.created_before_us if request.HasField("created_before_us") else None,
+        dated_from_us=request.dated_from_us if request.HasField("dated_from_us") else None,
+        dated_before_us=request.dated_before_us if request.HasField("dated_before_us") else None,
         sort=convert.sort_of(request.sort),
         descending=not request.ascending,
         tags=tuple(request.tags) or None,

@@ -10,7 +10,8 @@ import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
+from pathlib import Path
 from typing import Final, TypeVar
 
 from metadata_service.domain.disk import Depths, Refused
@@ -41,7 +42,17 @@ _APART_S: Final = 0.5
 class Reading:
     """Two loops beside each other: a big file that is being hashed holds up no description."""
 
-    def __init__(self, catalogue: Catalogue, depths: Depths, indexer: Indexer) -> None:
+    def __init__(self, catalogue: Catalogue, depths: Depths, indexer: Indexer, held: Path | None = None) -> None:
+        """
+        Args:
+            held: a file that is there while reading is held back, so that it is after a restart, too.
+        """
+        self._held = held
+        self._free = asyncio.Event()
+        if held is not None and held.exists():
+            logger.info("reading inside files is held back, as it was before the start")
+        else:
+            self._free.set()
         self._catalogue = catalogue
         self._depths = depths
         self._indexer = indexer
@@ -56,6 +67,27 @@ class Reading:
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._loop(Family.UNDESCRIBED, self._describe, self._indexer.news))
             loops.create_task(self._loop(Family.UNHASHED, self._hash_in_peace, self._described))
+
+    @property
+    def paused(self) -> bool:
+        return not self._free.is_set()
+
+    def pause(self) -> None:
+        """Begin no further file. What is in hand is read to its end."""
+        self._free.clear()
+        if self._held is not None:
+            try:
+                self._held.touch()
+            except OSError as error:
+                logger.warning("reading is held back, but not after a restart: %s", error)
+
+    def go_on(self) -> None:
+        if self._held is not None:
+            try:
+                self._held.unlink(missing_ok=True)
+            except OSError as error:
+                logger.warning("reading goes on, but not after a restart: %s", error)
+        self._free.set()
 
     async def left(self) -> Left:
         """What there is still to read, in the review paths that can be reached."""
@@ -109,6 +141,7 @@ class Reading:
 
         async def one(batch: list[ToRead]) -> int:
             async with turns:
+                await self._free.wait()
                 return await work(collection, batch)
 
         while True:
@@ -151,19 +184,22 @@ class Reading:
     async def _hash_each(self, collection: Collection, files: list[ToRead]) -> int:
         done = 0
         written = 0
-        async for answers in self._depths.hashes([file.path for file in files]):
-            if not answers:
-                continue
-            part = files[done : done + len(answers)]
-            done += len(part)
-            found, refused = _parted(part, answers)
-            moved = await self._catalogue.read(twins.find, collection, found)
-            stale = await self._catalogue.write(insides.set_hashes, collection, found) if found else []
-            if moved:
-                await self._follow(collection, [twin for twin in moved if twin.new_id not in stale])
-            written += await self._settle(
-                collection, Family.UNHASHED, part, [node_id for node_id, _ in found], stale, refused
-            )
+        async with aclosing(self._depths.hashes([file.path for file in files])) as batches:
+            async for answers in batches:
+                if not answers:
+                    continue
+                part = files[done : done + len(answers)]
+                done += len(part)
+                found, refused = _parted(part, answers)
+                moved = await self._catalogue.read(twins.find, collection, found)
+                stale = await self._catalogue.write(insides.set_hashes, collection, found) if found else []
+                if moved:
+                    await self._follow(collection, [twin for twin in moved if twin.new_id not in stale])
+                written += await self._settle(
+                    collection, Family.UNHASHED, part, [node_id for node_id, _ in found], stale, refused
+                )
+                if self.paused:  # a batch of big videos would go on for hours
+                    break
         return written
 
     async def _follow(self, collection: Collection, moved: Sequence[twins.Twin]) -> None:

@@ -96,6 +96,7 @@ def _facts(one: SearchFacts) -> pb.SearchFacts:
         listed=one.listed,
         created_us=one.created_us,
         taken_us=one.taken_us,
+        dated_us=one.dated_us,
         tag_ids=one.tag_ids,
         own_tag_ids=one.own_tag_ids,
         group_ids=one.group_ids,

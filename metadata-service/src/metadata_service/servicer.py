@@ -289,6 +289,10 @@ class MetadataServicer(ListingCalls, PassingCalls, SearchCalls, UploadCalls, met
         await self._indexing.ask(request.root if request.HasField("root") else None)
         return await self._indexing.told()
 
+    async def PauseReading(self, request: pb.PauseReadingRequest, context: Context) -> pb.Indexing:
+        self._indexing.hold(request.paused)
+        return await self._indexing.told()
+
     # Keeping
 
     async def Backup(self, request: pb.BackupRequest, context: Context) -> AsyncIterator[pb.BackupPart]:

@@ -77,6 +77,8 @@ class _ActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Action.ValueTy
     ACTION_UNTRASH: _Action.ValueType  # 4
     ACTION_SEEN: _Action.ValueType  # 5
     ACTION_UNSEEN: _Action.ValueType  # 6
+    ACTION_KEEP: _Action.ValueType  # 7
+    """locked, and out of the trash"""
 
 class Action(_Action, metaclass=_ActionEnumTypeWrapper): ...
 
@@ -87,6 +89,8 @@ ACTION_TRASH: Action.ValueType  # 3
 ACTION_UNTRASH: Action.ValueType  # 4
 ACTION_SEEN: Action.ValueType  # 5
 ACTION_UNSEEN: Action.ValueType  # 6
+ACTION_KEEP: Action.ValueType  # 7
+"""locked, and out of the trash"""
 Global___Action: _TypeAlias = Action  # noqa: Y015
 
 class _RootState:
@@ -113,6 +117,87 @@ ROOT_STATE_OFFLINE: RootState.ValueType  # 3
 ROOT_STATE_SWAPPED: RootState.ValueType  # 4
 """another directory stands in its place"""
 Global___RootState: _TypeAlias = RootState  # noqa: Y015
+
+class _StackDecision:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StackDecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StackDecision.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STACK_DECISION_UNSPECIFIED: _StackDecision.ValueType  # 0
+    """open; as a request: the decision is taken back"""
+    STACK_DECISION_DONE: _StackDecision.ValueType  # 1
+    STACK_DECISION_NOT_A_STACK: _StackDecision.ValueType  # 2
+
+class StackDecision(_StackDecision, metaclass=_StackDecisionEnumTypeWrapper): ...
+
+STACK_DECISION_UNSPECIFIED: StackDecision.ValueType  # 0
+"""open; as a request: the decision is taken back"""
+STACK_DECISION_DONE: StackDecision.ValueType  # 1
+STACK_DECISION_NOT_A_STACK: StackDecision.ValueType  # 2
+Global___StackDecision: _TypeAlias = StackDecision  # noqa: Y015
+
+class _StepKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StepKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StepKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STEP_KIND_UNSPECIFIED: _StepKind.ValueType  # 0
+    STEP_KIND_ACT: _StepKind.ValueType  # 1
+    STEP_KIND_BATCH: _StepKind.ValueType  # 2
+    STEP_KIND_UNDO: _StepKind.ValueType  # 3
+    STEP_KIND_REDO: _StepKind.ValueType  # 4
+    """an undo taken back"""
+
+class StepKind(_StepKind, metaclass=_StepKindEnumTypeWrapper): ...
+
+STEP_KIND_UNSPECIFIED: StepKind.ValueType  # 0
+STEP_KIND_ACT: StepKind.ValueType  # 1
+STEP_KIND_BATCH: StepKind.ValueType  # 2
+STEP_KIND_UNDO: StepKind.ValueType  # 3
+STEP_KIND_REDO: StepKind.ValueType  # 4
+"""an undo taken back"""
+Global___StepKind: _TypeAlias = StepKind  # noqa: Y015
+
+class _UndoResult:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UndoResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UndoResult.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNDO_RESULT_UNSPECIFIED: _UndoResult.ValueType  # 0
+    UNDO_RESULT_DONE: _UndoResult.ValueType  # 1
+    UNDO_RESULT_CHANGED: _UndoResult.ValueType  # 2
+    """changed since, or another file has the name: left alone"""
+    UNDO_RESULT_LOCKED: _UndoResult.ValueType  # 3
+    """locked since: left alone"""
+    UNDO_RESULT_EMPTIED: _UndoResult.ValueType  # 4
+    """deleted for good"""
+    UNDO_RESULT_GONE: _UndoResult.ValueType  # 5
+    """not there, or in no review path any more"""
+    UNDO_RESULT_OFFLINE: _UndoResult.ValueType  # 6
+    """cannot be reached now; a later undo takes it back"""
+    UNDO_RESULT_FAILED: _UndoResult.ValueType  # 7
+    """the disk refused; a later undo takes it back"""
+
+class UndoResult(_UndoResult, metaclass=_UndoResultEnumTypeWrapper): ...
+
+UNDO_RESULT_UNSPECIFIED: UndoResult.ValueType  # 0
+UNDO_RESULT_DONE: UndoResult.ValueType  # 1
+UNDO_RESULT_CHANGED: UndoResult.ValueType  # 2
+"""changed since, or another file has the name: left alone"""
+UNDO_RESULT_LOCKED: UndoResult.ValueType  # 3
+"""locked since: left alone"""
+UNDO_RESULT_EMPTIED: UndoResult.ValueType  # 4
+"""deleted for good"""
+UNDO_RESULT_GONE: UndoResult.ValueType  # 5
+"""not there, or in no review path any more"""
+UNDO_RESULT_OFFLINE: UndoResult.ValueType  # 6
+"""cannot be reached now; a later undo takes it back"""
+UNDO_RESULT_FAILED: UndoResult.ValueType  # 7
+"""the disk refused; a later undo takes it back"""
+Global___UndoResult: _TypeAlias = UndoResult  # noqa: Y015
 
 @_typing.final
 class Status(_message.Message):
@@ -408,6 +493,96 @@ class ListRootsResponse(_message.Message):
 Global___ListRootsResponse: _TypeAlias = ListRootsResponse  # noqa: Y015
 
 @_typing.final
+class GetRootStatusRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRootStatusRequest: _TypeAlias = GetRootStatusRequest  # noqa: Y015
+
+@_typing.final
+class RootStatus(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SINCE_US_FIELD_NUMBER: _builtins.int
+    LOOKED_US_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    FREE_BYTES_FIELD_NUMBER: _builtins.int
+    TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    state: Global___RootState.ValueType
+    """unspecified: not looked at yet"""
+    reason: _builtins.str
+    """why it is not online, or that it does not answer, a sentence"""
+    since_us: _builtins.int
+    """the state is this one since then, as this process has seen it"""
+    looked_us: _builtins.int
+    """the end of the last look; 0: there was none"""
+    answers: _builtins.bool
+    """false: a look has been under way for too long, and `state` is that of before"""
+    free_bytes: _builtins.int
+    """of its file system, for this service"""
+    total_bytes: _builtins.int
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        state: Global___RootState.ValueType = ...,
+        reason: _builtins.str = ...,
+        since_us: _builtins.int = ...,
+        looked_us: _builtins.int = ...,
+        answers: _builtins.bool = ...,
+        free_bytes: _builtins.int | None = ...,
+        total_bytes: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_free_bytes", b"_free_bytes", "_total_bytes", b"_total_bytes", "free_bytes", b"free_bytes", "total_bytes", b"total_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_free_bytes", b"_free_bytes", "_total_bytes", b"_total_bytes", "answers", b"answers", "free_bytes", b"free_bytes", "looked_us", b"looked_us", "path", b"path", "reason", b"reason", "since_us", b"since_us", "state", b"state", "total_bytes", b"total_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__free_bytes: _TypeAlias = _typing.Literal["free_bytes"]  # noqa: Y015
+    _WhichOneofArgType__free_bytes: _TypeAlias = _typing.Literal["_free_bytes", b"_free_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__total_bytes: _TypeAlias = _typing.Literal["total_bytes"]  # noqa: Y015
+    _WhichOneofArgType__total_bytes: _TypeAlias = _typing.Literal["_total_bytes", b"_total_bytes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__free_bytes) -> _WhichOneofReturnType__free_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_bytes) -> _WhichOneofReturnType__total_bytes | None: ...
+
+Global___RootStatus: _TypeAlias = RootStatus  # noqa: Y015
+
+@_typing.final
+class RootStatuses(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def roots(self) -> _containers.RepeatedCompositeFieldContainer[Global___RootStatus]:
+        """by path"""
+
+    def __init__(
+        self,
+        *,
+        roots: _abc.Iterable[Global___RootStatus] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["roots", b"roots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RootStatuses: _TypeAlias = RootStatuses  # noqa: Y015
+
+@_typing.final
 class AddRootRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -626,6 +801,10 @@ class StreamItemsRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    FOLDER_FIELD_NUMBER: _builtins.int
+    BY_DATE_FIELD_NUMBER: _builtins.int
+    FROM_DAY_FIELD_NUMBER: _builtins.int
+    BEFORE_DAY_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     """exactly a known root"""
     offset: _builtins.int
@@ -633,6 +812,16 @@ class StreamItemsRequest(_message.Message):
     status: Global___StatusFilter.ValueType
     after: _builtins.bytes
     """keyset cursor: the absolute path of the last item had"""
+    folder: _builtins.bytes
+    """that folder's own items alone, by its absolute path"""
+    by_date: _builtins.bool
+    """By the time of the items instead of their names; those whose time is not known yet come last. `after` has to be there."""
+    from_day: _builtins.int
+    """Days since 1970-01-01 of the items' own clocks; with `by_date` only.
+    inclusive
+    """
+    before_day: _builtins.int
+    """exclusive"""
     def __init__(
         self,
         *,
@@ -641,14 +830,31 @@ class StreamItemsRequest(_message.Message):
         limit: _builtins.int = ...,
         status: Global___StatusFilter.ValueType = ...,
         after: _builtins.bytes | None = ...,
+        folder: _builtins.bytes | None = ...,
+        by_date: _builtins.bool = ...,
+        from_day: _builtins.int | None = ...,
+        before_day: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before_day", b"_before_day", "_folder", b"_folder", "_from_day", b"_from_day", "after", b"after", "before_day", b"before_day", "folder", b"folder", "from_day", b"from_day"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "limit", b"limit", "offset", b"offset", "path", b"path", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before_day", b"_before_day", "_folder", b"_folder", "_from_day", b"_from_day", "after", b"after", "before_day", b"before_day", "by_date", b"by_date", "folder", b"folder", "from_day", b"from_day", "limit", b"limit", "offset", b"offset", "path", b"path", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
     _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
+    _WhichOneofReturnType__before_day: _TypeAlias = _typing.Literal["before_day"]  # noqa: Y015
+    _WhichOneofArgType__before_day: _TypeAlias = _typing.Literal["_before_day", b"_before_day"]  # noqa: Y015
+    _WhichOneofReturnType__folder: _TypeAlias = _typing.Literal["folder"]  # noqa: Y015
+    _WhichOneofArgType__folder: _TypeAlias = _typing.Literal["_folder", b"_folder"]  # noqa: Y015
+    _WhichOneofReturnType__from_day: _TypeAlias = _typing.Literal["from_day"]  # noqa: Y015
+    _WhichOneofArgType__from_day: _TypeAlias = _typing.Literal["_from_day", b"_from_day"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__after) -> _WhichOneofReturnType__after | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before_day) -> _WhichOneofReturnType__before_day | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__folder) -> _WhichOneofReturnType__folder | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__from_day) -> _WhichOneofReturnType__from_day | None: ...
 
 Global___StreamItemsRequest: _TypeAlias = StreamItemsRequest  # noqa: Y015
 
@@ -704,6 +910,113 @@ class Summary(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Summary: _TypeAlias = Summary  # noqa: Y015
+
+@_typing.final
+class GetHistogramRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    RECURSIVE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    """a root, or a folder in one"""
+    recursive: _builtins.bool
+    """with all that is below it"""
+    status: Global___StatusFilter.ValueType
+    """only days with such items, and the next folder with such"""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        recursive: _builtins.bool = ...,
+        status: Global___StatusFilter.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "recursive", b"recursive", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHistogramRequest: _TypeAlias = GetHistogramRequest  # noqa: Y015
+
+@_typing.final
+class DayCounts(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    ALL_FIELD_NUMBER: _builtins.int
+    UNSEEN_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
+    LOCKED_FIELD_NUMBER: _builtins.int
+    TRASHED_FIELD_NUMBER: _builtins.int
+    day: _builtins.int
+    """since 1970-01-01"""
+    all: _builtins.int
+    unseen: _builtins.int
+    seen: _builtins.int
+    locked: _builtins.int
+    trashed: _builtins.int
+    def __init__(
+        self,
+        *,
+        day: _builtins.int = ...,
+        all: _builtins.int = ...,
+        unseen: _builtins.int = ...,
+        seen: _builtins.int = ...,
+        locked: _builtins.int = ...,
+        trashed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "day", b"day", "locked", b"locked", "seen", b"seen", "trashed", b"trashed", "unseen", b"unseen"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DayCounts: _TypeAlias = DayCounts  # noqa: Y015
+
+@_typing.final
+class Histogram(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    UNDATED_FIELD_NUMBER: _builtins.int
+    IGNORED_FIELD_NUMBER: _builtins.int
+    NEXT_FOLDER_FIELD_NUMBER: _builtins.int
+    NEXT_COUNT_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    ignored: _builtins.int
+    """other files in those folders, companions not counted"""
+    next_folder: _builtins.bytes
+    """Of the same root, behind this folder by path (behind the last comes the first) with items of the filter itself."""
+    next_count: _builtins.int
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayCounts]:
+        """by day"""
+
+    @_builtins.property
+    def undated(self) -> Global___DayCounts:
+        """nobody has read yet when they were taken; its day means nothing"""
+
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        days: _abc.Iterable[Global___DayCounts] | None = ...,
+        undated: Global___DayCounts | None = ...,
+        ignored: _builtins.int = ...,
+        next_folder: _builtins.bytes | None = ...,
+        next_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_folder", b"_next_folder", "next_folder", b"next_folder", "undated", b"undated"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_folder", b"_next_folder", "days", b"days", "ignored", b"ignored", "next_count", b"next_count", "next_folder", b"next_folder", "path", b"path", "undated", b"undated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__next_folder: _TypeAlias = _typing.Literal["next_folder"]  # noqa: Y015
+    _WhichOneofArgType__next_folder: _TypeAlias = _typing.Literal["_next_folder", b"_next_folder"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_folder) -> _WhichOneofReturnType__next_folder | None: ...
+
+Global___Histogram: _TypeAlias = Histogram  # noqa: Y015
 
 @_typing.final
 class GetItemRequest(_message.Message):
@@ -1474,6 +1787,236 @@ class ActBatchResponse(_message.Message):
 Global___ActBatchResponse: _TypeAlias = ActBatchResponse  # noqa: Y015
 
 @_typing.final
+class KeepBestRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEST_FIELD_NUMBER: _builtins.int
+    REST_FIELD_NUMBER: _builtins.int
+    best: _builtins.bytes
+    @_builtins.property
+    def rest(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """1..499, without the best"""
+
+    def __init__(
+        self,
+        *,
+        best: _builtins.bytes = ...,
+        rest: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "rest", b"rest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepBestRequest: _TypeAlias = KeepBestRequest  # noqa: Y015
+
+@_typing.final
+class FindStacksRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindStacksRequest: _TypeAlias = FindStacksRequest  # noqa: Y015
+
+@_typing.final
+class ListStacksRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    DECIDED_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    """a root or a folder below one"""
+    after: _builtins.bytes
+    """the first member of the last stack had"""
+    limit: _builtins.int
+    """1..500"""
+    decided: _builtins.bool
+    """those that are done, too"""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        after: _builtins.bytes | None = ...,
+        limit: _builtins.int = ...,
+        decided: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "decided", b"decided", "limit", b"limit", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
+    _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after) -> _WhichOneofReturnType__after | None: ...
+
+Global___ListStacksRequest: _TypeAlias = ListStacksRequest  # noqa: Y015
+
+@_typing.final
+class Stacks(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STACKS_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    pending: _builtins.int
+    """folders of which not everything is known yet: ask again"""
+    more: _builtins.bool
+    """of a list: there are others behind the last one"""
+    @_builtins.property
+    def stacks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Stack]: ...
+    def __init__(
+        self,
+        *,
+        stacks: _abc.Iterable[Global___Stack] | None = ...,
+        pending: _builtins.int = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "pending", b"pending", "stacks", b"stacks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stacks: _TypeAlias = Stacks  # noqa: Y015
+
+@_typing.final
+class Stack(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    SUGGESTED_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    suggested: _builtins.int
+    """place among the members"""
+    decision: Global___StackDecision.ValueType
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___StackMember]:
+        """by time, then name"""
+
+    def __init__(
+        self,
+        *,
+        members: _abc.Iterable[Global___StackMember] | None = ...,
+        suggested: _builtins.int = ...,
+        decision: Global___StackDecision.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "members", b"members", "suggested", b"suggested"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stack: _TypeAlias = Stack  # noqa: Y015
+
+@_typing.final
+class StackMember(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    SHARPNESS_FIELD_NUMBER: _builtins.int
+    EXPOSURE_EV_FIELD_NUMBER: _builtins.int
+    WIDTH_PX_FIELD_NUMBER: _builtins.int
+    HEIGHT_PX_FIELD_NUMBER: _builtins.int
+    TAKEN_US_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    sharpness: _builtins.float
+    """0..1 of the sharpest member's"""
+    exposure_ev: _builtins.float
+    """stops above (below: less than 0) the median of the members"""
+    width_px: _builtins.int
+    height_px: _builtins.int
+    taken_us: _builtins.int
+    """the camera's time; without one that of the last change"""
+    size_bytes: _builtins.int
+    @_builtins.property
+    def status(self) -> Global___Status: ...
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """in words"""
+
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        status: Global___Status | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        sharpness: _builtins.float = ...,
+        exposure_ev: _builtins.float = ...,
+        width_px: _builtins.int = ...,
+        height_px: _builtins.int = ...,
+        taken_us: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exposure_ev", b"exposure_ev", "height_px", b"height_px", "path", b"path", "reasons", b"reasons", "sharpness", b"sharpness", "size_bytes", b"size_bytes", "status", b"status", "taken_us", b"taken_us", "width_px", b"width_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StackMember: _TypeAlias = StackMember  # noqa: Y015
+
+@_typing.final
+class DecideStackRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    decision: Global___StackDecision.ValueType
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """2..500, of one folder"""
+
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+        decision: Global___StackDecision.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideStackRequest: _TypeAlias = DecideStackRequest  # noqa: Y015
+
+@_typing.final
+class DecideStackResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    decision: Global___StackDecision.ValueType
+    def __init__(
+        self,
+        *,
+        decision: Global___StackDecision.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideStackResponse: _TypeAlias = DecideStackResponse  # noqa: Y015
+
+@_typing.final
 class UndoRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1514,6 +2057,404 @@ class UndoResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UndoResponse: _TypeAlias = UndoResponse  # noqa: Y015
+
+@_typing.final
+class ListStepsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_STEP_FIELD_NUMBER: _builtins.int
+    BEFORE_RECEIPT_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    before_step: _builtins.int
+    """only older ones; absent: from the newest on"""
+    before_receipt: _builtins.int
+    limit: _builtins.int
+    """1..200, steps and receipts together"""
+    def __init__(
+        self,
+        *,
+        before_step: _builtins.int | None = ...,
+        before_receipt: _builtins.int | None = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_before_receipt", b"_before_receipt", "_before_step", b"_before_step", "before_receipt", b"before_receipt", "before_step", b"before_step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_before_receipt", b"_before_receipt", "_before_step", b"_before_step", "before_receipt", b"before_receipt", "before_step", b"before_step", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__before_receipt: _TypeAlias = _typing.Literal["before_receipt"]  # noqa: Y015
+    _WhichOneofArgType__before_receipt: _TypeAlias = _typing.Literal["_before_receipt", b"_before_receipt"]  # noqa: Y015
+    _WhichOneofReturnType__before_step: _TypeAlias = _typing.Literal["before_step"]  # noqa: Y015
+    _WhichOneofArgType__before_step: _TypeAlias = _typing.Literal["_before_step", b"_before_step"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before_receipt) -> _WhichOneofReturnType__before_receipt | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before_step) -> _WhichOneofReturnType__before_step | None: ...
+
+Global___ListStepsRequest: _TypeAlias = ListStepsRequest  # noqa: Y015
+
+@_typing.final
+class StepChange(_message.Message):
+    """Files that went the same way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    @_builtins.property
+    def before(self) -> Global___Status: ...
+    @_builtins.property
+    def after(self) -> Global___Status: ...
+    def __init__(
+        self,
+        *,
+        before: Global___Status | None = ...,
+        after: Global___Status | None = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepChange: _TypeAlias = StepChange  # noqa: Y015
+
+@_typing.final
+class Step(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    AT_US_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    EMPTIED_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    FOLDER_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    REVERTS_FIELD_NUMBER: _builtins.int
+    REVERTS_COUNT_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    kind: Global___StepKind.ValueType
+    at_us: _builtins.int
+    files: _builtins.int
+    standing: _builtins.int
+    """of these files, those whose change has not been taken back"""
+    emptied: _builtins.int
+    """of those that stand, deleted for good since"""
+    folder: _builtins.bytes
+    """the deepest that holds all its files"""
+    first: _builtins.bytes
+    """one of its files: the first by path"""
+    reverts_count: _builtins.int
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepChange]:
+        """the most frequent first"""
+
+    @_builtins.property
+    def reverts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """of an undo or a redo: the steps it took back, newest first, at most 20"""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        kind: Global___StepKind.ValueType = ...,
+        at_us: _builtins.int = ...,
+        files: _builtins.int = ...,
+        standing: _builtins.int = ...,
+        emptied: _builtins.int = ...,
+        changes: _abc.Iterable[Global___StepChange] | None = ...,
+        folder: _builtins.bytes = ...,
+        first: _builtins.bytes = ...,
+        reverts: _abc.Iterable[_builtins.int] | None = ...,
+        reverts_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "changes", b"changes", "emptied", b"emptied", "files", b"files", "first", b"first", "folder", b"folder", "kind", b"kind", "reverts", b"reverts", "reverts_count", b"reverts_count", "standing", b"standing", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Step: _TypeAlias = Step  # noqa: Y015
+
+@_typing.final
+class StepReceipt(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    @_builtins.property
+    def receipt(self) -> Global___Receipt:
+        """without its paths"""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        receipt: Global___Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepReceipt: _TypeAlias = StepReceipt  # noqa: Y015
+
+@_typing.final
+class StepEntry(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    EMPTIED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def step(self) -> Global___Step: ...
+    @_builtins.property
+    def emptied(self) -> Global___StepReceipt: ...
+    def __init__(
+        self,
+        *,
+        step: Global___Step | None = ...,
+        emptied: Global___StepReceipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["emptied", b"emptied", "entry", b"entry", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["emptied", b"emptied", "entry", b"entry", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["step", "emptied"]  # noqa: Y015
+    _WhichOneofArgType_entry: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_entry) -> _WhichOneofReturnType_entry | None: ...
+
+Global___StepEntry: _TypeAlias = StepEntry  # noqa: Y015
+
+@_typing.final
+class StepPage(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    BEFORE_STEP_FIELD_NUMBER: _builtins.int
+    BEFORE_RECEIPT_FIELD_NUMBER: _builtins.int
+    before_step: _builtins.int
+    """Where the next page begins; both absent: this is the last one."""
+    before_receipt: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepEntry]: ...
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___StepEntry] | None = ...,
+        before_step: _builtins.int | None = ...,
+        before_receipt: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_before_receipt", b"_before_receipt", "_before_step", b"_before_step", "before_receipt", b"before_receipt", "before_step", b"before_step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_before_receipt", b"_before_receipt", "_before_step", b"_before_step", "before_receipt", b"before_receipt", "before_step", b"before_step", "entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__before_receipt: _TypeAlias = _typing.Literal["before_receipt"]  # noqa: Y015
+    _WhichOneofArgType__before_receipt: _TypeAlias = _typing.Literal["_before_receipt", b"_before_receipt"]  # noqa: Y015
+    _WhichOneofReturnType__before_step: _TypeAlias = _typing.Literal["before_step"]  # noqa: Y015
+    _WhichOneofArgType__before_step: _TypeAlias = _typing.Literal["_before_step", b"_before_step"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before_receipt) -> _WhichOneofReturnType__before_receipt | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before_step) -> _WhichOneofReturnType__before_step | None: ...
+
+Global___StepPage: _TypeAlias = StepPage  # noqa: Y015
+
+@_typing.final
+class ListStepFilesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    after: _builtins.int
+    """the `number` of the last one had"""
+    limit: _builtins.int
+    """1..1000"""
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        after: _builtins.int = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "limit", b"limit", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStepFilesRequest: _TypeAlias = ListStepFilesRequest  # noqa: Y015
+
+@_typing.final
+class StepFile(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    EMPTIED_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    path: _builtins.bytes
+    standing: _builtins.bool
+    emptied: _builtins.bool
+    @_builtins.property
+    def before(self) -> Global___Status: ...
+    @_builtins.property
+    def after(self) -> Global___Status: ...
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        path: _builtins.bytes = ...,
+        before: Global___Status | None = ...,
+        after: Global___Status | None = ...,
+        standing: _builtins.bool = ...,
+        emptied: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "emptied", b"emptied", "number", b"number", "path", b"path", "standing", b"standing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepFile: _TypeAlias = StepFile  # noqa: Y015
+
+@_typing.final
+class StepFiles(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    last: _builtins.bool
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepFile]: ...
+    def __init__(
+        self,
+        *,
+        files: _abc.Iterable[Global___StepFile] | None = ...,
+        last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepFiles: _TypeAlias = StepFiles  # noqa: Y015
+
+@_typing.final
+class UndoStepRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoStepRequest: _TypeAlias = UndoStepRequest  # noqa: Y015
+
+@_typing.final
+class UndoStepOutcome(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    result: Global___UndoResult.ValueType
+    message: _builtins.str
+    """a sentence, when it was not"""
+    @_builtins.property
+    def status(self) -> Global___Status:
+        """its state now, when it was put back"""
+
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        result: Global___UndoResult.ValueType = ...,
+        status: Global___Status | None = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "path", b"path", "result", b"result", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoStepOutcome: _TypeAlias = UndoStepOutcome  # noqa: Y015
+
+@_typing.final
+class UndoStepCount(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    result: Global___UndoResult.ValueType
+    count: _builtins.int
+    def __init__(
+        self,
+        *,
+        result: Global___UndoResult.ValueType = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoStepCount: _TypeAlias = UndoStepCount  # noqa: Y015
+
+@_typing.final
+class UndoStepResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """the step that this undo is itself; 0: nothing was put back"""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___UndoStepCount]:
+        """of all files"""
+
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___UndoStepOutcome]:
+        """at most 1,000, those that were left alone first"""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        counts: _abc.Iterable[Global___UndoStepCount] | None = ...,
+        outcomes: _abc.Iterable[Global___UndoStepOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "outcomes", b"outcomes", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoStepResponse: _TypeAlias = UndoStepResponse  # noqa: Y015
 
 @_typing.final
 class PlanTrashRequest(_message.Message):
@@ -1918,7 +2859,7 @@ class Event(_message.Message):
     PAYLOAD_JSON_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     kind: _builtins.str
-    """"state", "root", "scan", "trash"; "" in the first one: no event, only where the caller stands"""
+    """"state", "root", "root-status", "scan", "trash"; "" in the first one: no event, only where the caller stands"""
     payload_json: _builtins.str
     """as the public event prints it"""
     def __init__(
@@ -1960,11 +2901,14 @@ class Queue(_message.Message):
     DONE_FIELD_NUMBER: _builtins.int
     DEAD_FIELD_NUMBER: _builtins.int
     OLDEST_AGE_S_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
     pending: _builtins.int
     running: _builtins.int
     done: _builtins.int
     dead: _builtins.int
     oldest_age_s: _builtins.float
+    paused: _builtins.bool
+    """held back by hand"""
     def __init__(
         self,
         *,
@@ -1973,10 +2917,11 @@ class Queue(_message.Message):
         done: _builtins.int = ...,
         dead: _builtins.int = ...,
         oldest_age_s: _builtins.float = ...,
+        paused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead", b"dead", "done", b"done", "oldest_age_s", b"oldest_age_s", "pending", b"pending", "running", b"running"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead", b"dead", "done", b"done", "oldest_age_s", b"oldest_age_s", "paused", b"paused", "pending", b"pending", "running", b"running"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2083,6 +3028,44 @@ class RetryDeadJobsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetryDeadJobsResponse: _TypeAlias = RetryDeadJobsResponse  # noqa: Y015
+
+@_typing.final
+class PauseThumbnailsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAUSED_FIELD_NUMBER: _builtins.int
+    paused: _builtins.bool
+    def __init__(
+        self,
+        *,
+        paused: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paused", b"paused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseThumbnailsRequest: _TypeAlias = PauseThumbnailsRequest  # noqa: Y015
+
+@_typing.final
+class PauseThumbnailsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAUSED_FIELD_NUMBER: _builtins.int
+    paused: _builtins.bool
+    def __init__(
+        self,
+        *,
+        paused: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paused", b"paused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseThumbnailsResponse: _TypeAlias = PauseThumbnailsResponse  # noqa: Y015
 
 @_typing.final
 class ReplayRequest(_message.Message):

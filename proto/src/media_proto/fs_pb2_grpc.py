@@ -49,6 +49,11 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.ListRootsRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.ListRootsResponse.FromString,
                 _registered_method=True)
+        self.GetRootStatus = channel.unary_unary(
+                '/framewell.fs.v1.FsService/GetRootStatus',
+                request_serializer=media__proto_dot_fs__pb2.GetRootStatusRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.RootStatuses.FromString,
+                _registered_method=True)
         self.AddRoot = channel.unary_unary(
                 '/framewell.fs.v1.FsService/AddRoot',
                 request_serializer=media__proto_dot_fs__pb2.AddRootRequest.SerializeToString,
@@ -78,6 +83,11 @@ class FsServiceStub:
                 '/framewell.fs.v1.FsService/GetSummary',
                 request_serializer=media__proto_dot_fs__pb2.GetSummaryRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.Summary.FromString,
+                _registered_method=True)
+        self.GetHistogram = channel.unary_unary(
+                '/framewell.fs.v1.FsService/GetHistogram',
+                request_serializer=media__proto_dot_fs__pb2.GetHistogramRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.Histogram.FromString,
                 _registered_method=True)
         self.GetItem = channel.unary_unary(
                 '/framewell.fs.v1.FsService/GetItem',
@@ -114,6 +124,16 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.DescribeFilesRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.DescribeFilesResponse.FromString,
                 _registered_method=True)
+        self.FindStacks = channel.unary_unary(
+                '/framewell.fs.v1.FsService/FindStacks',
+                request_serializer=media__proto_dot_fs__pb2.FindStacksRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.Stacks.FromString,
+                _registered_method=True)
+        self.ListStacks = channel.unary_unary(
+                '/framewell.fs.v1.FsService/ListStacks',
+                request_serializer=media__proto_dot_fs__pb2.ListStacksRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.Stacks.FromString,
+                _registered_method=True)
         self.HashFiles = channel.unary_stream(
                 '/framewell.fs.v1.FsService/HashFiles',
                 request_serializer=media__proto_dot_fs__pb2.HashFilesRequest.SerializeToString,
@@ -134,10 +154,35 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.ActBatchRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.ActBatchResponse.FromString,
                 _registered_method=True)
+        self.KeepBest = channel.unary_unary(
+                '/framewell.fs.v1.FsService/KeepBest',
+                request_serializer=media__proto_dot_fs__pb2.KeepBestRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.ActBatchResponse.FromString,
+                _registered_method=True)
+        self.DecideStack = channel.unary_unary(
+                '/framewell.fs.v1.FsService/DecideStack',
+                request_serializer=media__proto_dot_fs__pb2.DecideStackRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.DecideStackResponse.FromString,
+                _registered_method=True)
         self.Undo = channel.unary_unary(
                 '/framewell.fs.v1.FsService/Undo',
                 request_serializer=media__proto_dot_fs__pb2.UndoRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.UndoResponse.FromString,
+                _registered_method=True)
+        self.ListSteps = channel.unary_unary(
+                '/framewell.fs.v1.FsService/ListSteps',
+                request_serializer=media__proto_dot_fs__pb2.ListStepsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.StepPage.FromString,
+                _registered_method=True)
+        self.ListStepFiles = channel.unary_unary(
+                '/framewell.fs.v1.FsService/ListStepFiles',
+                request_serializer=media__proto_dot_fs__pb2.ListStepFilesRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.StepFiles.FromString,
+                _registered_method=True)
+        self.UndoStep = channel.unary_unary(
+                '/framewell.fs.v1.FsService/UndoStep',
+                request_serializer=media__proto_dot_fs__pb2.UndoStepRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.UndoStepResponse.FromString,
                 _registered_method=True)
         self.PlanTrash = channel.unary_unary(
                 '/framewell.fs.v1.FsService/PlanTrash',
@@ -169,6 +214,11 @@ class FsServiceStub:
                 request_serializer=media__proto_dot_fs__pb2.RetryDeadJobsRequest.SerializeToString,
                 response_deserializer=media__proto_dot_fs__pb2.RetryDeadJobsResponse.FromString,
                 _registered_method=True)
+        self.PauseThumbnails = channel.unary_unary(
+                '/framewell.fs.v1.FsService/PauseThumbnails',
+                request_serializer=media__proto_dot_fs__pb2.PauseThumbnailsRequest.SerializeToString,
+                response_deserializer=media__proto_dot_fs__pb2.PauseThumbnailsResponse.FromString,
+                _registered_method=True)
         self.Replay = channel.unary_stream(
                 '/framewell.fs.v1.FsService/Replay',
                 request_serializer=media__proto_dot_fs__pb2.ReplayRequest.SerializeToString,
@@ -199,6 +249,13 @@ class FsServiceServicer:
 
     def ListRoots(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRootStatus(self, request, context):
+        """How the roots were when they were looked at last. Waits for no disk.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -237,6 +294,13 @@ class FsServiceServicer:
 
     def GetSummary(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHistogram(self, request, context):
+        """How many items of a root, or of a folder in it, are of which day and carry which mark.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -288,6 +352,20 @@ class FsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindStacks(self, request, context):
+        """The stacks that these files are in; at most 500 paths. What is not known yet is found out behind the answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStacks(self, request, context):
+        """The stacks below a folder, by folder and first member.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def HashFiles(self, request, context):
         """The sha-256 of whole files, each as soon as it is known; at most 1,000 paths. A message may be empty: one big file is
         still being read. A file that changes meanwhile has no hash but the error `file_changed`.
@@ -316,8 +394,44 @@ class FsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def KeepBest(self, request, context):
+        """Lock the best and trash the rest, one step for undo. The best comes first among the outcomes; when it cannot be
+        locked the call is refused and nothing is trashed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideStack(self, request, context):
+        """What a person says of a stack; it outlasts the index.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Undo(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSteps(self, request, context):
+        """The journal, newest first: steps, and between them what emptied the trash.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStepFiles(self, request, context):
+        """The files of one step, in the order in which they were changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndoStep(self, request, context):
+        """Take any one step back, each file only where that step was the last word on it. Of an undo: do again what it undid.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -360,6 +474,13 @@ class FsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseThumbnails(self, request, context):
+        """Hold the thumbnails back that nobody asked for, or let them go on. What somebody looks at is made all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Replay(self, request, context):
         """Every item of every healthy root (or of one), for a consumer that rebuilds.
         """
@@ -392,6 +513,11 @@ def add_FsServiceServicer_to_server(servicer, server):
                     request_deserializer=media__proto_dot_fs__pb2.ListRootsRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.ListRootsResponse.SerializeToString,
             ),
+            'GetRootStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRootStatus,
+                    request_deserializer=media__proto_dot_fs__pb2.GetRootStatusRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.RootStatuses.SerializeToString,
+            ),
             'AddRoot': grpc.unary_unary_rpc_method_handler(
                     servicer.AddRoot,
                     request_deserializer=media__proto_dot_fs__pb2.AddRootRequest.FromString,
@@ -421,6 +547,11 @@ def add_FsServiceServicer_to_server(servicer, server):
                     servicer.GetSummary,
                     request_deserializer=media__proto_dot_fs__pb2.GetSummaryRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.Summary.SerializeToString,
+            ),
+            'GetHistogram': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHistogram,
+                    request_deserializer=media__proto_dot_fs__pb2.GetHistogramRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.Histogram.SerializeToString,
             ),
             'GetItem': grpc.unary_unary_rpc_method_handler(
                     servicer.GetItem,
@@ -457,6 +588,16 @@ def add_FsServiceServicer_to_server(servicer, server):
                     request_deserializer=media__proto_dot_fs__pb2.DescribeFilesRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.DescribeFilesResponse.SerializeToString,
             ),
+            'FindStacks': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindStacks,
+                    request_deserializer=media__proto_dot_fs__pb2.FindStacksRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.Stacks.SerializeToString,
+            ),
+            'ListStacks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStacks,
+                    request_deserializer=media__proto_dot_fs__pb2.ListStacksRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.Stacks.SerializeToString,
+            ),
             'HashFiles': grpc.unary_stream_rpc_method_handler(
                     servicer.HashFiles,
                     request_deserializer=media__proto_dot_fs__pb2.HashFilesRequest.FromString,
@@ -477,10 +618,35 @@ def add_FsServiceServicer_to_server(servicer, server):
                     request_deserializer=media__proto_dot_fs__pb2.ActBatchRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.ActBatchResponse.SerializeToString,
             ),
+            'KeepBest': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepBest,
+                    request_deserializer=media__proto_dot_fs__pb2.KeepBestRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.ActBatchResponse.SerializeToString,
+            ),
+            'DecideStack': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideStack,
+                    request_deserializer=media__proto_dot_fs__pb2.DecideStackRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.DecideStackResponse.SerializeToString,
+            ),
             'Undo': grpc.unary_unary_rpc_method_handler(
                     servicer.Undo,
                     request_deserializer=media__proto_dot_fs__pb2.UndoRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.UndoResponse.SerializeToString,
+            ),
+            'ListSteps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSteps,
+                    request_deserializer=media__proto_dot_fs__pb2.ListStepsRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.StepPage.SerializeToString,
+            ),
+            'ListStepFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStepFiles,
+                    request_deserializer=media__proto_dot_fs__pb2.ListStepFilesRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.StepFiles.SerializeToString,
+            ),
+            'UndoStep': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoStep,
+                    request_deserializer=media__proto_dot_fs__pb2.UndoStepRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.UndoStepResponse.SerializeToString,
             ),
             'PlanTrash': grpc.unary_unary_rpc_method_handler(
                     servicer.PlanTrash,
@@ -511,6 +677,11 @@ def add_FsServiceServicer_to_server(servicer, server):
                     servicer.RetryDeadJobs,
                     request_deserializer=media__proto_dot_fs__pb2.RetryDeadJobsRequest.FromString,
                     response_serializer=media__proto_dot_fs__pb2.RetryDeadJobsResponse.SerializeToString,
+            ),
+            'PauseThumbnails': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseThumbnails,
+                    request_deserializer=media__proto_dot_fs__pb2.PauseThumbnailsRequest.FromString,
+                    response_serializer=media__proto_dot_fs__pb2.PauseThumbnailsResponse.SerializeToString,
             ),
             'Replay': grpc.unary_stream_rpc_method_handler(
                     servicer.Replay,
@@ -604,6 +775,33 @@ class FsService:
             '/framewell.fs.v1.FsService/ListRoots',
             media__proto_dot_fs__pb2.ListRootsRequest.SerializeToString,
             media__proto_dot_fs__pb2.ListRootsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRootStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/GetRootStatus',
+            media__proto_dot_fs__pb2.GetRootStatusRequest.SerializeToString,
+            media__proto_dot_fs__pb2.RootStatuses.FromString,
             options,
             channel_credentials,
             insecure,
@@ -766,6 +964,33 @@ class FsService:
             '/framewell.fs.v1.FsService/GetSummary',
             media__proto_dot_fs__pb2.GetSummaryRequest.SerializeToString,
             media__proto_dot_fs__pb2.Summary.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHistogram(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/GetHistogram',
+            media__proto_dot_fs__pb2.GetHistogramRequest.SerializeToString,
+            media__proto_dot_fs__pb2.Histogram.FromString,
             options,
             channel_credentials,
             insecure,
@@ -966,6 +1191,60 @@ class FsService:
             _registered_method=True)
 
     @staticmethod
+    def FindStacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/FindStacks',
+            media__proto_dot_fs__pb2.FindStacksRequest.SerializeToString,
+            media__proto_dot_fs__pb2.Stacks.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/ListStacks',
+            media__proto_dot_fs__pb2.ListStacksRequest.SerializeToString,
+            media__proto_dot_fs__pb2.Stacks.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def HashFiles(request,
             target,
             options=(),
@@ -1074,6 +1353,60 @@ class FsService:
             _registered_method=True)
 
     @staticmethod
+    def KeepBest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/KeepBest',
+            media__proto_dot_fs__pb2.KeepBestRequest.SerializeToString,
+            media__proto_dot_fs__pb2.ActBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideStack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/DecideStack',
+            media__proto_dot_fs__pb2.DecideStackRequest.SerializeToString,
+            media__proto_dot_fs__pb2.DecideStackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Undo(request,
             target,
             options=(),
@@ -1090,6 +1423,87 @@ class FsService:
             '/framewell.fs.v1.FsService/Undo',
             media__proto_dot_fs__pb2.UndoRequest.SerializeToString,
             media__proto_dot_fs__pb2.UndoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSteps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/ListSteps',
+            media__proto_dot_fs__pb2.ListStepsRequest.SerializeToString,
+            media__proto_dot_fs__pb2.StepPage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStepFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/ListStepFiles',
+            media__proto_dot_fs__pb2.ListStepFilesRequest.SerializeToString,
+            media__proto_dot_fs__pb2.StepFiles.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoStep(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/UndoStep',
+            media__proto_dot_fs__pb2.UndoStepRequest.SerializeToString,
+            media__proto_dot_fs__pb2.UndoStepResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1252,6 +1666,33 @@ class FsService:
             '/framewell.fs.v1.FsService/RetryDeadJobs',
             media__proto_dot_fs__pb2.RetryDeadJobsRequest.SerializeToString,
             media__proto_dot_fs__pb2.RetryDeadJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseThumbnails(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.fs.v1.FsService/PauseThumbnails',
+            media__proto_dot_fs__pb2.PauseThumbnailsRequest.SerializeToString,
+            media__proto_dot_fs__pb2.PauseThumbnailsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,8 @@ class FsServiceStub:
     """Settings and roots (config.yaml)."""
     UpdateSettings: _grpc.UnaryUnaryMultiCallable[_fs_pb2.UpdateSettingsRequest, _fs_pb2.Settings]
     ListRoots: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ListRootsRequest, _fs_pb2.ListRootsResponse]
+    GetRootStatus: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetRootStatusRequest, _fs_pb2.RootStatuses]
+    """How the roots were when they were looked at last. Waits for no disk."""
     AddRoot: _grpc.UnaryUnaryMultiCallable[_fs_pb2.AddRootRequest, _fs_pb2.AddRootResponse]
     RemoveRoot: _grpc.UnaryUnaryMultiCallable[_fs_pb2.RemoveRootRequest, _fs_pb2.RemoveRootResponse]
     ListFolders: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ListFoldersRequest, _fs_pb2.ListFoldersResponse]
@@ -46,6 +48,8 @@ class FsServiceStub:
     StreamItems: _grpc.UnaryStreamMultiCallable[_fs_pb2.StreamItemsRequest, _fs_pb2.ItemBatch]
     """Batches in (file name, path) order. The last batch has `last` set and may be empty."""
     GetSummary: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetSummaryRequest, _fs_pb2.Summary]
+    GetHistogram: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetHistogramRequest, _fs_pb2.Histogram]
+    """How many items of a root, or of a folder in it, are of which day and carry which mark."""
     GetItem: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetItemRequest, _fs_pb2.Item]
     GetItems: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetItemsRequest, _fs_pb2.GetItemsResponse]
     """At most 1,000 paths, each found or refused by itself."""
@@ -58,6 +62,10 @@ class FsServiceStub:
     """The thumbnail of a blob, made by the workers and kept in the blob store; this service asks them, no more."""
     DescribeFiles: _grpc.UnaryUnaryMultiCallable[_fs_pb2.DescribeFilesRequest, _fs_pb2.DescribeFilesResponse]
     """What files say of themselves. At most 1,000 paths, each answered or refused by itself."""
+    FindStacks: _grpc.UnaryUnaryMultiCallable[_fs_pb2.FindStacksRequest, _fs_pb2.Stacks]
+    """The stacks that these files are in; at most 500 paths. What is not known yet is found out behind the answer."""
+    ListStacks: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ListStacksRequest, _fs_pb2.Stacks]
+    """The stacks below a folder, by folder and first member."""
     HashFiles: _grpc.UnaryStreamMultiCallable[_fs_pb2.HashFilesRequest, _fs_pb2.FileHashes]
     """The sha-256 of whole files, each as soon as it is known; at most 1,000 paths. A message may be empty: one big file is
     still being read. A file that changes meanwhile has no hash but the error `file_changed`.
@@ -67,7 +75,19 @@ class FsServiceStub:
     ActEach: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActEachRequest, _fs_pb2.ActEachResponse]
     """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome."""
     ActBatch: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ActBatchRequest, _fs_pb2.ActBatchResponse]
+    KeepBest: _grpc.UnaryUnaryMultiCallable[_fs_pb2.KeepBestRequest, _fs_pb2.ActBatchResponse]
+    """Lock the best and trash the rest, one step for undo. The best comes first among the outcomes; when it cannot be
+    locked the call is refused and nothing is trashed.
+    """
+    DecideStack: _grpc.UnaryUnaryMultiCallable[_fs_pb2.DecideStackRequest, _fs_pb2.DecideStackResponse]
+    """What a person says of a stack; it outlasts the index."""
     Undo: _grpc.UnaryUnaryMultiCallable[_fs_pb2.UndoRequest, _fs_pb2.UndoResponse]
+    ListSteps: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ListStepsRequest, _fs_pb2.StepPage]
+    """The journal, newest first: steps, and between them what emptied the trash."""
+    ListStepFiles: _grpc.UnaryUnaryMultiCallable[_fs_pb2.ListStepFilesRequest, _fs_pb2.StepFiles]
+    """The files of one step, in the order in which they were changed."""
+    UndoStep: _grpc.UnaryUnaryMultiCallable[_fs_pb2.UndoStepRequest, _fs_pb2.UndoStepResponse]
+    """Take any one step back, each file only where that step was the last word on it. Of an undo: do again what it undid."""
     PlanTrash: _grpc.UnaryUnaryMultiCallable[_fs_pb2.PlanTrashRequest, _fs_pb2.TrashPlan]
     EmptyTrash: _grpc.UnaryStreamMultiCallable[_fs_pb2.EmptyTrashRequest, _fs_pb2.TrashEvent]
     """Cancelling the call stops the deletion after the file in hand."""
@@ -76,6 +96,8 @@ class FsServiceStub:
     """Following."""
     GetQueues: _grpc.UnaryUnaryMultiCallable[_fs_pb2.GetQueuesRequest, _fs_pb2.Queues]
     RetryDeadJobs: _grpc.UnaryUnaryMultiCallable[_fs_pb2.RetryDeadJobsRequest, _fs_pb2.RetryDeadJobsResponse]
+    PauseThumbnails: _grpc.UnaryUnaryMultiCallable[_fs_pb2.PauseThumbnailsRequest, _fs_pb2.PauseThumbnailsResponse]
+    """Hold the thumbnails back that nobody asked for, or let them go on. What somebody looks at is made all the same."""
     Replay: _grpc.UnaryStreamMultiCallable[_fs_pb2.ReplayRequest, _fs_pb2.ItemBatch]
     """Every item of every healthy root (or of one), for a consumer that rebuilds."""
     Backup: _grpc.UnaryStreamMultiCallable[_fs_pb2.BackupRequest, _fs_pb2.BackupPart]
@@ -88,6 +110,8 @@ class FsServiceAsyncStub(FsServiceStub):
     """Settings and roots (config.yaml)."""
     UpdateSettings: _aio.UnaryUnaryMultiCallable[_fs_pb2.UpdateSettingsRequest, _fs_pb2.Settings]  # type: ignore[assignment]
     ListRoots: _aio.UnaryUnaryMultiCallable[_fs_pb2.ListRootsRequest, _fs_pb2.ListRootsResponse]  # type: ignore[assignment]
+    GetRootStatus: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetRootStatusRequest, _fs_pb2.RootStatuses]  # type: ignore[assignment]
+    """How the roots were when they were looked at last. Waits for no disk."""
     AddRoot: _aio.UnaryUnaryMultiCallable[_fs_pb2.AddRootRequest, _fs_pb2.AddRootResponse]  # type: ignore[assignment]
     RemoveRoot: _aio.UnaryUnaryMultiCallable[_fs_pb2.RemoveRootRequest, _fs_pb2.RemoveRootResponse]  # type: ignore[assignment]
     ListFolders: _aio.UnaryUnaryMultiCallable[_fs_pb2.ListFoldersRequest, _fs_pb2.ListFoldersResponse]  # type: ignore[assignment]
@@ -96,6 +120,8 @@ class FsServiceAsyncStub(FsServiceStub):
     StreamItems: _aio.UnaryStreamMultiCallable[_fs_pb2.StreamItemsRequest, _fs_pb2.ItemBatch]  # type: ignore[assignment]
     """Batches in (file name, path) order. The last batch has `last` set and may be empty."""
     GetSummary: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetSummaryRequest, _fs_pb2.Summary]  # type: ignore[assignment]
+    GetHistogram: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetHistogramRequest, _fs_pb2.Histogram]  # type: ignore[assignment]
+    """How many items of a root, or of a folder in it, are of which day and carry which mark."""
     GetItem: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetItemRequest, _fs_pb2.Item]  # type: ignore[assignment]
     GetItems: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetItemsRequest, _fs_pb2.GetItemsResponse]  # type: ignore[assignment]
     """At most 1,000 paths, each found or refused by itself."""
@@ -108,6 +134,10 @@ class FsServiceAsyncStub(FsServiceStub):
     """The thumbnail of a blob, made by the workers and kept in the blob store; this service asks them, no more."""
     DescribeFiles: _aio.UnaryUnaryMultiCallable[_fs_pb2.DescribeFilesRequest, _fs_pb2.DescribeFilesResponse]  # type: ignore[assignment]
     """What files say of themselves. At most 1,000 paths, each answered or refused by itself."""
+    FindStacks: _aio.UnaryUnaryMultiCallable[_fs_pb2.FindStacksRequest, _fs_pb2.Stacks]  # type: ignore[assignment]
+    """The stacks that these files are in; at most 500 paths. What is not known yet is found out behind the answer."""
+    ListStacks: _aio.UnaryUnaryMultiCallable[_fs_pb2.ListStacksRequest, _fs_pb2.Stacks]  # type: ignore[assignment]
+    """The stacks below a folder, by folder and first member."""
     HashFiles: _aio.UnaryStreamMultiCallable[_fs_pb2.HashFilesRequest, _fs_pb2.FileHashes]  # type: ignore[assignment]
     """The sha-256 of whole files, each as soon as it is known; at most 1,000 paths. A message may be empty: one big file is
     still being read. A file that changes meanwhile has no hash but the error `file_changed`.
@@ -117,7 +147,19 @@ class FsServiceAsyncStub(FsServiceStub):
     ActEach: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActEachRequest, _fs_pb2.ActEachResponse]  # type: ignore[assignment]
     """Single actions that came together, at most 500: each a step of its own for undo, with its own outcome."""
     ActBatch: _aio.UnaryUnaryMultiCallable[_fs_pb2.ActBatchRequest, _fs_pb2.ActBatchResponse]  # type: ignore[assignment]
+    KeepBest: _aio.UnaryUnaryMultiCallable[_fs_pb2.KeepBestRequest, _fs_pb2.ActBatchResponse]  # type: ignore[assignment]
+    """Lock the best and trash the rest, one step for undo. The best comes first among the outcomes; when it cannot be
+    locked the call is refused and nothing is trashed.
+    """
+    DecideStack: _aio.UnaryUnaryMultiCallable[_fs_pb2.DecideStackRequest, _fs_pb2.DecideStackResponse]  # type: ignore[assignment]
+    """What a person says of a stack; it outlasts the index."""
     Undo: _aio.UnaryUnaryMultiCallable[_fs_pb2.UndoRequest, _fs_pb2.UndoResponse]  # type: ignore[assignment]
+    ListSteps: _aio.UnaryUnaryMultiCallable[_fs_pb2.ListStepsRequest, _fs_pb2.StepPage]  # type: ignore[assignment]
+    """The journal, newest first: steps, and between them what emptied the trash."""
+    ListStepFiles: _aio.UnaryUnaryMultiCallable[_fs_pb2.ListStepFilesRequest, _fs_pb2.StepFiles]  # type: ignore[assignment]
+    """The files of one step, in the order in which they were changed."""
+    UndoStep: _aio.UnaryUnaryMultiCallable[_fs_pb2.UndoStepRequest, _fs_pb2.UndoStepResponse]  # type: ignore[assignment]
+    """Take any one step back, each file only where that step was the last word on it. Of an undo: do again what it undid."""
     PlanTrash: _aio.UnaryUnaryMultiCallable[_fs_pb2.PlanTrashRequest, _fs_pb2.TrashPlan]  # type: ignore[assignment]
     EmptyTrash: _aio.UnaryStreamMultiCallable[_fs_pb2.EmptyTrashRequest, _fs_pb2.TrashEvent]  # type: ignore[assignment]
     """Cancelling the call stops the deletion after the file in hand."""
@@ -126,6 +168,8 @@ class FsServiceAsyncStub(FsServiceStub):
     """Following."""
     GetQueues: _aio.UnaryUnaryMultiCallable[_fs_pb2.GetQueuesRequest, _fs_pb2.Queues]  # type: ignore[assignment]
     RetryDeadJobs: _aio.UnaryUnaryMultiCallable[_fs_pb2.RetryDeadJobsRequest, _fs_pb2.RetryDeadJobsResponse]  # type: ignore[assignment]
+    PauseThumbnails: _aio.UnaryUnaryMultiCallable[_fs_pb2.PauseThumbnailsRequest, _fs_pb2.PauseThumbnailsResponse]  # type: ignore[assignment]
+    """Hold the thumbnails back that nobody asked for, or let them go on. What somebody looks at is made all the same."""
     Replay: _aio.UnaryStreamMultiCallable[_fs_pb2.ReplayRequest, _fs_pb2.ItemBatch]  # type: ignore[assignment]
     """Every item of every healthy root (or of one), for a consumer that rebuilds."""
     Backup: _aio.UnaryStreamMultiCallable[_fs_pb2.BackupRequest, _fs_pb2.BackupPart]  # type: ignore[assignment]
@@ -153,6 +197,14 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fs_pb2.ListRootsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fs_pb2.ListRootsResponse, _abc.Awaitable[_fs_pb2.ListRootsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetRootStatus(
+        self,
+        request: _fs_pb2.GetRootStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.RootStatuses, _abc.Awaitable[_fs_pb2.RootStatuses]]:
+        """How the roots were when they were looked at last. Waits for no disk."""
 
     @_abc_1.abstractmethod
     def AddRoot(
@@ -197,6 +249,14 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fs_pb2.GetSummaryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fs_pb2.Summary, _abc.Awaitable[_fs_pb2.Summary]]: ...
+
+    @_abc_1.abstractmethod
+    def GetHistogram(
+        self,
+        request: _fs_pb2.GetHistogramRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.Histogram, _abc.Awaitable[_fs_pb2.Histogram]]:
+        """How many items of a root, or of a folder in it, are of which day and carry which mark."""
 
     @_abc_1.abstractmethod
     def GetItem(
@@ -253,6 +313,22 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         """What files say of themselves. At most 1,000 paths, each answered or refused by itself."""
 
     @_abc_1.abstractmethod
+    def FindStacks(
+        self,
+        request: _fs_pb2.FindStacksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.Stacks, _abc.Awaitable[_fs_pb2.Stacks]]:
+        """The stacks that these files are in; at most 500 paths. What is not known yet is found out behind the answer."""
+
+    @_abc_1.abstractmethod
+    def ListStacks(
+        self,
+        request: _fs_pb2.ListStacksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.Stacks, _abc.Awaitable[_fs_pb2.Stacks]]:
+        """The stacks below a folder, by folder and first member."""
+
+    @_abc_1.abstractmethod
     def HashFiles(
         self,
         request: _fs_pb2.HashFilesRequest,
@@ -286,11 +362,53 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fs_pb2.ActBatchResponse, _abc.Awaitable[_fs_pb2.ActBatchResponse]]: ...
 
     @_abc_1.abstractmethod
+    def KeepBest(
+        self,
+        request: _fs_pb2.KeepBestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.ActBatchResponse, _abc.Awaitable[_fs_pb2.ActBatchResponse]]:
+        """Lock the best and trash the rest, one step for undo. The best comes first among the outcomes; when it cannot be
+        locked the call is refused and nothing is trashed.
+        """
+
+    @_abc_1.abstractmethod
+    def DecideStack(
+        self,
+        request: _fs_pb2.DecideStackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.DecideStackResponse, _abc.Awaitable[_fs_pb2.DecideStackResponse]]:
+        """What a person says of a stack; it outlasts the index."""
+
+    @_abc_1.abstractmethod
     def Undo(
         self,
         request: _fs_pb2.UndoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fs_pb2.UndoResponse, _abc.Awaitable[_fs_pb2.UndoResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListSteps(
+        self,
+        request: _fs_pb2.ListStepsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.StepPage, _abc.Awaitable[_fs_pb2.StepPage]]:
+        """The journal, newest first: steps, and between them what emptied the trash."""
+
+    @_abc_1.abstractmethod
+    def ListStepFiles(
+        self,
+        request: _fs_pb2.ListStepFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.StepFiles, _abc.Awaitable[_fs_pb2.StepFiles]]:
+        """The files of one step, in the order in which they were changed."""
+
+    @_abc_1.abstractmethod
+    def UndoStep(
+        self,
+        request: _fs_pb2.UndoStepRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.UndoStepResponse, _abc.Awaitable[_fs_pb2.UndoStepResponse]]:
+        """Take any one step back, each file only where that step was the last word on it. Of an undo: do again what it undid."""
 
     @_abc_1.abstractmethod
     def PlanTrash(
@@ -335,6 +453,14 @@ class FsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fs_pb2.RetryDeadJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fs_pb2.RetryDeadJobsResponse, _abc.Awaitable[_fs_pb2.RetryDeadJobsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def PauseThumbnails(
+        self,
+        request: _fs_pb2.PauseThumbnailsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fs_pb2.PauseThumbnailsResponse, _abc.Awaitable[_fs_pb2.PauseThumbnailsResponse]]:
+        """Hold the thumbnails back that nobody asked for, or let them go on. What somebody looks at is made all the same."""
 
     @_abc_1.abstractmethod
     def Replay(

@@ -1044,6 +1044,8 @@ class ListMediaRequest(_message.Message):
     TAG_FILTERS_FIELD_NUMBER: _builtins.int
     MEDIA_FIELD_NUMBER: _builtins.int
     CLUSTER_FIELD_NUMBER: _builtins.int
+    DATED_FROM_US_FIELD_NUMBER: _builtins.int
+    DATED_BEFORE_US_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     recursive: _builtins.bool
     created_from_us: _builtins.int
@@ -1057,6 +1059,12 @@ class ListMediaRequest(_message.Message):
     media: _builtins.bytes
     """one no item has is fine"""
     cluster: _builtins.bytes
+    dated_from_us: _builtins.int
+    """Of files: when they are from, on their own clocks as if those were UTC. Folders have no such time.
+    inclusive
+    """
+    dated_before_us: _builtins.int
+    """exclusive"""
     @_builtins.property
     def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """uuids, the collection's first; empty: its root"""
@@ -1088,10 +1096,12 @@ class ListMediaRequest(_message.Message):
         tag_filters: _abc.Iterable[Global___TagFilter] | None = ...,
         media: _builtins.bytes | None = ...,
         cluster: _builtins.bytes | None = ...,
+        dated_from_us: _builtins.int | None = ...,
+        dated_before_us: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_created_before_us", b"_created_before_us", "_created_from_us", b"_created_from_us", "_media", b"_media", "_recursive", b"_recursive", "cluster", b"cluster", "created_before_us", b"created_before_us", "created_from_us", b"created_from_us", "media", b"media", "recursive", b"recursive"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_created_before_us", b"_created_before_us", "_created_from_us", b"_created_from_us", "_dated_before_us", b"_dated_before_us", "_dated_from_us", b"_dated_from_us", "_media", b"_media", "_recursive", b"_recursive", "cluster", b"cluster", "created_before_us", b"created_before_us", "created_from_us", b"created_from_us", "dated_before_us", b"dated_before_us", "dated_from_us", b"dated_from_us", "media", b"media", "recursive", b"recursive"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_created_before_us", b"_created_before_us", "_created_from_us", b"_created_from_us", "_media", b"_media", "_recursive", b"_recursive", "ascending", b"ascending", "cluster", b"cluster", "collection", b"collection", "created_before_us", b"created_before_us", "created_from_us", b"created_from_us", "kinds", b"kinds", "limit", b"limit", "media", b"media", "offset", b"offset", "path", b"path", "recursive", b"recursive", "sort", b"sort", "tag_filters", b"tag_filters", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_created_before_us", b"_created_before_us", "_created_from_us", b"_created_from_us", "_dated_before_us", b"_dated_before_us", "_dated_from_us", b"_dated_from_us", "_media", b"_media", "_recursive", b"_recursive", "ascending", b"ascending", "cluster", b"cluster", "collection", b"collection", "created_before_us", b"created_before_us", "created_from_us", b"created_from_us", "dated_before_us", b"dated_before_us", "dated_from_us", b"dated_from_us", "kinds", b"kinds", "limit", b"limit", "media", b"media", "offset", b"offset", "path", b"path", "recursive", b"recursive", "sort", b"sort", "tag_filters", b"tag_filters", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cluster: _TypeAlias = _typing.Literal["cluster"]  # noqa: Y015
     _WhichOneofArgType__cluster: _TypeAlias = _typing.Literal["_cluster", b"_cluster"]  # noqa: Y015
@@ -1099,6 +1109,10 @@ class ListMediaRequest(_message.Message):
     _WhichOneofArgType__created_before_us: _TypeAlias = _typing.Literal["_created_before_us", b"_created_before_us"]  # noqa: Y015
     _WhichOneofReturnType__created_from_us: _TypeAlias = _typing.Literal["created_from_us"]  # noqa: Y015
     _WhichOneofArgType__created_from_us: _TypeAlias = _typing.Literal["_created_from_us", b"_created_from_us"]  # noqa: Y015
+    _WhichOneofReturnType__dated_before_us: _TypeAlias = _typing.Literal["dated_before_us"]  # noqa: Y015
+    _WhichOneofArgType__dated_before_us: _TypeAlias = _typing.Literal["_dated_before_us", b"_dated_before_us"]  # noqa: Y015
+    _WhichOneofReturnType__dated_from_us: _TypeAlias = _typing.Literal["dated_from_us"]  # noqa: Y015
+    _WhichOneofArgType__dated_from_us: _TypeAlias = _typing.Literal["_dated_from_us", b"_dated_from_us"]  # noqa: Y015
     _WhichOneofReturnType__media: _TypeAlias = _typing.Literal["media"]  # noqa: Y015
     _WhichOneofArgType__media: _TypeAlias = _typing.Literal["_media", b"_media"]  # noqa: Y015
     _WhichOneofReturnType__recursive: _TypeAlias = _typing.Literal["recursive"]  # noqa: Y015
@@ -1109,6 +1123,10 @@ class ListMediaRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__created_before_us) -> _WhichOneofReturnType__created_before_us | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__created_from_us) -> _WhichOneofReturnType__created_from_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dated_before_us) -> _WhichOneofReturnType__dated_before_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dated_from_us) -> _WhichOneofReturnType__dated_from_us | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__media) -> _WhichOneofReturnType__media | None: ...
     @_typing.overload
@@ -3006,6 +3024,7 @@ class SearchFacts(_message.Message):
     DURATION_S_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     OWN_TAG_IDS_FIELD_NUMBER: _builtins.int
+    DATED_US_FIELD_NUMBER: _builtins.int
     media_id: _builtins.int
     collection_id: _builtins.int
     kind: Global___MediaKind.ValueType
@@ -3023,6 +3042,8 @@ class SearchFacts(_message.Message):
     size_bytes: _builtins.int
     duration_s: _builtins.float
     name: _builtins.str
+    dated_us: _builtins.int
+    """as the camera wrote it, else when the file was modified, on this machine's clock"""
     @_builtins.property
     def tag_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """its own and its group's"""
@@ -3057,10 +3078,11 @@ class SearchFacts(_message.Message):
         duration_s: _builtins.float | None = ...,
         name: _builtins.str = ...,
         own_tag_ids: _abc.Iterable[_builtins.int] | None = ...,
+        dated_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "blob", b"blob", "duration_s", b"duration_s", "path", b"path", "pixels", b"pixels"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "blob", b"blob", "collection_id", b"collection_id", "created_us", b"created_us", "duration_s", b"duration_s", "embedded", b"embedded", "folder_ids", b"folder_ids", "group_ids", b"group_ids", "kind", b"kind", "listed", b"listed", "media_id", b"media_id", "name", b"name", "own_tag_ids", b"own_tag_ids", "path", b"path", "pixels", b"pixels", "seal", b"seal", "size_bytes", b"size_bytes", "tag_ids", b"tag_ids", "taken_us", b"taken_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "blob", b"blob", "collection_id", b"collection_id", "created_us", b"created_us", "dated_us", b"dated_us", "duration_s", b"duration_s", "embedded", b"embedded", "folder_ids", b"folder_ids", "group_ids", b"group_ids", "kind", b"kind", "listed", b"listed", "media_id", b"media_id", "name", b"name", "own_tag_ids", b"own_tag_ids", "path", b"path", "pixels", b"pixels", "seal", b"seal", "size_bytes", b"size_bytes", "tag_ids", b"tag_ids", "taken_us", b"taken_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
     _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
@@ -3552,6 +3574,7 @@ class Indexing(_message.Message):
     UNHASHED_FIELD_NUMBER: _builtins.int
     IN_HAND_FIELD_NUMBER: _builtins.int
     UNSENT_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
     waiting: _builtins.int
     """events not yet looked at"""
     running: _builtins.bool
@@ -3566,6 +3589,8 @@ class Indexing(_message.Message):
     """files that are being read right now"""
     unsent: _builtins.int
     """jobs for search that are not in the queue yet"""
+    paused: _builtins.bool
+    """reading inside files is held back by hand"""
     @_builtins.property
     def roots(self) -> _containers.RepeatedCompositeFieldContainer[Global___RootIndexing]: ...
     def __init__(
@@ -3580,14 +3605,34 @@ class Indexing(_message.Message):
         unhashed: _builtins.int = ...,
         in_hand: _builtins.int = ...,
         unsent: _builtins.int = ...,
+        paused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "in_hand", b"in_hand", "problem", b"problem", "roots", b"roots", "running", b"running", "undescribed", b"undescribed", "unhashed", b"unhashed", "unsent", b"unsent", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "in_hand", b"in_hand", "paused", b"paused", "problem", b"problem", "roots", b"roots", "running", b"running", "undescribed", b"undescribed", "unhashed", b"unhashed", "unsent", b"unsent", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Indexing: _TypeAlias = Indexing  # noqa: Y015
+
+@_typing.final
+class PauseReadingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAUSED_FIELD_NUMBER: _builtins.int
+    paused: _builtins.bool
+    def __init__(
+        self,
+        *,
+        paused: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paused", b"paused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseReadingRequest: _TypeAlias = PauseReadingRequest  # noqa: Y015
 
 @_typing.final
 class ReindexRequest(_message.Message):

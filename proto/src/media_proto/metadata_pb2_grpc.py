@@ -319,6 +319,11 @@ class MetadataServiceStub:
                 request_serializer=media__proto_dot_metadata__pb2.ReindexRequest.SerializeToString,
                 response_deserializer=media__proto_dot_metadata__pb2.Indexing.FromString,
                 _registered_method=True)
+        self.PauseReading = channel.unary_unary(
+                '/framewell.metadata.v1.MetadataService/PauseReading',
+                request_serializer=media__proto_dot_metadata__pb2.PauseReadingRequest.SerializeToString,
+                response_deserializer=media__proto_dot_metadata__pb2.Indexing.FromString,
+                _registered_method=True)
         self.Backup = channel.unary_stream(
                 '/framewell.metadata.v1.MetadataService/Backup',
                 request_serializer=media__proto_dot_metadata__pb2.BackupRequest.SerializeToString,
@@ -703,6 +708,13 @@ class MetadataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseReading(self, request, context):
+        """Hold back the reading of what is inside files, or let it go on. Files and marks are followed all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Backup(self, request, context):
         """The catalogue's database as of now.
         """
@@ -996,6 +1008,11 @@ def add_MetadataServiceServicer_to_server(servicer, server):
             'Reindex': grpc.unary_unary_rpc_method_handler(
                     servicer.Reindex,
                     request_deserializer=media__proto_dot_metadata__pb2.ReindexRequest.FromString,
+                    response_serializer=media__proto_dot_metadata__pb2.Indexing.SerializeToString,
+            ),
+            'PauseReading': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseReading,
+                    request_deserializer=media__proto_dot_metadata__pb2.PauseReadingRequest.FromString,
                     response_serializer=media__proto_dot_metadata__pb2.Indexing.SerializeToString,
             ),
             'Backup': grpc.unary_stream_rpc_method_handler(
@@ -2542,6 +2559,33 @@ class MetadataService:
             target,
             '/framewell.metadata.v1.MetadataService/Reindex',
             media__proto_dot_metadata__pb2.ReindexRequest.SerializeToString,
+            media__proto_dot_metadata__pb2.Indexing.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseReading(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/framewell.metadata.v1.MetadataService/PauseReading',
+            media__proto_dot_metadata__pb2.PauseReadingRequest.SerializeToString,
             media__proto_dot_metadata__pb2.Indexing.FromString,
             options,
             channel_credentials,

@@ -127,6 +127,8 @@ class MetadataServiceStub:
     GetIndexing: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.GetIndexingRequest, _metadata_pb2.Indexing]
     """Indexing of review paths."""
     Reindex: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.ReindexRequest, _metadata_pb2.Indexing]
+    PauseReading: _grpc.UnaryUnaryMultiCallable[_metadata_pb2.PauseReadingRequest, _metadata_pb2.Indexing]
+    """Hold back the reading of what is inside files, or let it go on. Files and marks are followed all the same."""
     Backup: _grpc.UnaryStreamMultiCallable[_metadata_pb2.BackupRequest, _metadata_pb2.BackupPart]
     """The catalogue's database as of now."""
 
@@ -225,6 +227,8 @@ class MetadataServiceAsyncStub(MetadataServiceStub):
     GetIndexing: _aio.UnaryUnaryMultiCallable[_metadata_pb2.GetIndexingRequest, _metadata_pb2.Indexing]  # type: ignore[assignment]
     """Indexing of review paths."""
     Reindex: _aio.UnaryUnaryMultiCallable[_metadata_pb2.ReindexRequest, _metadata_pb2.Indexing]  # type: ignore[assignment]
+    PauseReading: _aio.UnaryUnaryMultiCallable[_metadata_pb2.PauseReadingRequest, _metadata_pb2.Indexing]  # type: ignore[assignment]
+    """Hold back the reading of what is inside files, or let it go on. Files and marks are followed all the same."""
     Backup: _aio.UnaryStreamMultiCallable[_metadata_pb2.BackupRequest, _metadata_pb2.BackupPart]  # type: ignore[assignment]
     """The catalogue's database as of now."""
 
@@ -662,6 +666,14 @@ class MetadataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metadata_pb2.ReindexRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metadata_pb2.Indexing, _abc.Awaitable[_metadata_pb2.Indexing]]: ...
+
+    @_abc_1.abstractmethod
+    def PauseReading(
+        self,
+        request: _metadata_pb2.PauseReadingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metadata_pb2.Indexing, _abc.Awaitable[_metadata_pb2.Indexing]]:
+        """Hold back the reading of what is inside files, or let it go on. Files and marks are followed all the same."""
 
     @_abc_1.abstractmethod
     def Backup(

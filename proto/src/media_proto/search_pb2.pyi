@@ -62,6 +62,8 @@ class _FieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Field.ValueType
     FIELD_CREATED_US: _Field.ValueType  # 6
     FIELD_OWN_TAG: _Field.ValueType  # 7
     """the catalogue's tag id, on the item itself"""
+    FIELD_DATED_US: _Field.ValueType  # 8
+    """when it is from, on its own clock as if that were UTC"""
 
 class Field(_Field, metaclass=_FieldEnumTypeWrapper): ...
 
@@ -77,6 +79,8 @@ FIELD_FOLDER: Field.ValueType  # 5
 FIELD_CREATED_US: Field.ValueType  # 6
 FIELD_OWN_TAG: Field.ValueType  # 7
 """the catalogue's tag id, on the item itself"""
+FIELD_DATED_US: Field.ValueType  # 8
+"""when it is from, on its own clock as if that were UTC"""
 Global___Field: _TypeAlias = Field  # noqa: Y015
 
 @_typing.final

@@ -250,6 +250,93 @@ class RenderReply(_message.Message):
 Global___RenderReply: _TypeAlias = RenderReply  # noqa: Y015
 
 @_typing.final
+class LookReply(_message.Message):
+    """`thumbnail.look` (request, queue group) carries a `RenderRequest` too, whose size does not matter. Replies: as to
+    `thumbnail.render`, any number of `working` ones, then one that is not.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKING_FIELD_NUMBER: _builtins.int
+    FIGURES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    GONE_FIELD_NUMBER: _builtins.int
+    AGAIN_FIELD_NUMBER: _builtins.int
+    working: _builtins.bool
+    reason: _builtins.str
+    """why not"""
+    gone: _builtins.bool
+    """the file is not there"""
+    again: _builtins.bool
+    """there may be one for another worker, or later"""
+    @_builtins.property
+    def figures(self) -> Global___PictureFigures:
+        """absent: there is no picture"""
+
+    def __init__(
+        self,
+        *,
+        working: _builtins.bool = ...,
+        figures: Global___PictureFigures | None = ...,
+        reason: _builtins.str = ...,
+        gone: _builtins.bool = ...,
+        again: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["again", b"again", "figures", b"figures", "gone", b"gone", "reason", b"reason", "working", b"working"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookReply: _TypeAlias = LookReply  # noqa: Y015
+
+@_typing.final
+class PictureFigures(_message.Message):
+    """What a picture is compared with others by. Of the upright picture in grey."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HASH_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    SHARPNESS_FIELD_NUMBER: _builtins.int
+    EXPOSURE_EV_FIELD_NUMBER: _builtins.int
+    DARK_FIELD_NUMBER: _builtins.int
+    BRIGHT_FIELD_NUMBER: _builtins.int
+    hash: _builtins.int
+    """of its lowest frequencies; alike pictures differ in few bits"""
+    columns: _builtins.bytes
+    """64 mean brightnesses, from left to right"""
+    rows: _builtins.bytes
+    """64, from top to bottom"""
+    sharpness: _builtins.float
+    """of its sharpest parts; only comparable between pictures of one scene"""
+    exposure_ev: _builtins.float
+    """mean linear brightness, log2; white is 0"""
+    dark: _builtins.float
+    """share of pixels without shadow detail, 0..1"""
+    bright: _builtins.float
+    """without highlight detail"""
+    def __init__(
+        self,
+        *,
+        hash: _builtins.int = ...,
+        columns: _builtins.bytes = ...,
+        rows: _builtins.bytes = ...,
+        sharpness: _builtins.float = ...,
+        exposure_ev: _builtins.float = ...,
+        dark: _builtins.float = ...,
+        bright: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bright", b"bright", "columns", b"columns", "dark", b"dark", "exposure_ev", b"exposure_ev", "hash", b"hash", "rows", b"rows", "sharpness", b"sharpness"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PictureFigures: _TypeAlias = PictureFigures  # noqa: Y015
+
+@_typing.final
 class DeadJob(_message.Message):
     """A job that no retry can help or that failed too often, in stream DEAD, subject `jobs.dead.<queue>`."""
 

@@ -215,6 +215,7 @@ def _facts(told: pb.SearchFacts) -> Facts:
         listed=told.listed,
         created_us=told.created_us,
         taken_us=told.taken_us,
+        dated_us=told.dated_us,
         tag_ids=tuple(told.tag_ids),
         own_tag_ids=tuple(told.own_tag_ids),
         group_ids=tuple(told.group_ids),

@@ -29,6 +29,7 @@ _FIELDS: Final[dict[int, str]] = {
     pb.FIELD_GROUP: points.GROUPS,
     pb.FIELD_FOLDER: points.FOLDERS,
     pb.FIELD_CREATED_US: points.CREATED,
+    pb.FIELD_DATED_US: points.DATED,
 }
 _STATES: Final = {
     State.OFF: pb.ENCODER_STATE_OFF,

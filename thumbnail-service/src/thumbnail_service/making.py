@@ -11,7 +11,7 @@ from media_common.thumbnail_file import text_chunks, with_text
 from thumbnail_service.domain.errors import Unreadable
 from thumbnail_service.domain.jobs import Job, Outcome, Result
 from thumbnail_service.domain.limits import Limits
-from thumbnail_service.domain.render import render
+from thumbnail_service.domain.render import look, render
 from thumbnail_service.store import files
 
 #: A file that is written to while it is read gives a picture of neither state.
@@ -68,6 +68,26 @@ def describe(job: Job) -> bytes:
     except Exception:  # noqa: BLE001 - the libraries raise anything at all on hostile bytes; this process is the fence
         return b"{}"
     return json.dumps({**found.size._asdict(), **asdict(found.camera), "page_count": found.page_count}).encode()
+
+
+def look_at(job: Job, limits: Limits) -> Outcome:
+    """The figures of one state of a picture instead of a thumbnail; nothing is stored."""
+    try:
+        for _ in range(_TRIES):
+            with files.opened(job) as opened:
+                try:
+                    found = Outcome(Result.UNSTORED, look(opened.descriptor, job.extension, limits))
+                except Unreadable as error:
+                    found = Outcome(Result.UNREADABLE, reason=str(error))
+                if files.is_still(job, opened):
+                    return found
+    except files.Gone:
+        return Outcome(Result.GONE)
+    except files.RootUnreachable as error:
+        return Outcome(Result.UNREACHABLE, reason=f"The review path cannot be reached: {error}.")
+    except OSError as error:
+        return Outcome(Result.FAILED, reason=f"The file cannot be read: {error.strerror}.")
+    return Outcome(Result.FAILED, reason="The file keeps changing.")
 
 
 def stand_in(job: Job) -> bytes:

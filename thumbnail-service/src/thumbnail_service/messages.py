@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from google.protobuf.message import DecodeError
 from media_common import subjects
 from media_proto import thumbnail_pb2
@@ -43,4 +45,16 @@ def reply_of(outcome: Outcome, max_payload: int) -> thumbnail_pb2.RenderReply:
     )
     if reply.ByteSize() > max_payload:  # a server with a low limit: the asker finds it in the store
         reply.png = b""
+    return reply
+
+
+def look_reply_of(outcome: Outcome) -> thumbnail_pb2.LookReply:
+    """`outcome` has figures where a thumbnail would be."""
+    reply = thumbnail_pb2.LookReply(reason=outcome.reason, gone=outcome.result is Result.GONE)
+    if outcome.png:
+        figures = json.loads(outcome.png)
+        figures |= {name: bytes(figures[name]) for name in ("rows", "columns")}
+        reply.figures.CopyFrom(thumbnail_pb2.PictureFigures(**figures))
+    elif outcome.result in (Result.UNREACHABLE, Result.FAILED):
+        reply.again = True
     return reply

@@ -23,6 +23,7 @@ from thumbnail_service.domain.limits import Limits
 MAKE = b"make"
 STAND_IN = b"stand in"
 DESCRIBE = b"describe"
+LOOK = b"look"
 #: The first answer, unasked: the libraries are loaded.
 READY = b"ready"
 #: Behind the services, so that making thumbnails never makes the rest of the product wait for the processor.
@@ -49,7 +50,7 @@ def main(memory_mb: int, limits: Limits) -> None:
         elif what == DESCRIBE:
             _send(answers, [b"", b"", making.describe(job)])
         else:
-            outcome = making.make(job, limits)
+            outcome = making.look_at(job, limits) if what == LOOK else making.make(job, limits)
             _send(answers, [b"%d" % outcome.result, outcome.reason.encode(), outcome.png])
 
 

@@ -12,7 +12,7 @@ from media_common import framed
 
 from thumbnail_service.domain.jobs import Job, Outcome, Result
 from thumbnail_service.domain.limits import Limits
-from thumbnail_service.render_child import DESCRIBE, MAKE, READY, STAND_IN
+from thumbnail_service.render_child import DESCRIBE, LOOK, MAKE, READY, STAND_IN
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,15 @@ class RenderProcess:
             RenderDied: as for `make`.
         """
         return (await self._asked(DESCRIBE, job, self._limit_s(job)))[2]
+
+    async def look(self, job: Job) -> Outcome:
+        """The figures of a picture, as `making.look_at` finds them, where a thumbnail would be.
+
+        Raises:
+            RenderDied: as for `make`.
+        """
+        result, reason, figures = await self._asked(LOOK, job, self._limit_s(job))
+        return Outcome(Result(int(result)), figures, reason.decode())
 
     def _limit_s(self, job: Job) -> float:
         return self._video_limit_s if job.is_video else self._image_limit_s

@@ -179,6 +179,26 @@ class Renders:
             self._let_go_later(process)
             self._slots.give(process)
 
+    async def looked(self, job: Job, deadline_s: float = FOREVER_S) -> Outcome:
+        """The figures of a picture, behind every thumbnail that somebody waits for.
+
+        Raises:
+            Expired: as for `asked`.
+        """
+        process = await self._slots.take(Urgency.BACKGROUND)
+        try:
+            if deadline_s < self._clock():
+                raise Expired
+            if (timer := self._letting_go.pop(process, None)) is not None:
+                timer.cancel()
+            return await process.look(job)
+        except RenderDied as error:
+            # Another try would end as this one did: it counts as a file without a picture.
+            return Outcome(Result.UNREADABLE, reason=str(error))
+        finally:
+            self._let_go_later(process)
+            self._slots.give(process)
+
     async def _made(self, job: Job, process: RenderProcess) -> Outcome:
         try:
             return await process.make(job)

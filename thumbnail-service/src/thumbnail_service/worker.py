@@ -37,7 +37,8 @@ from thumbnail_service.domain.jobs import (
     lost_too_often,
     verdict,
 )
-from thumbnail_service.messages import deadline_of_s, job_of, path_of, reply_of
+from thumbnail_service.hold import Hold
+from thumbnail_service.messages import deadline_of_s, job_of, look_reply_of, path_of, reply_of
 from thumbnail_service.renders import Expired, Renders
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class Worker:
         self._url = url
         self._renders = renders
         self._blobs = blobs
+        self._hold = Hold()
         self._ack_wait_s = ack_wait_s
         self._stop_grace_s = stop_grace_s
         self._on_connection = on_connection
@@ -117,8 +119,13 @@ class Worker:
             async def on_request(message: Msg) -> None:
                 self._spawn(self._answer(client, message))
 
+            async def on_look(message: Msg) -> None:
+                self._spawn(self._answer_look(client, message))
+
             requests = await client.subscribe(subjects.RENDER, queue=subjects.RENDER_GROUP, cb=on_request)
+            looks = await client.subscribe(subjects.LOOK, queue=subjects.RENDER_GROUP, cb=on_look)
             await client.subscribe(subjects.PING, cb=_pong)
+            await self._hold.follow(client)
             await client.flush()
             logger.info("at work")
             fetching = asyncio.create_task(self._fetch_for_ever(client))
@@ -129,6 +136,7 @@ class Worker:
             if not closed.is_set():
                 with suppress(*_NATS_TROUBLE):
                     await requests.unsubscribe()
+                    await looks.unsubscribe()
         except _NATS_TROUBLE as error:
             logger.warning("NATS: %s", error)
             await asyncio.sleep(_RETRY_S)
@@ -242,6 +250,32 @@ class Worker:
         finally:
             span.ended(failed=failed)
 
+    async def _answer_look(self, client: Client, message: Msg) -> None:
+        """As `_answer`, with a picture's figures."""
+        headers = message.headers or {}
+        request_id.set(headers.get(subjects.REQUEST_ID_HEADER, ""))
+
+        async def reply(answer: thumbnail_pb2.LookReply) -> None:
+            with suppress(*_NATS_TROUBLE):
+                await client.publish(message.reply, answer.SerializeToString())
+
+        try:
+            outcome = await _with_beats(
+                self._renders.looked(job_of(message.data), deadline_of_s(headers)),
+                lambda: reply(thumbnail_pb2.LookReply(working=True)),
+                _BEAT_S,
+            )
+            answer = look_reply_of(outcome)
+        except BadJob as error:
+            await reply(thumbnail_pb2.LookReply(reason=str(error)))
+        except Expired:
+            logger.debug("dropped a look that nobody waits for")
+        except Exception:  # as in `_answer`
+            logger.exception("a look failed")
+            await reply(thumbnail_pb2.LookReply(reason="The worker failed.", again=True))
+        else:
+            await reply(answer)
+
     # ---- background jobs ----
 
     async def _fetch_for_ever(self, client: Client) -> None:
@@ -251,6 +285,7 @@ class Worker:
             try:
                 if subscription is None:
                     subscription = await self._subscribed(stream)
+                await self._hold.passed(stream)
                 await self._fetch(subscription, client)
             except (*_NATS_TROUBLE, ConnectionError) as error:
                 logger.debug("no background jobs: %s", error)

@@ -94,23 +94,40 @@ class Deeds:
     def act_batch(self, paths: Sequence[bytes], action: Action) -> list[Outcome]:
         """The same action on many, one step for undo; in the order given, each path with its own outcome."""
         targets, errors = self.marking.targets(paths)
+        states = self._perform(targets, dict.fromkeys(targets, action), self._one_step(StepKind.BATCH), errors)
+        return [_outcome(path, states, errors) for path in paths]
+
+    def keep_best(self, best: bytes, rest: Sequence[bytes]) -> list[Outcome]:
+        """Lock the best and trash the rest, one step for undo; the best's outcome first, then those of the rest, each
+        with its own: a locked one among them stays as it is.
+
+        The best is locked before any other is touched. A cut in between leaves it locked and the rest as they were.
+
+        Raises:
+            ServiceError: the best cannot be locked, for the reason that `act` would give; nothing was changed.
+        """
+        targets, errors = self.marking.targets([best, *rest])
+        if best in errors:
+            raise errors[best]
+        begin = self._one_step(StepKind.KEEP_BEST)
+        with self._locks.shared(), self._locks.held(target.key for target in targets.values()):
+            states = self._carried({best: targets.pop(best)}, {best: Action.KEEP}, begin, errors)
+            if best in errors:
+                raise errors[best]
+            states |= self._carried(targets, dict.fromkeys(targets, Action.TRASH), begin, errors)
+        return [_outcome(path, states, errors) for path in (best, *rest)]
+
+    def _one_step(self, kind: StepKind) -> Callable[[Sequence[Change]], list[Entry]]:
+        """Begins all changes that it is given as one step of the journal."""
         step: int | None = None
 
         def begin(changes: Sequence[Change]) -> list[Entry]:
             nonlocal step
-            entries = self._journal.begin(StepKind.BATCH, changes, step)
+            entries = self._journal.begin(kind, changes, step)
             step = entries[0].step
             return entries
 
-        states = self._perform(targets, dict.fromkeys(targets, action), begin, errors)
-        outcomes = []
-        for path in paths:
-            if (error := errors.get(path)) is not None:
-                outcomes.append(Outcome(path, None, error))
-            else:
-                before, state = states[path]
-                outcomes.append(Outcome(path, state, before=before))
-        return outcomes
+        return begin
 
     def undo(self, steps: int) -> list[Outcome]:
         """Take the latest steps back, marks that they did not change left as they are; newest first.
@@ -182,18 +199,28 @@ class Deeds:
         errors: dict[bytes, ServiceError],
     ) -> dict[bytes, tuple[State, State]]:
         """The files' states before and after their actions, by path; what failed is added to the errors."""
-        states: dict[bytes, tuple[State, State]] = {}
         with self._locks.shared(), self._locks.held(target.key for target in targets.values()):
-            for chunk in by_folders(targets.values()):
-                with ExitStack() as stack:
-                    seen = self.marking.look(stack, chunk, errors)
-                    changes = self._changes(seen, actions, errors)
-                    made = self.marking.carry_out(begin, changes, errors).states
-                    as_wanted = [one for one in seen if one.target.path not in made and one.target.path not in errors]
-                    self.marking.noticed({one.target.path: one.state for one in as_wanted})
-                    for one in seen:
-                        if (path := one.target.path) not in errors:
-                            states[path] = one.state, made.get(path, one.state)
+            return self._carried(targets, actions, begin, errors)
+
+    def _carried(
+        self,
+        targets: Mapping[bytes, Target],
+        actions: Mapping[bytes, Action],
+        begin: Callable[[Sequence[Change]], list[Entry]],
+        errors: dict[bytes, ServiceError],
+    ) -> dict[bytes, tuple[State, State]]:
+        """`_perform` for who holds the locks."""
+        states: dict[bytes, tuple[State, State]] = {}
+        for chunk in by_folders(targets.values()):
+            with ExitStack() as stack:
+                seen = self.marking.look(stack, chunk, errors)
+                changes = self._changes(seen, actions, errors)
+                made = self.marking.carry_out(begin, changes, errors).states
+                as_wanted = [one for one in seen if one.target.path not in made and one.target.path not in errors]
+                self.marking.noticed({one.target.path: one.state for one in as_wanted})
+                for one in seen:
+                    if (path := one.target.path) not in errors:
+                        states[path] = one.state, made.get(path, one.state)
         return states
 
     def _changes(
@@ -265,7 +292,7 @@ class Deeds:
             with ExitStack() as stack:
                 changes: list[tuple[Seen, list[Change]]] = []
                 for one in self.marking.look(stack, chunk, errors):
-                    chain = list(_reverting(one, entries[one.target.path]))
+                    chain = list(reverting(one, entries[one.target.path]))
                     try:
                         check_room(one, chain[-1].after)
                         changes.append((one, chain))
@@ -277,7 +304,14 @@ class Deeds:
         return states
 
 
-def _reverting(one: Seen, newest_first: Sequence[Entry]) -> Iterator[Change]:
+def _outcome(path: bytes, states: Mapping[bytes, tuple[State, State]], errors: Mapping[bytes, ServiceError]) -> Outcome:
+    if (error := errors.get(path)) is not None:
+        return Outcome(path, None, error)
+    before, state = states[path]
+    return Outcome(path, state, before=before)
+
+
+def reverting(one: Seen, newest_first: Sequence[Entry]) -> Iterator[Change]:
     """The changes that take the entries back, from the file's state now."""
     state = one.state
     for entry in newest_first:

@@ -99,8 +99,17 @@ class NothingToUndo(ServiceError):
 
     code = ErrorCode.NOTHING_TO_UNDO
 
+    def __init__(self, message: str = "There is nothing to undo.") -> None:
+        super().__init__(message)
+
+
+class StepNotFound(ServiceError):
+    """The journal has no such step, or none any more."""
+
+    code = ErrorCode.STEP_NOT_FOUND
+
     def __init__(self) -> None:
-        super().__init__("There is nothing to undo.")
+        super().__init__("The journal has no such step.")
 
 
 class PlanChanged(ServiceError):

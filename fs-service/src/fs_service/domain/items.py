@@ -57,6 +57,7 @@ class Action(IntEnum):
     UNTRASH = 4
     SEEN = 5
     UNSEEN = 6
+    KEEP = 7  # of several takes this one
 
 
 class StatusFilter(IntEnum):
@@ -96,6 +97,8 @@ def _after(state: State, action: Action) -> State:
             return state | State.SEEN
         case Action.UNSEEN:
             return state & ~State.SEEN
+        case Action.KEEP:
+            return (state | State.LOCKED | State.SEEN) & ~State.TRASHED
 
 
 #: By number: working with flags costs microseconds, and a batch asks for hundreds of files.

@@ -20,7 +20,9 @@ class StepKind(IntEnum):
 
     ACT = 1
     BATCH = 2
-    UNDO = 3  # is itself not undone
+    UNDO = 3  # is itself not among the latest steps that an undo takes back
+    REDO = 4  # an undo taken back: a deed as any other
+    KEEP_BEST = 5  # one of several takes locked, the others trashed
 
 
 class Change(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from media_common.errors import InvalidArgument, ServiceError
@@ -25,6 +25,7 @@ from fs_service.domain.items import Item, StatusFilter
 from fs_service.domain.media import is_hidden
 from fs_service.domain.paths import HIDDEN_PICKER_PATHS, holds_hidden_place, is_hidden_place, is_inside, normalised
 from fs_service.domain.ports import EventLog, Picker, Place, RootBook, RootState, SettingsBook, Shelves
+from fs_service.domain.timeline import Cut, Histogram
 from fs_service.domain.views import FolderInfo, FolderPage, Settings, Summary
 
 __all__ = ["FolderInfo", "FolderPage", "Library", "RootInfo", "Settings", "Summary"]
@@ -154,6 +155,31 @@ class Library:
         _check_slice(offset, limit, STREAM_MAX)
         root = self._known(path)
         return self._shelves.stream(root, status, offset, _cursor(root, after), limit)
+
+    def cut(self, path: bytes, cut: Cut, offset: int, limit: int, after: bytes | None) -> Iterator[list[Item]]:
+        """As `stream`, of a folder of the root or by date. The cut's folder is an absolute path.
+
+        Raises:
+            As `stream`; InvalidArgument: days without the order by date, or a folder that is not in the root.
+        """
+        _check_slice(offset, limit, STREAM_MAX)
+        if not cut.by_date and (cut.from_day is not None or cut.before_day is not None):
+            raise InvalidArgument("A range of days goes with the order by date.")
+        root = self._known(path)
+        if cut.folder is not None:
+            folder = normalised(cut.folder)
+            if not is_inside(folder, root):
+                raise InvalidArgument("folder must be a path inside the review path.")
+            cut = replace(cut, folder=folder[len(root.rstrip(b"/")) + 1 :])
+        return self._shelves.cut(root, cut, offset, _cursor(root, after), limit)
+
+    def histogram(self, path: bytes, status: StatusFilter, *, recursive: bool) -> Histogram:
+        """How many items of a root, or of a folder in one, are of which day.
+
+        Raises:
+            PathMalformed, OutsideRoots.
+        """
+        return self._shelves.histogram(self._roots.place(normalised(path)), status, recursive=recursive)
 
     def summary(self, path: bytes) -> Summary:
         """Raises PathMalformed, UnknownRoot."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from fs_service.domain.items import Described, Identity, Item, Probe, State, StatusFilter
 from fs_service.domain.media import Kind
+from fs_service.domain.timeline import Cut, Histogram
 from fs_service.domain.views import Counts, FolderInfo, FolderPage, Settings
 
 
@@ -200,6 +201,16 @@ class Shelves(ItemIndex, Protocol):
         Raises:
             RootOffline: at once, or on the way when the root goes.
         """
+
+    def cut(self, root: bytes, cut: Cut, offset: int, after: bytes | None, limit: int) -> Iterator[list[Item]]:
+        """As `stream`, of a cut in its order.
+
+        Raises:
+            InvalidArgument: by date, `after` is not there.
+        """
+
+    def histogram(self, place: Place, status: StatusFilter, *, recursive: bool) -> Histogram:
+        """The days of a folder or a root, from counters; as true as they are."""
 
     def folder_page(self, place: Place, offset: int, limit: int) -> FolderPage:
         """Raises PathMissing, OutsideRoots, RootOffline."""

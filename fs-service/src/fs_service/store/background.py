@@ -85,10 +85,13 @@ class Caretaker:
         roots: Roots,
         events: EventLog,
         root_online: Callable[[bytes], None] = lambda root: None,
+        date_files: Callable[[bytes, Callable[[], bool]], bool] = lambda root, stopping: False,
     ) -> None:
         """Args:
         root_online: called with every root that is online for the first time or again.
+        date_files: finds out for a while, or until it is to stop, when a root's files are from; whether more are left.
         """
+        self._date_files = date_files
         self._shelves = shelves
         self._roots = roots
         self._events = events
@@ -128,6 +131,8 @@ class Caretaker:
                 self._watch(root)
                 if self._states[root] in REACHABLE:
                     self._shelves.keep_true(root)
+                    if self._date_files(root, self._stop.is_set):
+                        self._shelves.news.set()
             except ServiceError as error:
                 self._complain(error.message)
         while not self._stop.is_set() and self._shelves.sweep():

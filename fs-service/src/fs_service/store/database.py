@@ -20,7 +20,7 @@ from fs_service.domain.errors import StorageFailed
 logger = logging.getLogger(__name__)
 
 FILE: Final = "index.db"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _BUSY_S: Final = 30.0
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -56,9 +56,11 @@ CREATE TABLE item (
     link INTEGER NOT NULL,
     inode INTEGER, size_bytes INTEGER, mtime_ns INTEGER,   -- NULL: nobody looked at the file yet
     birth_us INTEGER, width_px INTEGER, height_px INTEGER, duration_s REAL,
+    dated_us INTEGER NOT NULL DEFAULT 4611686018427387904, -- `rows.UNDATED`
     PRIMARY KEY (root_id, key)
 ) WITHOUT ROWID;
-CREATE INDEX item_folder ON item (folder_id);
+CREATE INDEX item_folder ON item (folder_id, dated_us, key, state);
+CREATE INDEX item_dated ON item (root_id, dated_us, key, state);
 
 CREATE TABLE outbox (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -69,6 +71,28 @@ CREATE TABLE outbox (
 );
 
 CREATE TABLE event (sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload TEXT NOT NULL);
+"""
+
+#: From version 1.
+_DATED: Final = """
+ALTER TABLE item ADD COLUMN dated_us INTEGER NOT NULL DEFAULT 4611686018427387904;
+DROP INDEX item_folder;
+CREATE INDEX item_folder ON item (folder_id, dated_us, key, state);
+CREATE INDEX item_dated ON item (root_id, dated_us, key, state);
+"""
+
+#: Beside that schema since; an index without it is no other index.
+_ADDED: Final = """
+CREATE TABLE IF NOT EXISTS shot (
+    folder BLOB NOT NULL,                -- absolute
+    name BLOB NOT NULL,
+    inode INTEGER NOT NULL, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,   -- of the file that was read
+    taken_us INTEGER, camera TEXT,       -- NULL: it does not say
+    width_px INTEGER NOT NULL, height_px INTEGER NOT NULL,
+    looked INTEGER NOT NULL,
+    figures BLOB,                        -- NULL though looked: there is no picture in it
+    PRIMARY KEY (folder, name)
+) WITHOUT ROWID;
 """
 
 
@@ -171,11 +195,14 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA journal_size_limit = 67108864")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, _VERSION):
+            if version not in (0, 1, _VERSION):
                 raise sqlite3.DatabaseError(f"it is of version {version}")
             if version == 0:
                 # One transaction: a start that is cut short leaves an empty file, not half a schema.
                 connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            if version == 1:
+                connection.executescript(f"BEGIN IMMEDIATE; {_DATED} PRAGMA user_version = {_VERSION}; COMMIT;")
+            connection.execute(_ADDED)
             connection.execute("INSERT INTO meta VALUES ('epoch', ?) ON CONFLICT DO NOTHING", (uuid.uuid4().hex,))
         except BaseException:
             connection.close()

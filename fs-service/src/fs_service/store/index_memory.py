@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from fs_service.domain.items import StatusFilter
+from fs_service.domain.timeline import ByState, Cut
 from fs_service.domain.views import Counts
-from fs_service.store.rows import Delta, Entry, Facts, Folder, Row, admits, folder_of
+from fs_service.store.days import DayCounts, day_of
+from fs_service.store.rows import UNDATED, Delta, Entry, Facts, Folder, Row, Spot, admits, folder_of
 
 
 class MemoryIndex:
@@ -22,6 +24,8 @@ class MemoryIndex:
         self._keys: list[bytes] = []
         self._facts: dict[bytes, Facts] = {}
         self._counts: Counts | None = None
+        self._days: DayCounts | None = None
+        self._dated: list[Spot] | None = None
 
     def load(self, listed: Iterable[tuple[Folder, dict[bytes, Entry]]]) -> None:
         """Take a whole walk over, in place of everything."""
@@ -33,7 +37,7 @@ class MemoryIndex:
             keys += [name + tail + name for name in entries]
         keys.sort()
         self._keys = keys
-        self._counts = None
+        self._counts = self._days = self._dated = None
 
     def folders(self) -> Iterator[Folder]:
         return iter(list(self._folders.values()))
@@ -45,7 +49,7 @@ class MemoryIndex:
         return self._facts.get(key)
 
     def apply(self, delta: Delta) -> None:
-        self._counts = None
+        self._counts = self._days = self._dated = None
         for folder in delta.folders:
             self._folders[folder.relative] = folder
             self._contents.setdefault(folder.relative, {})
@@ -107,6 +111,45 @@ class MemoryIndex:
                 len(states), count(StatusFilter.UNSEEN), count(StatusFilter.LOCKED), count(StatusFilter.TRASHED)
             )
         return self._counts
+
+    def days(self, folder: bytes | None, *, recursive: bool) -> dict[int, ByState]:
+        return self._counted().of(folder, recursive=recursive)
+
+    def folder_counts(self, status: StatusFilter) -> list[tuple[bytes, int]]:
+        return list(self._counted().folders(status))
+
+    def cut_page(self, cut: Cut, after: Spot | None, offset: int, limit: int) -> list[Row]:
+        if not cut.by_date:
+            spots = ((0, key) for key in self._keys if after is None or key > after[1])
+        else:
+            if self._dated is None:
+                self._dated = sorted((self._when(key), key) for key in self._keys)
+            spots = (spot for spot in self._dated if after is None or spot > after)
+        passing = (key for when_us, key in spots if self._passes(cut, when_us, key))
+        return [self._row(key) for key in islice(passing, offset, offset + limit)]
+
+    def undated(self, after: bytes, limit: int) -> list[bytes]:
+        keys = islice(self._keys, bisect_right(self._keys, after), None)
+        return list(islice((key for key in keys if self._when(key) == UNDATED), limit))
+
+    def _counted(self) -> DayCounts:
+        if self._days is None:
+            self._days = DayCounts(
+                (folder_of(key.partition(b"\0")[2]), day_of(self._when(key)), int(self._present(key).state), 1)
+                for key in self._keys
+            )
+        return self._days
+
+    def _when(self, key: bytes) -> int:
+        facts = self._facts.get(key)
+        return UNDATED if facts is None else facts.dated_us
+
+    def _passes(self, cut: Cut, when_us: int, key: bytes) -> bool:
+        if cut.folder is not None and folder_of(key.partition(b"\0")[2]) != cut.folder:
+            return False
+        if cut.by_date and not cut.has_day(None if when_us == UNDATED else day_of(when_us)):
+            return False
+        return admits(cut.status, self._present(key).state)
 
     def _present(self, key: bytes) -> Entry:
         name, _, relative = key.partition(b"\0")

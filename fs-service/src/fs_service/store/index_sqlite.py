@@ -7,31 +7,55 @@ from collections.abc import Iterator
 from typing import Final
 
 from media_common import subjects
+from media_common.dates import DAY_US
 
 from fs_service.domain.errors import StorageFailed
 from fs_service.domain.items import StatusFilter
+from fs_service.domain.timeline import ByState, Cut
 from fs_service.domain.views import Counts
 from fs_service.store.database import Database
+from fs_service.store.days import DayCounts, Step, day_of
 from fs_service.store.positions import Positions, Span
 from fs_service.store.rows import (
     MASKS,
     NEVER,
+    UNDATED,
     Change,
     Delta,
     Entry,
     Folder,
     Row,
+    Spot,
     folder_of,
     relative_of,
 )
 
 _PAGE: Final = (
-    "SELECT key, kind, state, link, inode, size_bytes, mtime_ns, birth_us, width_px, height_px, duration_s FROM item"
-    " WHERE root_id = ? AND key >= ? AND key < ? AND state & ? = ? ORDER BY key LIMIT ? OFFSET ?"
+    "SELECT key, kind, state, link, inode, size_bytes, mtime_ns, birth_us, width_px, height_px, duration_s,"
+    " dated_us FROM item WHERE root_id = ? AND key >= ? AND key < ? AND state & ? = ? ORDER BY key LIMIT ? OFFSET ?"
 )
 _ROW: Final = (
-    "SELECT key, kind, state, link, inode, size_bytes, mtime_ns, birth_us, width_px, height_px, duration_s FROM item"
-    " WHERE root_id = ? AND key = ?"
+    "SELECT key, kind, state, link, inode, size_bytes, mtime_ns, birth_us, width_px, height_px, duration_s,"
+    " dated_us FROM item WHERE root_id = ? AND key = ?"
+)
+#: Which rows, from an index alone; then the rows. (A row that is passed over is not read.)
+_ROWS: Final = (
+    " SELECT item.key, kind, item.state, link, inode, size_bytes, mtime_ns, birth_us, width_px, height_px, duration_s,"
+    " item.dated_us FROM wanted CROSS JOIN item ON item.root_id = ? AND item.key = wanted.key"
+)
+_BY_DATE: Final = (
+    "WITH wanted AS MATERIALIZED (SELECT dated_us, key FROM item INDEXED BY {index} WHERE {owner} = ?"  # noqa: S608
+    " AND dated_us >= ? AND dated_us < ? AND state & ? = ? ORDER BY dated_us, key LIMIT ? OFFSET ?)"
+    + _ROWS
+    + " ORDER BY wanted.dated_us, wanted.key"
+)
+_RANK: Final = (
+    "SELECT count(*) FROM item INDEXED BY {index} WHERE {owner} = ? AND dated_us >= ? AND (dated_us, key) <= (?, ?)"
+    " AND state & ? = ?"
+)
+_IN_FOLDER: Final = (
+    "WITH wanted AS MATERIALIZED (SELECT key FROM item INDEXED BY item_folder WHERE folder_id = ? AND key > ?"  # noqa: S608
+    " AND state & ? = ? ORDER BY key LIMIT ? OFFSET ?)" + _ROWS + " ORDER BY wanted.key"
 )
 #: A root's rows are deleted in so many at a time, so that nobody waits long behind it.
 _DROP_ROWS: Final = 2000
@@ -53,6 +77,7 @@ class SqliteIndex:
         self.scanned = bool(row[1])
         self._folder_ids: dict[bytes, int] = {}
         self._positions_: Positions | None = None
+        self._days_: DayCounts | None = None
 
     def folders(self) -> Iterator[Folder]:
         with self._database.read() as connection:
@@ -80,6 +105,7 @@ class SqliteIndex:
     def prepare(self) -> None:
         """Do now what the first page would wait for."""
         self._positions()
+        self._days()
 
     def mark_scanned(self) -> None:
         """The rows are complete."""
@@ -90,11 +116,14 @@ class SqliteIndex:
     def apply(self, delta: Delta) -> None:
         try:
             with self._database.write() as connection:
+                steps = [] if self._days_ is None else self._steps(connection, delta)
                 self._write(connection, delta)
         except StorageFailed:
             self._folder_ids.clear()
             raise
         self._reposition(delta.changes)
+        if self._days_ is not None:
+            self._days_.step(steps)
 
     def _write(self, connection: sqlite3.Connection, delta: Delta) -> None:
         for folder in delta.folders:
@@ -118,7 +147,7 @@ class SqliteIndex:
                 messages.append((subjects.JOBS_THUMBNAIL, self._root, path, new.inode))
                 continue
             if change.is_another_file:
-                others.append((new.inode, new.kind, new.state, new.link, self._id, key))
+                others.append((new.inode, new.kind, new.state, new.link, UNDATED, self._id, key))
                 messages.append((subjects.MEDIA_CHANGED, self._root, path, new.inode))
                 messages.append((subjects.JOBS_THUMBNAIL, self._root, path, new.inode))
             if new.state != old.state:
@@ -143,14 +172,14 @@ class SqliteIndex:
             found,
         )
         connection.executemany(
-            "UPDATE item SET entry_inode = ?, kind = ?, state = ?, link = ?, inode = NULL"
+            "UPDATE item SET entry_inode = ?, kind = ?, state = ?, link = ?, inode = NULL, dated_us = ?"
             " WHERE root_id = ? AND key = ?",
             others,
         )
         connection.executemany("UPDATE item SET state = ? WHERE root_id = ? AND key = ?", states)
         connection.executemany(
             "UPDATE item SET inode = ?, size_bytes = ?, mtime_ns = ?, birth_us = ?, width_px = ?, height_px = ?,"
-            " duration_s = ? WHERE root_id = ? AND key = ?",
+            " duration_s = ?, dated_us = ? WHERE root_id = ? AND key = ?",
             probed,
         )
         connection.executemany("INSERT INTO outbox (subject, root, path, inode) VALUES (?, ?, ?, ?)", messages)
@@ -248,6 +277,122 @@ class SqliteIndex:
 
     def counts(self) -> Counts:
         return self._positions().counts()
+
+    # By date
+
+    def _days(self) -> DayCounts:
+        if self._days_ is None:
+            with self._database.read() as connection:
+                self._days_ = DayCounts(
+                    connection.execute(
+                        "SELECT folder.path, item.dated_us / ? AS day, state, count(*) FROM folder"
+                        " CROSS JOIN item INDEXED BY item_folder ON item.folder_id = folder.id"
+                        " WHERE folder.root_id = ? AND dated_us >= 0 GROUP BY folder.id, day, state"
+                        # Before 1970 a whole day is not what division makes of it.
+                        " UNION ALL SELECT folder.path, (item.dated_us - ? + 1) / ? AS day, state, count(*) FROM folder"
+                        " CROSS JOIN item INDEXED BY item_folder ON item.folder_id = folder.id"
+                        " WHERE folder.root_id = ? AND dated_us < 0 GROUP BY folder.id, day, state",
+                        (DAY_US, self._id, DAY_US, DAY_US, self._id),
+                    )
+                )
+        return self._days_
+
+    def _steps(self, connection: sqlite3.Connection, delta: Delta) -> list[Step]:
+        """What the delta, which is not written yet, does to the counts."""
+        rows: dict[bytes, tuple[int, int] | None] = {}
+        steps: list[Step] = []
+
+        def row(key: bytes) -> tuple[int, int] | None:
+            if key not in rows:
+                rows[key] = connection.execute(
+                    "SELECT dated_us, state FROM item WHERE root_id = ? AND key = ?", (self._id, key)
+                ).fetchone()
+            return rows[key]
+
+        def becomes(key: bytes, after: tuple[int, int] | None) -> None:
+            before, folder = row(key), folder_of(relative_of(key))
+            if before is not None:
+                steps.append(Step(folder, *before, -1))
+            if after is not None:
+                steps.append(Step(folder, *after, 1))
+            rows[key] = after
+
+        for change in delta.changes:
+            if change.new is None:
+                becomes(change.key, None)
+            else:
+                before = row(change.key)
+                known = before is not None and not change.is_another_file
+                becomes(change.key, (before[0] if known and before else UNDATED, int(change.new.state)))
+        for key, facts, _ in delta.probed:
+            if (before := row(key)) is not None:
+                becomes(key, (facts.dated_us, before[1]))
+        return steps
+
+    def days(self, folder: bytes | None, *, recursive: bool) -> dict[int, ByState]:
+        return self._days().of(folder, recursive=recursive)
+
+    def folder_counts(self, status: StatusFilter) -> list[tuple[bytes, int]]:
+        return list(self._days().folders(status))
+
+    def undated(self, after: bytes, limit: int) -> list[bytes]:
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT key FROM item INDEXED BY item_dated WHERE root_id = ? AND dated_us = ? AND key > ?"
+                " ORDER BY key LIMIT ?",
+                (self._id, UNDATED, after, limit),
+            )
+            return [key for (key,) in rows]
+
+    def cut_page(self, cut: Cut, after: Spot | None, offset: int, limit: int) -> list[Row]:
+        with self._database.read() as connection:
+            owner, index = self._id, "item_dated"
+            if cut.folder is not None:
+                found = connection.execute(
+                    "SELECT id FROM folder WHERE root_id = ? AND path = ?", (self._id, cut.folder)
+                ).fetchone()
+                if found is None:
+                    return []
+                owner, index = found[0], "item_folder"
+            if not cut.by_date:
+                key = b"" if after is None else after[1]
+                return [
+                    Row._make(row)
+                    for row in connection.execute(_IN_FOLDER, (owner, key, *MASKS[cut.status], limit, offset, self._id))
+                ]
+            names = {"index": index, "owner": "root_id" if cut.folder is None else "folder_id"}
+            return self._by_date(connection, cut, (owner, names), after, offset, limit)
+
+    def _by_date(
+        self,
+        connection: sqlite3.Connection,
+        cut: Cut,
+        place: tuple[int, dict[str, str]],
+        after: Spot | None,
+        offset: int,
+        limit: int,
+    ) -> list[Row]:
+        (owner, names), mask = place, MASKS[cut.status]
+        runs = self._days().runs(cut)
+        if after is not None:
+            day = day_of(after[0])
+            for first, end, count in runs:
+                if end <= day:
+                    offset += count
+                elif first <= day:
+                    asked = (owner, first * DAY_US, *after, *mask)
+                    offset += int(connection.execute(_RANK.format(**names), asked).fetchone()[0])
+        rows: list[Row] = []
+        for first, end, count in runs:
+            if offset >= count:
+                offset -= count
+                continue
+            asked_ = (owner, first * DAY_US, end * DAY_US, *mask, limit - len(rows), offset, self._id)
+            rows += map(Row._make, connection.execute(_BY_DATE.format(**names), asked_))
+            offset = 0
+            if len(rows) >= limit:
+                break
+        return rows
 
 
 def kept_roots(database: Database) -> list[bytes]:

@@ -6,21 +6,25 @@ An answer names the very file that it is of, so that the reader can tell whether
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from media_common.dates import dated_us
 from media_common.errors import ServiceError
 
 from fs_service.domain.errors import FileChanged, NotMedia, PathMissing, StorageFailed
-from fs_service.domain.items import Description, Hashed, Identity
+from fs_service.domain.items import Described, Description, Hashed, Identity
 from fs_service.domain.media import Kind, is_hidden, kind_of
 from fs_service.domain.paths import normalised
 from fs_service.domain.ports import Describer, Place, Roots
 from fs_service.store.files import Files
 from fs_service.store.reach import Reached, groups, held
-from fs_service.store.rows import Row, key_of, relative_of
+from fs_service.store.rows import Facts, Row, key_of, relative_of, signed
+
+logger = logging.getLogger(__name__)
 
 #: Large: each chunk is a hop out of the interpreter and back, and beside hashing costs nothing.
 _CHUNK_BYTES: Final = 2**20
@@ -36,7 +40,18 @@ Answer: TypeAlias = Description | ServiceError
 class Insides:
     """Reads inside media files of the review roots."""
 
-    def __init__(self, roots: Roots, describer: Describer, files: Files) -> None:
+    def __init__(
+        self,
+        roots: Roots,
+        describer: Describer,
+        files: Files,
+        learned: Callable[[Mapping[bytes, Facts]], None] = lambda found: None,
+    ) -> None:
+        """
+        Args:
+            learned: told what was found, by path: nobody needs to look at these files again.
+        """
+        self._learned = learned
         self._roots = roots
         self._describer = describer
         self._files = files
@@ -74,11 +89,19 @@ class Insides:
             there = [(number, file) for number, file in zip(rows, files, strict=True) if file is not None]
             found = self._describer.describe([(file.path, Kind(rows[number].kind)) for number, file in there])
         answers: dict[int, Answer] = {}
+        learned: dict[bytes, Facts] = {}
         for (number, file), one in zip(there, found, strict=True):
             if one is None:
                 answers[number] = StorageFailed("No process could be started to read the file.")
-            else:
-                answers[number] = Description(one.probe, one.camera, one.identity or _identity(file))
+                continue
+            identity = one.identity or _identity(file)
+            answers[number] = Description(one.probe, one.camera, identity)
+            path = root.rstrip(b"/") + b"/" + relative_of(rows[number].key)
+            learned[path] = _facts(one, identity, file.created_us)
+        try:
+            self._learned(learned)
+        except ServiceError as error:  # who asked gets the answer all the same
+            logger.warning("what was read is not kept: %s", error.message)
         return answers
 
     def hashes(self, paths: Sequence[bytes]) -> Iterator[list[tuple[bytes, Hashed | ServiceError]]]:
@@ -138,6 +161,19 @@ def _settled(facts: os.stat_result) -> os.stat_result:
 def _stamp(facts: os.stat_result) -> tuple[int, int, int, int]:
     # The time of change cannot be set by anybody, unlike that of modification.
     return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+
+
+def _facts(one: Described, identity: Identity, created_us: int) -> Facts:
+    return Facts(
+        signed(identity.inode),
+        identity.size_bytes,
+        signed(identity.mtime_ns),
+        created_us,
+        one.probe.width_px,
+        one.probe.height_px,
+        one.probe.duration_s,
+        dated_us(one.camera.taken_us, identity.mtime_ns // 1000),
+    )
 
 
 def _identity(file: Reached) -> Identity:

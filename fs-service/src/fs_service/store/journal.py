@@ -27,19 +27,20 @@ _CLEAR_EVERY: Final = 1_000
 _PAGE_ROWS: Final = 5_000
 _TRASHED: Final = int(State.TRASHED)
 
-_UNDOABLE: Final = """
-    SELECT id, step, root, path, before, after, device, inode, size, mtime_ns, reverts, emptied FROM entries
+ENTRY_COLUMNS: Final = "id, step, root, path, before, after, device, inode, size, mtime_ns, reverts, emptied"
+_UNDOABLE: Final = f"""
+    SELECT {ENTRY_COLUMNS} FROM entries
     WHERE status = 1 AND step IN (
         SELECT id FROM steps
         WHERE kind <> ? AND EXISTS (SELECT 1 FROM entries WHERE step = steps.id AND status = 1)
         ORDER BY id DESC LIMIT ?
     )
     ORDER BY id DESC
-"""
-_UNFINISHED: Final = """
-    SELECT id, step, root, path, before, after, device, inode, size, mtime_ns, reverts, emptied FROM entries
+"""  # noqa: S608 - the columns are ours
+_UNFINISHED: Final = f"""
+    SELECT {ENTRY_COLUMNS} FROM entries
     WHERE status = 0 AND id <= ? ORDER BY id
-"""
+"""  # noqa: S608 - the columns are ours
 _OLD_STEPS: Final = """
     DELETE FROM steps WHERE id <= max(
         (SELECT max(id) FROM steps) - ?,
@@ -52,7 +53,8 @@ def _now_us() -> int:
     return time.time_ns() // 1_000
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def entry_of(row: tuple[Any, ...]) -> Entry:
+    """Of a row of `ENTRY_COLUMNS`."""
     number, step, root, path, before, after, device, inode, size, mtime_ns, reverts, emptied = row
     identity = None if inode is None else Identity(device, _unsigned(inode), size, mtime_ns)
     return Entry(number, step, Change(root, path, State(before), State(after), identity, reverts), bool(emptied))
@@ -123,7 +125,7 @@ class SqliteJournal:
     def latest(self, steps: int) -> list[Entry]:
         def ask(connection: Connection) -> list[Entry]:
             rows = connection.execute(_UNDOABLE, (StepKind.UNDO, steps))
-            return [_entry(row) for row in rows]
+            return [entry_of(row) for row in rows]
 
         return self._database.read(ask)
 
@@ -233,7 +235,7 @@ class SqliteJournal:
 
     def unfinished(self) -> list[Entry]:
         def ask(connection: Connection) -> list[Entry]:
-            return [_entry(row) for row in connection.execute(_UNFINISHED, (self._last_entry,))]
+            return [entry_of(row) for row in connection.execute(_UNFINISHED, (self._last_entry,))]
 
         return self._database.read(ask)
 

@@ -75,6 +75,16 @@ _MIGRATIONS: Final = (
         state INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE stack_decisions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        folder BLOB NOT NULL,               -- absolute
+        names BLOB NOT NULL,                -- sorted, joined by '/'
+        decision INTEGER NOT NULL,          -- 1 done, 2 not a stack
+        at_us INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX stack_decisions_of_folder ON stack_decisions (folder);
+    """,
 )
 
 
@@ -104,6 +114,9 @@ class JournalDatabase:
         self._queue_lock = threading.Lock()
         self._connection_lock = threading.Lock()
         self._full: bool | None = None
+        self._path = path
+        self._looker: sqlite3.Connection | None = None
+        self._looker_lock = threading.Lock()
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
             path.chmod(0o600)
@@ -119,6 +132,10 @@ class JournalDatabase:
             ) from error
 
     def close(self) -> None:
+        with self._looker_lock:
+            if self._looker is not None:
+                self._looker.close()
+                self._looker = None
         with self._connection_lock:
             self._connection.close()
 
@@ -154,6 +171,28 @@ class JournalDatabase:
         with self._connection_lock:
             try:
                 return question(self._connection)
+            except sqlite3.Error as error:
+                raise StorageFailed("The journal cannot be read.") from error
+
+    def look(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """`read` for who has time: on a connection of its own, so that a long look holds up no writer.
+
+        Raises:
+            StorageFailed: it cannot be read.
+        """
+        with self._looker_lock:
+            try:
+                if self._looker is None:
+                    self._looker = sqlite3.connect(
+                        self._path, isolation_level=None, check_same_thread=False, timeout=10.0
+                    )
+                    self._looker.execute("PRAGMA query_only = ON")
+                # One transaction, so that all of an answer is of one moment.
+                self._looker.execute("BEGIN")
+                try:
+                    return question(self._looker)
+                finally:
+                    self._looker.execute("COMMIT")
             except sqlite3.Error as error:
                 raise StorageFailed("The journal cannot be read.") from error
 

@@ -36,7 +36,7 @@ class Looks:
         items: list[Item | None] = []
         unknown: dict[int, Row] = {}  # by place in `items`
         for row in rows:
-            key, kind, state, link, inode, size_bytes, mtime_ns, created_us, width_px, height_px, duration_s = row
+            key, kind, state, link, inode, size_bytes, mtime_ns, created_us, width_px, height_px, duration_s, _ = row
             path = prefix + relative_of(key)
             try:
                 # By path, which may have led elsewhere for a moment: what is not known already is looked at again.

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from fs_service.domain.items import StatusFilter
+from fs_service.domain.timeline import ByState, Cut
 from fs_service.domain.views import Counts
 
 _SEPARATOR: Final = b"\0"
 _WRAP: Final = 1 << 64
 _MAX: Final = (1 << 63) - 1
+#: When a row is from whose file nobody has read yet: behind everything.
+UNDATED: Final = 1 << 62
 
 
 def signed(number: int) -> int:
@@ -61,6 +64,7 @@ class Facts(NamedTuple):
     width_px: int | None
     height_px: int | None
     duration_s: float | None
+    dated_us: int = UNDATED  # on the file's own clock, as if it were UTC: see `media_common.dates`
 
 
 class Row(NamedTuple):
@@ -78,7 +82,11 @@ class Row(NamedTuple):
     width_px: int | None
     height_px: int | None
     duration_s: float | None
+    dated_us: int = UNDATED
 
+
+#: Where a row stands in a listing by date: when it is from, and its key.
+Spot = tuple[int, bytes]
 
 Stamp = tuple[int, int, int, int]  # device, inode, mtime_ns, ctime_ns of a directory
 #: Of a folder that has to be listed (again) before anything is believed.
@@ -160,6 +168,18 @@ class RootIndex(Protocol):
     def entry(self, key: bytes) -> Entry | None: ...
 
     def counts(self) -> Counts: ...
+
+    def days(self, folder: bytes | None, *, recursive: bool) -> dict[int, ByState]:
+        """Rows by day and state: of all (None), or of a folder, with or without what is below it."""
+
+    def folder_counts(self, status: StatusFilter) -> list[tuple[bytes, int]]:
+        """Each folder that holds rows, with how many of the filter it holds itself."""
+
+    def cut_page(self, cut: Cut, after: Spot | None, offset: int, limit: int) -> list[Row]:
+        """As `page`, of a cut in its order. `after` need not exist; by name its time does not matter."""
+
+    def undated(self, after: bytes, limit: int) -> list[bytes]:
+        """Keys of rows that have no time yet, behind that key, by key."""
 
 
 def admits(status: StatusFilter, state: int) -> bool:

@@ -23,21 +23,26 @@ from fs_service.domain.errors import StorageFailed
 from fs_service.domain.items import State, StatusFilter
 from fs_service.domain.marking import state_event
 from fs_service.domain.ports import EventLog, Marks, Roots
+from fs_service.domain.timeline import Cut, Histogram, counts_of, days_shown, next_folder
 from fs_service.domain.views import Counts
 from fs_service.store.catching_up import CatchingUp, wanted_of
 from fs_service.store.database import Database
+from fs_service.store.days import NO_DAY
 from fs_service.store.index_memory import MemoryIndex
 from fs_service.store.index_sqlite import SqliteIndex
 from fs_service.store.links import LinkTargets
 from fs_service.store.rows import (
     NEVER,
+    UNDATED,
     Change,
     Delta,
     Entry,
+    Facts,
     Folder,
     Probed,
     RootIndex,
     Row,
+    Spot,
     differences,
     folder_of,
     joined,
@@ -162,6 +167,52 @@ class Shelf:
                 self._lock.release()
         return self._last_counts
 
+    def cut_page(self, cut: Cut, after: Spot | None, offset: int, limit: int) -> list[Row]:
+        """As `page`, of a cut."""
+        with self._lock:
+            self._flush()
+            return self._index.cut_page(cut, after, offset, limit)
+
+    def spot(self, relative: bytes) -> Spot | None:
+        """Where the file stands in a listing by date; None: there is no such row."""
+        with self._lock:
+            row = self._index.row(key_of(relative))
+        return None if row is None else (row.dated_us, row.key)
+
+    def histogram(self, folder: bytes, status: StatusFilter, *, recursive: bool) -> Histogram:
+        """The days of the folder (empty: the root's), with every state that was put before."""
+        with self._lock:
+            self._flush()
+            days = dict(self._index.days(folder if folder or not recursive else None, recursive=recursive))
+            behind = next_folder(self._index.folder_counts(status), folder)
+            below = folder + b"/" if folder else b""
+            ignored = sum(
+                one.ignored
+                for relative, one in self._known.items()
+                if relative == folder or (recursive and relative.startswith(below))
+            )
+        undated = days.pop(NO_DAY, None)
+        return Histogram(
+            self._path_of(folder),
+            days_shown(days, status),
+            Counts() if undated is None else counts_of(undated),
+            ignored,
+            None if behind is None else self._path_of(behind[0]),
+            0 if behind is None else behind[1],
+        )
+
+    def _path_of(self, folder: bytes) -> bytes:
+        return self._prefix + folder if folder else self._root
+
+    def undated(self, after: bytes, limit: int) -> list[bytes]:
+        """Keys of rows whose files nobody has read yet, behind that key; none while a walk is under way."""
+        if not self.walked or not self._lock.acquire(timeout=0.1):
+            return []
+        try:
+            return self._index.undated(after, limit)
+        finally:
+            self._lock.release()
+
     def rows(self, keys: Iterable[bytes]) -> dict[bytes, Row]:
         """Those that there are; none while a walk is under way."""
         if not self.walked or not self._lock.acquire(timeout=0.1):
@@ -202,9 +253,19 @@ class Shelf:
     def remember(self, probed: list[Probed]) -> None:
         """New facts of rows; of rows that are gone meanwhile, nothing."""
         with self._lock:
-            there = [one for one in probed if self._index.entry(one.key) is not None]
+            there = [one for one in probed if (row := self._index.row(one.key)) is not None and _is_new(row, one.facts)]
             if there and self.walked:
                 self._apply(Delta(probed=there))
+
+    def learn(self, found: Mapping[bytes, Facts]) -> None:
+        """As `remember`, from somebody who has read the files without having looked at their rows, by key."""
+        rows = self.rows(found)
+        self.remember(
+            [
+                Probed(key, found[key], edited=row.inode is not None and row[4:7] != found[key][:3])
+                for key, row in rows.items()
+            ]
+        )
 
     def roots_changed(self) -> None:
         """Which links lead out of their root may be another question now."""
@@ -462,3 +523,8 @@ class Shelf:
 
 def _folder(relative: bytes, listing: Listing) -> Folder:
     return Folder(relative, listing.stamp, listing.settled, listing.ignored, tuple(sorted(listing.links)))
+
+
+def _is_new(row: Row, facts: Facts) -> bool:
+    """Whether the facts say more than the row. A look that does not read when a file is from forgets nothing."""
+    return row[4:7] != facts[:3] or facts.dated_us not in (UNDATED, row.dated_us)

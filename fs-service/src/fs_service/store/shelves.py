@@ -7,23 +7,25 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 from media_common import beneath
+from media_common.errors import InvalidArgument
 
 from fs_service.domain.errors import ConfigBroken, NotMedia, OutsideRoots, PathMissing, RootOffline
 from fs_service.domain.items import SUFFIXES, Item, State, StatusFilter
 from fs_service.domain.media import is_hidden, kind_of
 from fs_service.domain.paths import is_inside
 from fs_service.domain.ports import EventLog, Marks, Place, Prober, Roots, RootState, TrashedItem
+from fs_service.domain.timeline import Cut, Histogram
 from fs_service.domain.views import Counts, FolderPage
 from fs_service.store.database import Database
 from fs_service.store.index_sqlite import drop_root, kept_roots, sweep
 from fs_service.store.links import resolved
 from fs_service.store.looks import Looks
-from fs_service.store.rows import Row, joined, key_of, relative_of
+from fs_service.store.rows import Facts, Row, Spot, joined, key_of, relative_of
 from fs_service.store.shelf import Shelf
 from fs_service.store.walk import list_folder
 
@@ -97,6 +99,35 @@ class StoredShelves:
             # Files that have gone meanwhile are made up for: a page is full while items remain.
             limit -= len(items)
             key, offset, size = rows[-1].key, 0, BATCH
+
+    def cut(self, root: bytes, cut: Cut, offset: int, after: bytes | None, limit: int) -> Iterator[list[Item]]:
+        shelf = self._shelf(root)
+        shelf.fresh()
+        spot: Spot | None = None
+        if after is not None:
+            spot = shelf.spot(after) if cut.by_date else (0, key_of(after))
+            if spot is None:
+                raise InvalidArgument("after must be an item that is there, when the order is by date.")
+        return self._cut_batches(shelf, root, cut, offset, spot, limit)
+
+    def _cut_batches(
+        self, shelf: Shelf, root: bytes, cut: Cut, offset: int, spot: Spot | None, limit: int
+    ) -> Iterator[list[Item]]:
+        size = FIRST_BATCH
+        while limit > 0:
+            asked = min(size, limit)
+            rows = shelf.cut_page(cut, spot, offset, asked)
+            if not rows:
+                return
+            items = self._seen(shelf, root, rows)
+            if not items:
+                self._check_reachable(root)
+            else:
+                yield items
+            if len(rows) < asked:
+                return
+            limit -= len(items)
+            spot, offset, size = (rows[-1].dated_us, rows[-1].key), 0, BATCH
 
     def folder_page(self, place: Place, offset: int, limit: int) -> FolderPage:
         if any(is_hidden(part) for part in place.relative.split(b"/")):
@@ -197,6 +228,25 @@ class StoredShelves:
             shelf.wanted = True
             self.news.set()
         return shelf.counts() if shelf.walked else Counts()
+
+    def histogram(self, place: Place, status: StatusFilter, *, recursive: bool) -> Histogram:
+        self.counts(place.root)  # as true to the disk as the counters are
+        return self._shelf(place.root).histogram(place.relative, status, recursive=recursive)
+
+    def learn(self, found: Mapping[bytes, Facts]) -> None:
+        """What was read inside files, by their absolute paths."""
+        by_root: dict[bytes, dict[bytes, Facts]] = {}
+        roots = self._roots.known()
+        for path, facts in found.items():
+            for root in roots:
+                if path != root and is_inside(path, root):
+                    by_root.setdefault(root, {})[key_of(path[len(root.rstrip(b"/")) + 1 :])] = facts
+        for root, of_root in by_root.items():
+            self._shelf(root).learn(of_root)
+
+    def undated(self, root: bytes, after: bytes, limit: int) -> list[bytes]:
+        """Keys of the root's rows whose files nobody has read yet, behind that key."""
+        return self._shelf(root).undated(after, limit)
 
     def scanned(self, root: bytes) -> bool:
         return self._shelf(root).walked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -61,7 +61,7 @@ class Depths(Protocol):
     async def describe(self, paths: Sequence[bytes]) -> list[Inside | Refused]:
         """One answer a path, in this order."""
 
-    def hashes(self, paths: Sequence[bytes]) -> AsyncIterator[list[Content | Refused]]:
+    def hashes(self, paths: Sequence[bytes]) -> AsyncGenerator[list[Content | Refused], None]:
         """One answer a path, in this order, as they become known."""
 
 

@@ -44,6 +44,8 @@ class ListQuery:
     kinds: frozenset[Kind] | None = None
     created_from_us: int | None = None  # inclusive
     created_before_us: int | None = None  # exclusive
+    dated_from_us: int | None = None  # of files: when they are from; inclusive
+    dated_before_us: int | None = None  # exclusive
     sort: Sort = Sort.CREATED
     descending: bool = True
     tags: tuple[str, ...] | None = None  # any of these values, in any tagset

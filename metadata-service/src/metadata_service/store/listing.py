@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from media_common.dates import DAY_US, FIRST_US, LAST_US, dated_us
 from pyroaring import BitMap
 
 from metadata_service.domain.filters import ListQuery, Page, Scope, Sort
@@ -19,6 +20,8 @@ from metadata_service.store.snapshot import Snapshot
 from metadata_service.store.transaction import collection_of
 
 ALL_KINDS = frozenset(Kind)
+#: Beyond every date.
+_FAR_US: Final = 2**60
 #: Sets of what is listed that each reader keeps: 128 kB each for a million items.
 _KEPT_SETS: Final = 16
 
@@ -71,6 +74,8 @@ def matching(connection: sqlite3.Connection, collection: Collection, query: List
             wanted = wanted & load(connection, Family.BELOW, folder_id)
     if query.created_from_us is not None or query.created_before_us is not None:
         wanted = wanted & _created(connection, collection, query.created_from_us, query.created_before_us)
+    if query.dated_from_us is not None or query.dated_before_us is not None:
+        wanted = wanted & _dated(connection, collection, query.dated_from_us, query.dated_before_us)
     if query.cluster is not None:
         wanted = wanted & _clustered(connection, collection, query)
     for tag_ids in _tags_meant(connection, collection, query):
@@ -168,6 +173,38 @@ def _created(
     first = 0 if from_us is None else _first_since(connection, collection, from_us)
     last = 2**32 if before_us is None else _first_since(connection, collection, before_us)
     return BitMap(range(first, last)) if first < last else BitMap()
+
+
+def _dated(
+    connection: sqlite3.Connection, collection: Collection, from_us: int | None, before_us: int | None
+) -> BitMap:
+    """The positions of files that are from a time."""
+    low = -_FAR_US if from_us is None else max(from_us, -_FAR_US)
+    high = _FAR_US if before_us is None else min(before_us, _FAR_US)
+    taken = connection.execute(
+        "SELECT id - ? FROM node INDEXED BY node_by_taken WHERE collection_id = ? AND taken_us IS NOT NULL"
+        " AND kind <> 3 AND taken_us >= ? AND taken_us < ?",
+        (collection.id_base, collection.id, low, high),
+    )
+    found = BitMap(position for (position,) in taken)
+    # Of the others the clock is this machine's, whose distance from UTC is another one in summer.
+    modified = connection.execute(
+        "SELECT id - ?, modified_us FROM node INDEXED BY node_by_modified WHERE collection_id = ? AND taken_us IS NULL"
+        " AND kind <> 3 AND modified_us >= ? AND modified_us < ?",
+        # Beyond the first and the last date all are of that date.
+        (
+            collection.id_base,
+            collection.id,
+            low - DAY_US if low > FIRST_US else -(2**63),
+            high + DAY_US if high <= LAST_US else 2**63 - 1,
+        ),
+    )
+    found |= BitMap(
+        position
+        for position, at_us in modified
+        if low + DAY_US <= at_us < high - DAY_US or low <= dated_us(None, at_us) < high
+    )
+    return found
 
 
 def _first_since(connection: sqlite3.Connection, collection: Collection, time_us: int) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 
 from pyroaring import BitMap
 
-from metadata_service.store.bits import Changes, Family
+from metadata_service.store.bits import Changes, Family, load
 
 _FIRST: Final = """
 CREATE TABLE sequence (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -240,6 +240,20 @@ _DETECTED: Final = "CREATE INDEX IF NOT EXISTS object_detected ON object (id) WH
 #: Grows with every change of anybody's words.
 _WORDS: Final = "INSERT OR IGNORE INTO sequence VALUES ('words', 0);"
 
+#: Files by when they are from.
+_DATED: Final = """
+CREATE INDEX IF NOT EXISTS node_by_taken ON node (collection_id, taken_us) WHERE taken_us IS NOT NULL AND kind <> 3;
+CREATE INDEX IF NOT EXISTS node_by_modified ON node (collection_id, modified_us) WHERE taken_us IS NULL AND kind <> 3;
+"""
+
+
+def _search_does_not_know_the_dates(connection: sqlite3.Connection) -> None:
+    """Whatever has a vector is told to search once more."""
+    changes = Changes()
+    for (collection_id,) in connection.execute("SELECT id FROM collection").fetchall():
+        changes.add_all(Family.TO_TELL, collection_id, load(connection, Family.EMBEDDED, collection_id))
+    changes.write(connection)
+
 
 STEPS: Final[tuple[str | Callable[[sqlite3.Connection], None], ...]] = (
     _FIRST,
@@ -250,6 +264,8 @@ STEPS: Final[tuple[str | Callable[[sqlite3.Connection], None], ...]] = (
     _OBJECT_NUMBERS,
     _DETECTED,
     _WORDS,
+    _DATED,
+    _search_does_not_know_the_dates,
 )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from media_common.dates import dated_us
+
 from metadata_service.domain.errors import FilterTooLarge
 from metadata_service.domain.filters import Range, Values
 from metadata_service.domain.ids import INT64
@@ -35,6 +37,7 @@ class SearchFacts:
     listed: bool
     created_us: int
     taken_us: int  # 0: not known
+    dated_us: int  # when it is from, taken or not
     tag_ids: tuple[int, ...]  # its own and its group's, sorted
     own_tag_ids: tuple[int, ...]  # sorted
     group_ids: tuple[int, ...]
@@ -84,6 +87,7 @@ def facts(snapshot: Snapshot, media_ids: Sequence[int]) -> list[SearchFacts]:
             listed=bool(listed),
             created_us=created_us,
             taken_us=taken_us or 0,
+            dated_us=dated_us(taken_us, modified_us),
             tag_ids=tuple(sorted({*tags[node_id], *(() if group_id is None else tags[group_id])})),
             own_tag_ids=tuple(sorted(tags[node_id])),
             group_ids=() if group_id is None else (group_id,),

@@ -18,6 +18,7 @@ OWN_TAGS: Final = "own_tags"
 GROUPS: Final = "groups"
 FOLDERS: Final = "folders"
 CREATED: Final = "created"
+DATED: Final = "dated"
 ORDER: Final = "order"
 #: A frame's moment in microseconds, which is in its order and which no fact of the item says.
 AT: Final = "at"
@@ -33,6 +34,7 @@ INDEXES: Final[Mapping[str, FieldKind]] = {
     GROUPS: "integer",
     FOLDERS: "integer",
     CREATED: "integer",
+    DATED: "integer",
     LISTED: "integer",
     LOT: "integer",
 }
@@ -60,6 +62,7 @@ class Facts:
     listed: bool  # neither trashed nor an inactive version: only these are ever found
     created_us: int = 0
     taken_us: int = 0
+    dated_us: int = 0  # when it is from, taken or not
     tag_ids: Sequence[int] = ()  # its own and its groups'
     own_tag_ids: Sequence[int] = ()
     group_ids: Sequence[int] = ()
@@ -91,6 +94,7 @@ def payload(point_id: int, facts: Facts, timestamp_s: float = 0.0) -> Payload:
         GROUPS: list(facts.group_ids),
         FOLDERS: list(facts.folder_ids),
         CREATED: facts.created_us,
+        DATED: facts.dated_us,
         AT: round(timestamp_s * 1e6),
         ORDER: facts.taken_us + round(timestamp_s * 1e6),
         LISTED: int(facts.listed),

@@ -7,6 +7,7 @@ picture's own transparency is kept by the same alpha channel, at about a fifth m
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from thumbnail_service.domain.letterbox import corner
@@ -22,6 +23,9 @@ pyvips.cache_set_max(0)
 pyvips.operation_block_set("VipsForeignLoad", True)
 for _loader in ("Jpeg", "Png", "Webp", "Tiff"):
     pyvips.operation_block_set(f"VipsForeignLoad{_loader}", False)
+
+#: What becomes of the pixels: a pyvips image that fits into a square of so many, while its file is open.
+Finish = Callable[[Any, int], bytes]
 
 #: Filter `sub` with level 2 gave the smallest file within 0.5 ms of the fastest setting on photographs
 #: (117 kB; level 6 without filter: 142 kB in the same time, level 6 with all filters: 112 kB in twice the time).

@@ -23,8 +23,11 @@ _ORIENTATION_TAG: Final = 0x0112
 _HEAD_BYTES: Final = 32
 
 
-def render(descriptor: int, size_px: int, limits: Limits) -> bytes:
+def render(descriptor: int, size_px: int, limits: Limits, finish: canvas.Finish = canvas.png_of) -> bytes:
     """The thumbnail PNG of the still picture in the open file: first frame, upright, sRGB.
+
+    Args:
+        finish: makes something else of these pixels.
 
     Raises:
         Unreadable: unknown, broken, cut short, too large.
@@ -36,23 +39,25 @@ def render(descriptor: int, size_px: int, limits: Limits) -> bytes:
     if _is_for_vips(head):
         # A second decoder for what the first refuses: it takes some odd TIFFs, and a failing disk has a name in it.
         with contextlib.suppress(pyvips.Error):
-            return _by_vips(descriptor, size_px, limits, head)
-    return _by_pillow(descriptor, size_px, limits, head)
+            return _by_vips(descriptor, size_px, limits, head, finish)
+    return _by_pillow(descriptor, size_px, limits, head, finish)
 
 
-def render_bytes(data: bytes, size_px: int, limits: Limits, orientation: int) -> bytes:
+def render_bytes(
+    data: bytes, size_px: int, limits: Limits, orientation: int, finish: canvas.Finish = canvas.png_of
+) -> bytes:
     """The same of a picture in memory; `orientation` is used when it carries none of its own."""
     with _pillow_errors(), _pillow().open(io.BytesIO(data), formats=_PILLOW) as picture:
         own = _orientation(picture)
         small = _small(picture, size_px, limits)
-        return canvas.png_of(canvas.from_pillow(_upright(small, own or orientation)), size_px)
+        return finish(canvas.from_pillow(_upright(small, own or orientation)), size_px)
 
 
-def render_pixels(pixels: Any, size_px: int, orientation: int) -> bytes:
+def render_pixels(pixels: Any, size_px: int, orientation: int, finish: canvas.Finish = canvas.png_of) -> bytes:
     """The same of an 8-bit grey or RGB array."""
     picture = _pillow().fromarray(pixels)
     small = _shrunk(picture, fit(picture.width, picture.height, size_px))
-    return canvas.png_of(canvas.from_pillow(_upright(small, orientation)), size_px)
+    return finish(canvas.from_pillow(_upright(small, orientation)), size_px)
 
 
 def _is_for_vips(head: bytes) -> bool:
@@ -62,7 +67,7 @@ def _is_for_vips(head: bytes) -> bool:
     )
 
 
-def _by_vips(descriptor: int, size_px: int, limits: Limits, head: bytes) -> bytes:
+def _by_vips(descriptor: int, size_px: int, limits: Limits, head: bytes, finish: canvas.Finish) -> bytes:
     header = pyvips.Image.new_from_source(canvas.source_of(descriptor), "", access="sequential")
     limits.check_streamed(header.width, header.height)
     options: dict[str, Any] = {}
@@ -74,10 +79,10 @@ def _by_vips(descriptor: int, size_px: int, limits: Limits, head: bytes) -> byte
     image = pyvips.Image.thumbnail_source(
         canvas.source_of(descriptor), size_px, height=size_px, size="down", option_string=strict, **options
     )
-    return canvas.png_of(image, size_px)
+    return finish(image, size_px)
 
 
-def _by_pillow(descriptor: int, size_px: int, limits: Limits, head: bytes) -> bytes:
+def _by_pillow(descriptor: int, size_px: int, limits: Limits, head: bytes, finish: canvas.Finish) -> bytes:
     os.lseek(descriptor, 0, os.SEEK_SET)
     with (
         _pillow_errors(),
@@ -86,7 +91,7 @@ def _by_pillow(descriptor: int, size_px: int, limits: Limits, head: bytes) -> by
     ):
         orientation = _orientation(picture)
         small = _small(picture, size_px, limits)
-        return canvas.png_of(canvas.from_pillow(_upright(small, orientation)), size_px)
+        return finish(canvas.from_pillow(_upright(small, orientation)), size_px)
 
 
 def _pillow() -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from thumbnail_service.domain import pictures
+from thumbnail_service.domain import canvas, pictures
 from thumbnail_service.domain.errors import Unreadable
 from thumbnail_service.domain.limits import Limits
 
@@ -12,8 +12,8 @@ from thumbnail_service.domain.limits import Limits
 _ORIENTATION: Final = {0: 1, 3: 3, 5: 8, 6: 6}
 
 
-def render(descriptor: int, size_px: int, limits: Limits) -> bytes:
-    """The thumbnail PNG of the raw in the open file.
+def render(descriptor: int, size_px: int, limits: Limits, finish: canvas.Finish = canvas.png_of) -> bytes:
+    """The thumbnail PNG of the raw in the open file; `finish` as for `pictures.render`.
 
     Raises:
         Unreadable: not a raw that LibRaw knows, broken, too large.
@@ -29,9 +29,9 @@ def render(descriptor: int, size_px: int, limits: Limits) -> bytes:
             except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
                 limits.check_decoded(raw.sizes.raw_width, raw.sizes.raw_height)
                 developed = raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8)
-                return pictures.render_pixels(developed, size_px, 1)  # LibRaw has turned it already
+                return pictures.render_pixels(developed, size_px, 1, finish)  # LibRaw has turned it already
             if preview.format == rawpy.ThumbFormat.JPEG:
-                return pictures.render_bytes(bytes(preview.data), size_px, limits, orientation)
-            return pictures.render_pixels(preview.data, size_px, orientation)
+                return pictures.render_bytes(bytes(preview.data), size_px, limits, orientation, finish)
+            return pictures.render_pixels(preview.data, size_px, orientation, finish)
     except rawpy.LibRawError as error:
         raise Unreadable("The raw file cannot be decoded.") from error

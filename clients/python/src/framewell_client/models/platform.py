@@ -65,7 +65,7 @@ class DeadJob(Model):
 
 
 class Queue(Model):
-    """`paused` and `remaining_seconds` (None: not known) are said of `embed`."""
+    """`paused`: held back by hand. `remaining_seconds` (None: not known) is said of `embed` alone."""
 
     pending: int
     running: int

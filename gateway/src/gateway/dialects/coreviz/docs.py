@@ -125,6 +125,8 @@ LIST: Final = _doc(
         _words("type", "Only this type.", "image video folder all document pdf audio model"),
         _text("dateFrom", "First day, UTC, inclusive.", "2026-03-01"),
         _text("dateTo", "Last day, UTC, inclusive.", "2026-03-31"),
+        _text("takenFrom", "Files from this day on, by their own clock: taken, else modified.", "2026-03-01"),
+        _text("takenTo", "Up to this day, inclusive.", "2026-03-31"),
         _words("sortBy", "What to order by.", "name createdAt type description prompt"),
         _words("sortDirection", "In which direction.", "asc desc"),
         _text("tags", "Tag values in any group, comma-separated; any of them.", "red,blue"),

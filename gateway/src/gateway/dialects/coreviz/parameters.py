@@ -70,6 +70,8 @@ def list_request(query: LooseQuery, collection: pb.Collection) -> tuple[pb.ListM
         kinds=[] if kind is None else [kind],
         created_from_us=_day_us(query, "dateFrom", 0),
         created_before_us=_day_us(query, "dateTo", 1),
+        dated_from_us=_day_us(query, "takenFrom", 0),
+        dated_before_us=_day_us(query, "takenTo", 1),
         sort=SORTS[_choice(query, "sortBy", tuple(SORTS), "createdAt")],
         ascending=_choice(query, "sortDirection", ("asc", "desc"), "desc", fold=True) == "asc",
         tags=_tags(query),

@@ -19,7 +19,7 @@ from gateway.dialects.coreviz.found import Found
 from gateway.dialects.coreviz.parameters import Question
 from gateway.errors import invalid
 from gateway.library import Library
-from gateway.search import SearchClient
+from gateway.search import SearchClient, dated
 
 #: Search hears of the trash a moment later, or not before the queue is back: so often it is asked again without what
 #: is trashed, so that the page is full and the total right.
@@ -147,6 +147,13 @@ def search_scope(wanted: pb.ListMediaRequest, scope: pb.ListingScope) -> search_
         parts.append(_has(search_pb2.FIELD_KIND, wanted.kinds))
     if wanted.HasField("created_from_us") or wanted.HasField("created_before_us"):
         parts.append(_created(wanted))
+    if wanted.HasField("dated_from_us") or wanted.HasField("dated_before_us"):
+        parts.append(
+            dated(
+                wanted.dated_from_us if wanted.HasField("dated_from_us") else None,
+                wanted.dated_before_us if wanted.HasField("dated_before_us") else None,
+            )
+        )
     if scope.HasField("folder_id"):
         parts.append(_has(search_pb2.FIELD_FOLDER, [scope.folder_id]))
     if scope.left_out_folder_ids:

@@ -98,6 +98,15 @@ _FILTERS: Final[dict[str, Any]] = {
         ],
     }
 }
+#: By the items' own clocks.
+_TAKEN: Final[tuple[dict[str, str], Schema]] = (
+    {"from": "2026-03-01", "to": "2026-03-31"},
+    {
+        "type": ["object", "null"],
+        "description": "The days that items are from, by their own clocks, both included; either may be missing.",
+        "properties": {side: {"type": "string", "format": "date"} for side in ("from", "to")},
+    },
+)
 _NARROWED: Final[dict[str, Any]] = {"seen": [17], "filters": _FILTERS, "excluded": [40], "session_info": SESSION}
 _FOUND: Final = {
     "suggestions": [42, 830],
@@ -135,9 +144,10 @@ def _search(
         required: what of it must be there; of the rest, `n` and the session.
         more: what is its own of an answer.
     """
+    must_filter = strategy == "faceted"
+    own = own if must_filter else {**own, "taken": _TAKEN}
     examples = {name: example for name, (example, _) in own.items()}
     shown = more or {}
-    must_filter = strategy == "faceted"
     filters: Schema = {
         "type": "object" if must_filter else ["object", "null"],
         "description": "What an item must pass; without a root, all do.",

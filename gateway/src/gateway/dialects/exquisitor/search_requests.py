@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from media_common.dates import DAY_US
+
 from gateway.data_urls import picture_of
+from gateway.days import day_of
 from gateway.dialects.exquisitor.filters import Expression, filters_of
 from gateway.dialects.exquisitor.requests import Session, integer_of, integers_of, session_of, unfit, within_bounds
 from gateway.errors import invalid
@@ -30,6 +33,7 @@ class Asked:
     seen: Sequence[int]
     excluded: Sequence[int]
     filters: Expression | None
+    taken_us: tuple[int | None, int | None] | None = None  # when items are from: this on, before that
 
 
 def asked_of(fields: dict[str, Any], *, must_filter: bool = False) -> Asked:
@@ -41,7 +45,28 @@ def asked_of(fields: dict[str, Any], *, must_filter: bool = False) -> Asked:
     if not 1 <= n <= MAX_RESULTS:
         raise invalid("n", f"Field 'n' must be an integer from 1 to {MAX_RESULTS}.")
     seen, excluded = (ids_of(fields, name, MAX_LEFT_OUT) for name in ("seen", "excluded"))
-    return Asked(session, n, seen, excluded, filters_of(fields, required=must_filter))
+    taken_us = _taken_of(fields)
+    if taken_us is not None and must_filter:
+        raise invalid("taken", "Field 'taken' goes with searches by meaning.")
+    return Asked(session, n, seen, excluded, filters_of(fields, required=must_filter), taken_us)
+
+
+def _taken_of(fields: dict[str, Any]) -> tuple[int | None, int | None] | None:
+    """Days from and to, the last one included; each may be missing.
+
+    Raises:
+        Failure: 422, it is no object of texts; 400, one is no date.
+    """
+    given = fields.get("taken")
+    if given is None:
+        return None
+    if not isinstance(given, dict) or not all(isinstance(given.get(side, ""), str) for side in ("from", "to")):
+        raise unfit("Field 'taken' must be an object with the dates 'from' and 'to'.", "taken")
+    days = {side: day_of(given[side]) for side in ("from", "to") if given.get(side)}
+    if None in days.values():
+        raise invalid("taken", "Field 'taken' must hold dates, YYYY-MM-DD.")
+    first, last = days.get("from"), days.get("to")
+    return None if first is None else first * DAY_US, None if last is None else (last + 1) * DAY_US
 
 
 def ids_of(fields: dict[str, Any], name: str, most: int) -> list[int]:

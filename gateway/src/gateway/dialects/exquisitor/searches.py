@@ -40,7 +40,7 @@ from gateway.dialects.exquisitor.search_requests import (
     texts_of,
 )
 from gateway.openapi import Doc, Endpoint, add_route
-from gateway.search import SearchClient
+from gateway.search import SearchClient, dated
 
 _INT64: Final = 2**63
 Fields = dict[str, Any]
@@ -211,6 +211,10 @@ class Searches:
             answer = (await self._catalogue.tags_meant(asked.session.collection, choices)).by_choice if choices else ()
             meant = Meant(collection.id_base, wanted, (one.ids for one in answer))
             scope.filter.CopyFrom(filter_out(asked.filters, meant))
+        if asked.taken_us is not None:
+            parts = [scope.filter] if scope.HasField("filter") else []
+            parts.append(dated(*asked.taken_us))
+            scope.filter.CopyFrom(search_pb2.Filter(all=search_pb2.Filters(parts=parts)))
         return scope
 
 

@@ -119,7 +119,20 @@ STREAM: Final = _doc(
             "Only items with (or without) a mark.",
             {"type": "string", "enum": list(STATUS_FILTERS), "default": "all"},
         ),
-        Parameter("after", "Absolute path of the last item had: what follows it.", {"type": "string"}),
+        Parameter(
+            "after",
+            "Absolute path of the last item had: what follows it. By date it has to be there still.",
+            {"type": "string"},
+        ),
+        Parameter(
+            "sort",
+            "By name, or by when the items are from: as the camera wrote it, else when the file was last modified. "
+            "Those that nobody has read yet come last.",
+            {"type": "string", "enum": ["name", "date"], "default": "name"},
+        ),
+        Parameter("folder", "That folder's own items alone: an absolute path below `path`.", {"type": "string"}),
+        Parameter("dateFrom", "From that day on; goes with the order by date.", {"type": "string", "format": "date"}),
+        Parameter("dateTo", "Up to that day, it included.", {"type": "string", "format": "date"}),
     ),
     errors={400: _MALFORMED, 403: "The path is not configured as a known review path."},
     head=False,

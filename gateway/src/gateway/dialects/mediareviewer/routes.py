@@ -25,6 +25,7 @@ from gateway.bodies import (
     text_field,
 )
 from gateway.clients import ACTIONS, STATUS_FILTERS, FsClient
+from gateway.days import day_in
 from gateway.dialects.mediareviewer import docs, files, render
 from gateway.errors import Failure, invalid
 from gateway.logtail import tail
@@ -123,14 +124,22 @@ class MediaReviewer:
         limit = query.integer("limit", 50, 1, 10_000)
         offset = query.integer("offset", 0, 0)
         status = query.choice("statusFilter", "all", tuple(STATUS_FILTERS))
-        after = query.optional_path("after")
         wanted = fs_pb2.StreamItemsRequest(
-            path=await self._seen(request, query.path()),
             offset=offset,
             limit=limit,
             status=STATUS_FILTERS[status],
-            after=after,
+            after=query.optional_path("after"),
+            folder=query.optional_path("folder"),
+            from_day=day_in(query, "dateFrom"),
+            before_day=_behind(day_in(query, "dateTo")),
         )
+        ranged = wanted.HasField("from_day") or wanted.HasField("before_day")
+        wanted.by_date = query.choice("sort", "date" if ranged else "name", ("name", "date")) == "date"
+        if ranged and not wanted.by_date:
+            raise invalid("sort", "A range of days goes with sort=date.")
+        wanted.path = await self._seen(request, query.path())
+        if wanted.HasField("folder"):
+            wanted.folder = await self._seen(request, wanted.folder)
         return ndjson(render.item_lines(self._fs.items(wanted)))
 
     async def summary(self, request: Request) -> Response:
@@ -211,6 +220,10 @@ class MediaReviewer:
         wanted = _query(request).integer("lines", 200)
         lines = await asyncio.to_thread(tail, self._log_file, min(max(wanted, 1), MAX_LOG_LINES))
         return json_answer({"lines": lines or [], "logFile": str(self._log_file), "available": lines is not None})
+
+
+def _behind(day: int | None) -> int | None:
+    return None if day is None else day + 1
 
 
 def _query(request: Request) -> Query:

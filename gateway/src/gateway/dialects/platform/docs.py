@@ -20,12 +20,13 @@ _doc: Final = partial(
 )
 
 _ROOT: Final = "/home/example/trailcam"
-_EMPTY: Final = {"pending": 0, "running": 0, "done": 1200, "dead": 0, "deadJobs": []}
+_EMPTY: Final = {"pending": 0, "running": 0, "done": 1200, "dead": 0, "paused": False, "deadJobs": []}
 _BUSY: Final = {
     "pending": 12,
     "running": 2,
     "done": 88,
     "dead": 1,
+    "paused": False,
     "deadJobs": [{"path": f"{_ROOT}/broken.jpg", "reason": "cannot be decoded"}],
 }
 
@@ -70,9 +71,23 @@ PAUSE: Final = _doc(
     body={"paused": True},
     errors={400: "No JSON object, or no `paused` in it.", 503: "Semantic search is not available."},
 )
+PAUSE_THUMBNAILS: Final = _doc(
+    "Hold back the thumbnails that nobody asked for, or let them go on; what a page shows is made all the same. Kept "
+    "over a restart",
+    {"paused": True},
+    body={"paused": True},
+    errors={400: "No JSON object, or no `paused` in it.", 503: "The job queue is not available."},
+)
+PAUSE_READING: Final = _doc(
+    "Hold back the reading of what is inside files (camera data, hashes), or let it go on; files and marks are "
+    "followed all the same. Kept over a restart",
+    {"paused": True},
+    body={"paused": True},
+    errors={400: "No JSON object, or no `paused` in it.", 503: "The catalogue is not available."},
+)
 RETRY: Final = _doc("Put parked jobs back", {"retried": 1}, errors={503: "The job queue is not available."})
 EVENTS: Final = _doc(
-    "What happens, as server-sent events: state, root, scan, queue, trash",
+    "What happens, as server-sent events: state, root, root-status, scan, queue, trash",
     'id: 41\nevent: state\ndata: {"path": "/home/example/trailcam/a.jpg", '
     '"status": {"locked": false, "trashed": false, "seen": true}}\n\n',
     media_type=EVENT_STREAM,

@@ -37,7 +37,13 @@ def readiness_out(readiness: Readiness) -> dict[str, Any]:
 
 
 def _queue_out(queue: fs_pb2.Queue) -> dict[str, Any]:
-    return {"pending": queue.pending, "running": queue.running, "done": queue.done, "dead": queue.dead}
+    return {
+        "pending": queue.pending,
+        "running": queue.running,
+        "done": queue.done,
+        "dead": queue.dead,
+        "paused": queue.paused,
+    }
 
 
 def queues_out(told: Told) -> dict[str, Any]:

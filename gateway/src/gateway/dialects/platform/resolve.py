@@ -78,6 +78,16 @@ class Resolver:
                 return found
         raise _nothing()
 
+    async def number_at(self, path: bytes) -> int | None:
+        """The catalogue's own number of the media at a plain path; None: there is none."""
+        try:
+            found = await self.at_path(path)
+        except Failure as error:
+            if error.status != 404:
+                raise
+            return None
+        return found.media.item_id if found.HasField("media") else None
+
     async def of_id(self, face: str, collection: str | None) -> pb.Resolution:
         """What has this id; `collection`: whose numbers it speaks of.
 

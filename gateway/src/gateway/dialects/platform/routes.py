@@ -60,6 +60,8 @@ class Platform:
             ("GET", "/api/jobs", self.jobs, docs.JOBS),
             ("POST", "/api/jobs/dead/retry", self.retry, docs.RETRY),
             ("POST", "/api/jobs/embed/pause", self.pause, docs.PAUSE),
+            ("POST", "/api/jobs/thumbnail/pause", self.pause_thumbnails, docs.PAUSE_THUMBNAILS),
+            ("POST", "/api/jobs/index/pause", self.pause_reading, docs.PAUSE_READING),
             ("GET", "/api/events", self.events, docs.EVENTS),
             ("POST", "/api/undo", self.undo, docs.UNDO),
             ("GET", "/api/trash/plan", self.plan, docs.PLAN),
@@ -82,11 +84,13 @@ class Platform:
         return json_answer(render.jobs_out(await self._jobs.queues()))
 
     async def pause(self, request: Request) -> Response:
-        body = await read_object(request)
-        paused = body.get("paused")
-        if not isinstance(paused, bool):
-            raise invalid("paused", "Field 'paused' must be true or false.")
-        return json_answer({"paused": (await self._search.pause_embedding(paused)).paused})
+        return json_answer({"paused": (await self._search.pause_embedding(await _paused(request))).paused})
+
+    async def pause_thumbnails(self, request: Request) -> Response:
+        return json_answer({"paused": (await self._fs.pause_thumbnails(await _paused(request))).paused})
+
+    async def pause_reading(self, request: Request) -> Response:
+        return json_answer({"paused": (await self._jobs.pause_reading(await _paused(request))).paused})
 
     async def retry(self, request: Request) -> Response:
         return json_answer({"retried": (await self._fs.retry_dead_jobs()).retried})
@@ -118,6 +122,14 @@ class Platform:
         named = wanted.decode("utf-8", "replace")
         found = [render.receipt_out(one, paths=True) for one in told if one.receipt_id == named]
         return json_answer({"receipts": found})
+
+
+async def _paused(request: Request) -> bool:
+    """Raises Failure: 400."""
+    paused = (await read_object(request)).get("paused")
+    if not isinstance(paused, bool):
+        raise invalid("paused", "Field 'paused' must be true or false.")
+    return paused
 
 
 def _steps(body: dict[str, Any]) -> int:
