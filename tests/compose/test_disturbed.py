@@ -240,6 +240,8 @@ def test_a_backup_that_is_put_back_undoes_what_came_after(
 
     stack.run("make", "restore", f"FILE={file}", timeout_s=600)
 
+    # On a busy machine it is loaded later than all else is idle, and until then a search is a 503.
+    eventually(lambda: stack.api.jobs(), lambda jobs: jobs["encoder"]["state"] == "ready", 300)
     stack.api.wait_idle(600)
     with stack.caller() as caller:
         eventually(
