@@ -41,6 +41,10 @@ def reach_by_tab(page: Page, text: str) -> None:
 def came_to(model: Model, roll: Roll) -> None:
     """The disk and the journal are what the model says."""
     eventually(roll.on_disk, lambda marks: marks == model.marked)
+    locked, trashed, seen = (model.count(mark) for mark in range(3))
+    every = len(roll.files)
+    told = {"all": every, "unseen": every - seen, "seen": seen, "locked": locked, "trashed": trashed}
+    eventually(lambda: roll.api.summary(roll.path), lambda counts: counts == told)
     steps = roll.steps()
     assert [step["kind"] for step in steps].count("undo") == model.undos
     assert len(steps) == model.steps + model.undos
