@@ -46,10 +46,12 @@ def relay_before(port: int) -> Iterator[Relay]:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-    server = loop.run_until_complete(asyncio.start_server(connected, "127.0.0.1", 0))
-    relay.port = server.sockets[0].getsockname()[1]
+    # All of it on that thread: the caller's may have a running loop of its own, as one with an open browser has.
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
+    starting = asyncio.start_server(connected, "127.0.0.1", 0)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
+    relay.port = server.sockets[0].getsockname()[1]
 
     async def end() -> None:
         server.close()
