@@ -1,4 +1,4 @@
-"""Two hundred in one go, by keys, by mouse, by finger; culls in which the folder, the server or a window goes away.
+"""Two hundred in one go, by keys and by mouse; culls in which the server goes away.
 
 What must be on the disk is what a model says of what was pressed, and the journal has a step for each, once.
 """
@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from api import Api, eventually
-from chaos import State
-from culling import Finger, Hand, Keys, Model, Mouse, Roll, cull, stands_at
+from culling import Hand, Keys, Model, Mouse, Roll, cull, stands_at
 from playwright.sync_api import Page, expect
 from shots import Visit
 from stack import Stack
@@ -101,18 +100,6 @@ def test_two_hundred_by_mouse(page: Page, roll: Roll) -> None:
     expect(page.get_by_role("grid")).to_be_visible()
 
 
-@pytest.mark.parametrize("roll", [(60, 2)], indirect=True)
-def test_sixty_by_finger_in_a_narrow_dark_window(visit: Visit, stack: Stack, roll: Roll) -> None:
-    model = Model(roll)
-    window = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "color_scheme": "dark"}
-    page = visit(stack.url, f"{roll.grid}/i/{roll.files[0].name}?f=all", **window)
-    hand = Finger(page)
-    cull(page, hand, model, roll, seed=3)
-    hand.go(1)
-    summary_of(page, model, roll)
-    came_to(model, roll)
-
-
 def decides(page: Page, hand: Hand, model: Model, roll: Roll, *actions: str) -> None:
     for action in actions:
         stands_at(page, model, len(roll.files))
@@ -170,89 +157,5 @@ def test_a_gateway_that_is_killed_under_the_keys_loses_no_mark_and_makes_none_tw
     expect(page.locator(".banner")).to_be_hidden(timeout=30_000)
     expect(page.get_by_text("not sent yet")).to_be_hidden()
     eventually(api.is_ready, bool, 30)
-    came_to(model, roll)
-    api.close()
-
-
-def test_a_folder_that_goes_away_in_the_middle_takes_no_mark_and_loses_none(
-    visit: Visit, own_stack: Stack, tmp_path: Path
-) -> None:
-    api = Api(own_stack.url)
-    roll = Roll(api, tmp_path / "card", 12)
-    model = Model(roll)
-    page = visit(own_stack.url, f"{roll.grid}/i/{roll.files[0].name}?f=all")
-    hand = Keys(page)
-    decides(page, hand, model, roll, "lock", "trash", "seen")
-    came_to(model, roll)
-
-    roll.path.rename(tmp_path / "pulled")
-    hand.decide("trash")  # refused, because nobody could say later whether the file is the same
-    expect(page.locator(".toast.error", has_text=roll.files[3].name)).to_be_visible()
-    hand.go(-1)
-    stands_at(page, model, 12)
-    expect(page.locator(".review-name .state")).to_have_attribute("data-state", "unseen")
-    hand.undo()
-    expect(page.locator(".toast.error", has_text="Not undone")).to_be_visible()
-
-    (tmp_path / "pulled").rename(roll.path)
-    eventually(lambda: api.ok(api.get("/api/roots/status"))["roots"][0]["state"], lambda state: state == "online")
-    came_to(model, roll)
-    decides(page, hand, model, roll, "trash", "lock")
-    came_to(model, roll)
-    api.close()
-
-
-@pytest.mark.parametrize("roll", [(30, 0)], indirect=True)
-def test_two_windows_cull_the_same_folder_from_both_ends(visit: Visit, stack: Stack, roll: Roll) -> None:
-    forth, back = Model(roll), Model(roll)
-    first = visit(stack.url, f"{roll.grid}/i/{roll.files[0].name}?f=all")
-    second = visit(stack.url, f"{roll.grid}/i/{roll.files[29].name}?f=all&n=29", context=first.context)
-    back.go(29)
-
-    def both() -> dict[str, State]:
-        return forth.marked | back.marked
-
-    for number, action in enumerate(("trash", "lock", "seen", "trash", "trash", "lock", "seen", "trash")):
-        decides(first, Keys(first), forth, roll, action)
-        eventually(roll.on_disk, lambda marks: marks == both())
-        while back.at > 29 - number:
-            Keys(second).go(-1)
-            back.go(-1)
-        decides(second, Keys(second), back, roll, action)
-        eventually(roll.on_disk, lambda marks: marks == both())
-    expect(first.locator(".review-progress")).to_contain_text("8 trashed")
-    expect(second.locator(".review-progress")).to_contain_text("8 trashed")
-
-    for page, model in ((second, back), (first, forth)):  # the journal is one: each takes the latest of all
-        Keys(page).undo()
-        model.undo()
-        stands_at(page, model, 30)
-        eventually(roll.on_disk, lambda marks: marks == both())
-    assert len(roll.steps()) == 16 + 2
-
-
-def test_what_a_closed_window_could_not_send_is_sent_once_by_the_next(
-    visit: Visit, own_stack: Stack, tmp_path: Path
-) -> None:
-    api = Api(own_stack.url)
-    roll = Roll(api, tmp_path / "closed", 10)
-    model = Model(roll)
-    page = visit(own_stack.url, f"{roll.grid}/i/{roll.files[0].name}?f=all")
-    decides(page, Keys(page), model, roll, "seen")
-    came_to(model, roll)
-    own_stack.stop()
-    decides(page, Keys(page), model, roll, "trash", "lock", "trash")
-    expect(page.get_by_text("3 not sent yet")).to_be_visible()
-    page.context.add_init_script("{ const now = Date.now; Date.now = () => now() + 20_000; }")  # it was some time ago
-    context = page.context
-    page.close()
-    own_stack.start()
-
-    after = visit(own_stack.url, roll.grid, context=context)
-    expect(after.locator(".toast", has_text="3 marks kept from before are sent now.")).to_be_visible()
-    came_to(model, roll)
-    another = visit(own_stack.url, roll.grid, context=context)
-    expect(another.locator(".is-trashed")).to_have_count(2)
-    expect(another.locator(".toast")).to_have_count(0)
     came_to(model, roll)
     api.close()

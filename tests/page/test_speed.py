@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import struct
-import time
 from pathlib import Path
 
 import pytest
 from api import Api, eventually
-from media import noise, picture, video
+from media import noise
 from playwright.sync_api import Page, expect
-from relay import relay_before
 from shots import Shots, Visit
 from stack import Stack
 
@@ -97,41 +94,6 @@ def test_a_large_photograph_is_as_small_as_the_screen_until_it_is_looked_at_clos
         assert image.evaluate("one => one.width") <= 1280
     finally:
         api.remove_root(folder)
-
-
-def test_of_a_video_that_comes_next_no_more_is_fetched_than_the_budget(
-    visit: Visit, own_stack: Stack, tmp_path: Path
-) -> None:
-    api = Api(own_stack.url)
-    folder = tmp_path / "clips"
-    folder.mkdir()
-    for name in "abc":
-        picture(folder / f"{name}.jpg")
-    clip = folder / "d.mp4"
-    video(clip)
-    drawn = clip.read_bytes()
-    behind = drawn.rindex(b"moov") - 4
-    empty = struct.pack(">I4s", 12_000_000, b"free") + bytes(12_000_000 - 8)
-    clip.write_bytes(drawn[:behind] + empty + drawn[behind:])
-    api.ok(api.send("PATCH", "/api/settings", {"videoPreloadMb": 1}))
-    api.add_root(folder)
-    eventually(lambda: api.summary(folder)["all"], lambda count: count == 4)
-    api.wait_idle(120)
-    with relay_before(own_stack.port) as relay:
-        page = visit(relay.url, f"/#/r/{str(folder).replace('/', '%2F')}/i/a.jpg?f=all")
-        expect(page.locator(".stage img")).to_be_visible()
-        page.locator(".filmstrip img").nth(3).wait_for()
-        before = relay.received
-        page.keyboard.press("ArrowRight")
-        expect(page.locator(".review-progress")).to_contain_text("2 of 4")
-        eventually(lambda: relay.received - before, lambda came: came > 900_000)
-        time.sleep(2)  # more would come now
-        assert relay.received - before < 1_100_000
-        page.keyboard.press("ArrowRight")
-        expect(page.locator(".review-progress")).to_contain_text("3 of 4")
-        time.sleep(1)
-        assert relay.received - before < 1_150_000, "once, and not with every step towards it"
-    api.close()
 
 
 @pytest.mark.parametrize("shots", [60], indirect=True)
