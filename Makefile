@@ -14,7 +14,7 @@ export COMPOSE_FILE := docker-compose.yml$(subst $(space),,$(STACK:%=:docker-com
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo worker test integration chaos schema lint fmt proto proto-check page page-check \
+.PHONY: help setup run demo worker test integration chaos schema lint fmt proto proto-check page page-check pictures \
 	check docs bench clean \
 	up down logs scale backup restore compose-test
 
@@ -88,6 +88,9 @@ web/node_modules/.ready: web/package.json web/package-lock.json
 
 page: web/node_modules/.ready ## build the web page from web/src into the gateway (needs Node 20; the built files are committed)
 	cd web && npm run --silent check && npm run --silent build
+
+pictures: $(STAMP) ## take the pictures of the page in docs/pictures anew, from the sample library (needs Chromium)
+	$(BIN)/python tools/page_pictures.py docs/pictures
 
 page-check: web/node_modules/.ready ## types and tests of the page's logic; fail when the built files are not what web/src gives
 	cd web && npm run --silent check && node build.mjs --check && npm run --silent test

@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from PIL import Image
+from PIL import Image, ImageFilter
 from samples import scenes, stills, videos
 from samples.scenes import SCENES, grained
 from samples.stills import COMPACT, MIRRORLESS, PHONE, TRAIL, Camera, save
@@ -26,7 +26,7 @@ _TALL: Final = (1200, 1600)
 #: Written last: a library without it was cut short and is made again.
 _COMPLETE: Final = ".complete"
 #: Changes when the library does, so that an older one is replaced file by file.
-_VERSION: Final = "1"
+_VERSION: Final = "2"
 _TINY_FOLDERS: Final = 200
 
 
@@ -79,7 +79,7 @@ def _shot(rng: Random, size: tuple[int, int] = _WIDE, number: int | None = None)
 
 
 def _holiday(rng: Random, folder: Path) -> None:
-    """A phone and a camera side by side; two bursts."""
+    """A phone and a camera side by side over a week; two bursts, one frame of each sharp."""
     at = datetime(2025, 5, 17, 9, 2, 11)
     number = 1
 
@@ -91,15 +91,20 @@ def _holiday(rng: Random, folder: Path) -> None:
 
     for shot in range(14):
         camera = PHONE if shot % 3 else MIRRORLESS
-        take(_shot(rng, _WIDE if shot % 4 else _TALL, shot), camera, timedelta(minutes=rng.randint(4, 50)))
-    for draw in (scenes.table, scenes.meadow):  # bursts: the camera a little moved, less than a second apart
+        night = timedelta(days=1 if shot in (3, 5, 10) else 0)
+        take(_shot(rng, _WIDE if shot % 4 else _TALL, shot), camera, night + timedelta(minutes=rng.randint(4, 50)))
+    # Bursts: the camera a little moved, less than a second apart.
+    for draw, sharp in ((scenes.table, 3), (scenes.meadow, 1)):
         scene = draw(rng, (1760, 1320))
         for frame in range(5):
             left, top = 16 * frame + rng.randint(0, 8), 10 * frame
-            moved = grained(rng, scene.crop((left, top, left + _WIDE[0], top + _WIDE[1])), 0.05)
-            take(moved, MIRRORLESS, timedelta(milliseconds=700) if frame else timedelta(minutes=20))
+            moved = scene.crop((left, top, left + _WIDE[0], top + _WIDE[1]))
+            if frame != sharp:
+                moved = moved.filter(ImageFilter.GaussianBlur(1.5 + abs(frame - sharp)))
+            taken = grained(rng, moved, 0.05)
+            take(taken, MIRRORLESS, timedelta(milliseconds=700) if frame else timedelta(hours=20))
     for shot in range(6):
-        take(_shot(rng, number=shot + 2), PHONE, timedelta(hours=rng.randint(1, 4)))
+        take(_shot(rng, number=shot + 2), PHONE, timedelta(hours=rng.randint(2, 9)))
 
 
 def _trail_camera(rng: Random, folder: Path) -> None:

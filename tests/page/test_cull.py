@@ -1,4 +1,4 @@
-"""Culling: by keys alone, by mouse, many at once; what is locked; what another window does meanwhile."""
+"""Culling: by mouse, by the keys of the grid, many at once; what is locked; what another window does meanwhile."""
 
 from __future__ import annotations
 
@@ -17,50 +17,8 @@ def cell(page: Page, name: str) -> str:
     return f'[role="gridcell"][aria-label^="{name}"]'
 
 
-def reach_by_tab(page: Page, text: str) -> None:
-    """Press Tab until the thing with that text has the focus."""
-    for _ in range(200):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.innerText ?? ''").strip().startswith(text):
-            return
-    raise AssertionError(f"no {text!r} can be reached with Tab")
-
-
 def at(page: Page, number: int, of: int) -> None:
     expect(page.locator(".review-progress")).to_contain_text(re.compile(rf"^{number} of {of}\b"))
-
-
-@pytest.mark.parametrize("shots", [200], indirect=True)
-def test_two_hundred_by_keys_alone(page: Page, shots: Shots) -> None:
-    expect(page.get_by_text(shots.path.name, exact=True)).to_be_visible()
-    page.evaluate(  # other tests' folders have such a link too: the Tab key begins at this one's card
-        "name => [...document.querySelectorAll('.card h2 a')].find(a => a.innerText === name).focus()",
-        shots.path.name,
-    )
-    reach_by_tab(page, "Start reviewing")
-    page.keyboard.press("Enter")
-    at(page, 1, 200)
-    expect(page.locator(".stage img")).to_be_visible()
-
-    keys = ("l", "d", "s")
-    for number in range(199):
-        page.keyboard.press(keys[number % 3])
-        at(page, number + 2, 200)
-    page.keyboard.press("d")
-    at(page, 199, 200)  # after the last one: the one before it
-
-    wanted = {"all": 200, "unseen": 0, "seen": 200, "locked": 67, "trashed": 67}
-    eventually(lambda: shots.counts, lambda counts: counts == wanted)
-    page.keyboard.press("Control+z")
-    eventually(lambda: shots.counts["trashed"], lambda count: count == 66)
-    at(page, 200, 200)  # back to what was taken back
-    page.keyboard.press("Control+z")
-    eventually(lambda: shots.counts["seen"], lambda count: count == 198)
-    page.keyboard.press("Control+Shift+z")
-    eventually(lambda: shots.counts["seen"], lambda count: count == 199)
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("grid")).to_be_visible()
-    assert page.evaluate("document.activeElement.getAttribute('role')") == "gridcell"
 
 
 def test_by_mouse(page: Page, shots: Shots) -> None:

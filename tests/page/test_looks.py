@@ -10,7 +10,16 @@ from stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-SCREENS = ("#/", "grid", "review", "#/t", "empty", "#/s", "#/a", "#/settings", "help", "add")
+SCREENS = (
+    "#/", "grid", "date", "review", "compare", "#/t", "empty", "#/s", "#/a", "history", "#/settings", "help", "add"
+)  # fmt: skip
+NARROW = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
+LOOKS = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "narrow": {"color_scheme": "light", **NARROW},
+    "narrow and dark": {"color_scheme": "dark", **NARROW},
+}
 
 
 def show(page: Page, screen: str, shots: Shots) -> None:
@@ -20,6 +29,21 @@ def show(page: Page, screen: str, shots: Shots) -> None:
             page.goto(base + shots.grid[1:])
             page.locator('[data-index="1"]').click()
             expect(page.get_by_role("toolbar", name="Selected items")).to_be_visible()
+        case "date":
+            page.goto(base + shots.grid[1:])
+            page.locator('[data-index="0"][data-path]').wait_for()
+            page.keyboard.press("g")
+            expect(page.get_by_role("dialog", name="Go to date").locator(".months")).to_be_visible()
+        case "compare":
+            page.goto(base + shots.grid[1:])
+            page.locator('[data-index="1"][data-path]').click()
+            page.locator('[data-index="2"]').click(modifiers=["Control"])
+            page.keyboard.press("c")
+            expect(page.get_by_role("dialog", name="Compare").get_by_role("option")).to_have_count(2)
+        case "history":
+            page.goto(base + "#/a")
+            page.locator(".history-entry").first.get_by_role("button", expanded=False).click()
+            expect(page.locator(".history-files li").first).to_be_visible()
         case "review":
             page.goto(base + shots.grid[1:] + f"/i/{shots.files[1].name}?f=all&n=1")
             expect(page.locator(".stage img")).to_be_visible()
@@ -41,11 +65,11 @@ def show(page: Page, screen: str, shots: Shots) -> None:
     expect(page.locator(".loading")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_screen_has_a_serious_fault(visit: Visit, stack: Stack, shots: Shots, scheme: str) -> None:
+@pytest.mark.parametrize("look", LOOKS)
+def test_no_screen_has_a_serious_fault(visit: Visit, stack: Stack, shots: Shots, look: str) -> None:
     shots.api.act(shots.files[0], "trash")
     shots.api.act(shots.files[2], "lock")
-    page = visit(stack.url, color_scheme=scheme)
+    page = visit(stack.url, **LOOKS[look])
     faults = {}
     for screen in SCREENS:
         show(page, screen, shots)

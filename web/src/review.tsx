@@ -207,7 +207,7 @@ export function Review(props: ReviewProps): JSX.Element {
         </span>
         <span class="review-progress">
           {count(index + 1)} of {count(rows.total)}
-          {counts.value ? ` · ${count(counts.value.trashed)} trashed` : ""}
+          {counts.value ? <span class="wide-only"> · {count(counts.value.trashed)} trashed</span> : null}
         </span>
         <Button
           kind="quiet"
