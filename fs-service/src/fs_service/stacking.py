@@ -162,8 +162,8 @@ class Stacking:
         return Found(found, pending)
 
     async def below(self, path: bytes, after: bytes | None, limit: int, decided: bool) -> Found:
-        """Stacks of a folder and all folders in it, by folder and first member; `after` is the `next` of the page before:
-        no such file need be there.
+        """Stacks of a folder and all folders in it, by folder and first member; `after` is the `next` of the page
+        before: no such file need be there.
 
         Args:
             decided: those that are done, too.
