@@ -36,7 +36,7 @@ async def client(
     other = fs_pb2.StackMember(path=b"/a/b.jpg", reasons=["Blurred"], width_px=4, height_px=3)
     stack = fs_pb2.Stack(members=[other, member], suggested=1)
     service.answers["FindStacks"] = fs_pb2.Stacks(stacks=[stack], pending=2)
-    service.answers["ListStacks"] = fs_pb2.Stacks(stacks=[stack], more=True)
+    service.answers["ListStacks"] = fs_pb2.Stacks(stacks=[stack], more=True, next=b"/a/\xff.jpg")
     service.answers["DecideStack"] = fs_pb2.DecideStackResponse()
     service.answers["KeepBest"] = lambda request: fs_pb2.ActBatchResponse(
         outcomes=[

@@ -120,6 +120,30 @@ def test_a_list_has_every_stack_once_whatever_the_size_of_its_pages(api: Api, ro
     assert below(api, root / "a")["stacks"] == [one for one in whole["stacks"] if "/a/" in one["suggested"]]
 
 
+def test_stacks_behind_many_folders_without_any_are_found(api: Api, root: Path) -> None:
+    taken = scenes.take(scenes.scene(1))
+    count = 0
+    for number in range(203):
+        folder = root / f"day{number:03}"
+        folder.mkdir()
+        count += 1
+        scenes.save(taken.resize((16, 12)), folder / "one.jpg", 0)
+    for at, name in enumerate(("one.jpg", "two.jpg")):
+        scenes.save(scenes.take(scenes.scene(1), noise_seed=at), root / "last" / name, at)
+    scanned(api, root, count + 2)
+
+    found: list[dict[str, Any]] = []
+    after: dict[str, str] = {}
+    while True:
+        page = below(api, root, **after)
+        found += page["stacks"]
+        if page["next"] is None:
+            break
+        assert after.get("after", "") < page["next"]
+        after = {"after": page["next"]}
+    assert [(os.path.basename(one["folder"]), members(one)) for one in found] == [("last", ["one.jpg", "two.jpg"])]
+
+
 def test_keep_best_is_one_step_and_one_undo_brings_all_back(api: Api, root: Path) -> None:
     burst = scenes.burst(root)
     scanned(api, root, 4)
@@ -132,6 +156,8 @@ def test_keep_best_is_one_step_and_one_undo_brings_all_back(api: Api, root: Path
     assert [one["path"] for one in done["results"]] == [text(burst[at]) for at in (2, 0, 1, 3)]
     assert statuses(api, root) == dict(zip((path.name for path in burst), ("ts", "ts", "ls", "ts"), strict=True))
     assert [one["status"]["trashed"] for one in of(api, burst[0])[0]["members"]] == [True, True, False, True]
+    newest = api.ok(api.get("/api/history", limit=1))["entries"][0]
+    assert (newest["kind"], newest["files"]) == ("keep_best", 4)
     api.ok(api.send("POST", "/api/undo", {"steps": 1}))
     assert statuses(api, root) == before
 

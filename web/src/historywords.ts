@@ -12,7 +12,7 @@ export interface StepChange {
 export interface StepEntry {
   type: "step";
   id: number;
-  kind: "act" | "batch" | "undo" | "redo";
+  kind: "act" | "batch" | "undo" | "redo" | "keep_best";
   at: string;
   files: number;
   /** Of these, those whose change has not been taken back. */

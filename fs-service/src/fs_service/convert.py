@@ -503,7 +503,10 @@ def decision_of(number: int) -> Decision:
 
 
 def stacks(found: Found) -> fs_pb2.Stacks:
-    return fs_pb2.Stacks(stacks=[_stack(one) for one in found.stacks], pending=found.pending, more=found.more)
+    message = fs_pb2.Stacks(stacks=[_stack(one) for one in found.stacks], pending=found.pending)
+    if found.next is not None:
+        message.more, message.next = True, found.next
+    return message
 
 
 def _stack(found: FoundStack) -> fs_pb2.Stack:

@@ -36,8 +36,10 @@ Look = Callable[[Place], Awaitable[Figures | None]]
 
 #: Of one request.
 MOST_PATHS: Final = 500
-#: Folders that one page of a list reads at most; with none of them it is short, and says what is behind it.
+#: Folders that one page of a list reads at most: it may be short, even empty, and says where the next one begins.
 _FOLDERS_A_PAGE: Final = 200
+#: Before every name that a picture can have.
+_FIRST_NAME: Final = b"\x01"
 #: Files described, and looked at, before what was found is kept and whoever asked last comes first.
 _DESCRIBED: Final = 64
 _LOOKED: Final = 12
@@ -76,7 +78,7 @@ class FoundStack:
 class Found:
     stacks: list[FoundStack]
     pending: int  # folders of which not everything is known yet
-    more: bool = False
+    next: bytes | None = None  # of a list: the `after` of the page behind this one; None: there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,8 @@ class Stacking:
         return Found(found, pending)
 
     async def below(self, path: bytes, after: bytes | None, limit: int, decided: bool) -> Found:
-        """Stacks of a folder and all folders in it, by folder and first member; `after` is the first member of the last
-        stack had, and need not be one any more.
+        """Stacks of a folder and all folders in it, by folder and first member; `after` is the `next` of the page
+        before: no such file need be there.
 
         Args:
             decided: those that are done, too.
@@ -188,8 +190,7 @@ class Stacking:
         for number, relative in enumerate(folders):
             key = FolderKey(place.root, relative)
             if number == _FOLDERS_A_PAGE:
-                # Only where so many folders had too few: the page is short, and goes on behind an empty one.
-                return Found(found, pending, more=bool(found))
+                return Found(found, pending, joined(key.path.rstrip(b"/"), _FIRST_NAME))
             stacks, whole = await self._threads.run(self._told, key)
             if not whole:
                 pending += 1
@@ -200,7 +201,8 @@ class Stacking:
                 if one.decision is Decision.DONE and not decided:
                     continue
                 if len(found) == limit:
-                    return Found(found, pending, more=True)
+                    last = found[-1]
+                    return Found(found, pending, joined(last.folder.rstrip(b"/"), last.stack.members[0].name))
                 found.append(one)
         return Found(found, pending)
 

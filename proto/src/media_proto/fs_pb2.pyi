@@ -149,6 +149,8 @@ class _StepKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StepKind.Val
     STEP_KIND_UNDO: _StepKind.ValueType  # 3
     STEP_KIND_REDO: _StepKind.ValueType  # 4
     """an undo taken back"""
+    STEP_KIND_KEEP_BEST: _StepKind.ValueType  # 5
+    """one of several takes locked, the others trashed"""
 
 class StepKind(_StepKind, metaclass=_StepKindEnumTypeWrapper): ...
 
@@ -158,6 +160,8 @@ STEP_KIND_BATCH: StepKind.ValueType  # 2
 STEP_KIND_UNDO: StepKind.ValueType  # 3
 STEP_KIND_REDO: StepKind.ValueType  # 4
 """an undo taken back"""
+STEP_KIND_KEEP_BEST: StepKind.ValueType  # 5
+"""one of several takes locked, the others trashed"""
 Global___StepKind: _TypeAlias = StepKind  # noqa: Y015
 
 class _UndoResult:
@@ -1842,7 +1846,7 @@ class ListStacksRequest(_message.Message):
     path: _builtins.bytes
     """a root or a folder below one"""
     after: _builtins.bytes
-    """the first member of the last stack had"""
+    """`next` of the page before; no such file need be there"""
     limit: _builtins.int
     """1..500"""
     decided: _builtins.bool
@@ -1872,10 +1876,13 @@ class Stacks(_message.Message):
     STACKS_FIELD_NUMBER: _builtins.int
     PENDING_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
     pending: _builtins.int
     """folders of which not everything is known yet: ask again"""
     more: _builtins.bool
-    """of a list: there are others behind the last one"""
+    """of a list: there may be others behind these"""
+    next: _builtins.bytes
+    """with `more`: the `after` of the next page"""
     @_builtins.property
     def stacks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Stack]: ...
     def __init__(
@@ -1884,10 +1891,11 @@ class Stacks(_message.Message):
         stacks: _abc.Iterable[Global___Stack] | None = ...,
         pending: _builtins.int = ...,
         more: _builtins.bool = ...,
+        next: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "pending", b"pending", "stacks", b"stacks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "next", b"next", "pending", b"pending", "stacks", b"stacks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

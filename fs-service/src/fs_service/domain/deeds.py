@@ -300,7 +300,7 @@ class Deeds:
                         errors[one.target.path] = error
                 made = self.marking.carry_out(partial(self._journal.begin, StepKind.UNDO, step=step), changes, errors)
                 states.update(made.states)
-                step = step or made.step
+                step = made.step or step  # another one, when all of the one before failed
         return states
 
 

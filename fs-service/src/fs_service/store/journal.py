@@ -84,7 +84,9 @@ class SqliteJournal:
 
     def begin(self, kind: StepKind, changes: Sequence[Change], step: int | None = None) -> list[Entry]:
         def write(connection: Connection) -> tuple[int, int]:
-            number = step if step is not None else _new_step(connection, kind, request_id.get())
+            # A step of which nothing succeeded so far was dropped with its intents, and begins anew.
+            is_there = step is not None and connection.execute("SELECT 1 FROM steps WHERE id = ?", (step,)).fetchone()
+            number = step if step is not None and is_there else _new_step(connection, kind, request_id.get())
             return number, _add_entries(connection, [(number, change) for change in changes])
 
         number, first = self._database.write(write)

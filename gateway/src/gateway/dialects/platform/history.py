@@ -34,6 +34,7 @@ _KINDS: Final = {
     fs_pb2.STEP_KIND_BATCH: "batch",
     fs_pb2.STEP_KIND_UNDO: "undo",
     fs_pb2.STEP_KIND_REDO: "redo",
+    fs_pb2.STEP_KIND_KEEP_BEST: "keep_best",
 }
 _RESULTS: Final = {
     fs_pb2.UNDO_RESULT_DONE: "done",

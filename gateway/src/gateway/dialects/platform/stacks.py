@@ -65,7 +65,7 @@ class StackDesk:
         wanted = fs_pb2.ListStacksRequest(path=path, after=after, limit=limit, decided=decided)
         found = await self._fs.stacks_below(wanted)
         # Before the embedding has its say: a page goes on behind what the file service had.
-        next_ = text_of(found.stacks[-1].members[0].path) if found.more else None
+        next_ = text_of(found.next) if found.more else None
         return json_answer({**await self._told(found), "next": next_})
 
     async def keep_best(self, request: Request) -> Response:
