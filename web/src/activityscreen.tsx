@@ -41,6 +41,21 @@ const PAUSED: Record<keyof Jobs["queues"], string> = {
   embed: "New files are not found by their content yet.",
 };
 
+const FAILED: Record<keyof Jobs["queues"], string> = {
+  index: "could not be indexed",
+  thumbnail: "has no thumbnail",
+  embed: "cannot be found by its content",
+};
+
+/** What the parts of the server are for. */
+const DOES: Readonly<Record<string, string>> = {
+  fs: "files, marks and the trash",
+  nats: "queues of jobs",
+  thumbnail: "thumbnails",
+  metadata: "the catalogue: ids, tags, dates",
+  search: "search by content",
+};
+
 export function ActivityScreen(): JSX.Element {
   const [jobs, setJobs] = useState<Jobs | null>(null);
   const [parts, setParts] = useState<Readonly<Record<string, Part>>>({});
@@ -129,7 +144,7 @@ export function ActivityScreen(): JSX.Element {
           <ul class="failures" tabIndex={0} aria-label="Failed jobs">
             {dead.map((job) => (
               <li key={`${job.queue}${job.path}`}>
-                <strong>{shown(nameOf(job.path))}</strong> {job.reason}
+                <strong title={shown(job.path)}>{shown(nameOf(job.path))}</strong> {FAILED[job.queue]}: {job.reason}
               </li>
             ))}
           </ul>
@@ -168,7 +183,7 @@ export function ActivityScreen(): JSX.Element {
             ))}
           </ul>
         ) : (
-          <p>Nothing yet.</p>
+          <p>Not yet. What was deleted, and what was not, is listed here.</p>
         )}
       </section>
       <section class="panel">
@@ -179,7 +194,7 @@ export function ActivityScreen(): JSX.Element {
               <tr key={name}>
                 <th scope="row">{name}</th>
                 <td>{part.state}</td>
-                <td>{part.reason ?? ""}</td>
+                <td>{part.reason ?? DOES[name] ?? ""}</td>
               </tr>
             ))}
           </tbody>
@@ -196,7 +211,7 @@ export function ActivityScreen(): JSX.Element {
 function EncoderLine({ encoder }: { encoder: Encoder }): JSX.Element {
   return (
     <p>
-      Encoder: {encoder.model ?? encoder.name}, {encoder.state}
+      Search by content is by {encoder.model ?? encoder.name}, {encoder.state}
       {encoder.reason ? `. ${encoder.reason}` : ""}
     </p>
   );

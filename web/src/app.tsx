@@ -90,7 +90,7 @@ function App(): JSX.Element {
           </span>
         ) : null}
         <EmptyPill />
-        <Button kind="quiet" icon="help" action="help" label="Keys" onClick={() => (helpOpen.value = true)} />
+        <Button kind="quiet" icon="help" action="help" label="Keys and marks" onClick={() => (helpOpen.value = true)} />
       </header>
       {serverGone.value ? (
         <div class="banner" role="alert">
@@ -240,7 +240,11 @@ function Toasts(): JSX.Element {
   return (
     <div class="toasts">
       {toasts.value.map((one) => (
-        <div key={one.id} class={`toast ${one.kind}`} role={one.kind === "error" ? "alert" : undefined}>
+        <div
+          key={one.id}
+          class={one.kind === "error" ? "toast error" : "toast"}
+          role={one.kind === "error" ? "alert" : undefined}
+        >
           <span>{one.text}</span>
           {one.action ? (
             <button

@@ -171,7 +171,7 @@ function Panes({ about }: { about: Compared }): JSX.Element {
               id={`pane${at}`}
               role="option"
               aria-selected={at === chosen}
-              aria-label={`${described(one)}${isSuggested ? ", suggested" : ""}${reasonsOf(one).length ? `: ${reasonsOf(one).join(", ")}` : ""}`}
+              aria-label={`${described(one)}${reasonsOf(one).length ? `: ${reasonsOf(one).join(", ")}` : ""}`}
               class={`pane ${at === chosen ? "chosen" : ""} ${status.trashed ? "is-trashed" : ""}`}
               onClick={() => drag.current?.moved || choose(at)}
               onDblClick={(event) => {

@@ -80,7 +80,7 @@ export function Scrubber({ days, filter, at, onGo }: ScrubberProps): JSX.Element
       <input
         type="range"
         aria-label="Days"
-        aria-valuetext={day ? dayWords(day, filter) : "no day"}
+        aria-valuetext={day ? dayWords(day, filter) : "no day chosen"}
         class={place < 0 ? "nowhere" : ""}
         min={0}
         max={days.length - 1}

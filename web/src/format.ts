@@ -5,10 +5,13 @@ const CLOCK = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit"
 
 const DATE = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeZone: "UTC" });
 const MONTH = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
+const MONTH_NAME = new Intl.DateTimeFormat("en", { month: "long", timeZone: "UTC" });
 
 /** Of a day as `YYYY-MM-DD`, which is nobody's zone's. */
 export const dayText = (date: string): string => DATE.format(new Date(`${date}T00:00:00Z`));
 export const monthText = (month: string): string => MONTH.format(new Date(`${month}-01T00:00:00Z`));
+/** Of a month's number, 1 to 12. */
+export const monthName = (month: number): string => MONTH_NAME.format(new Date(Date.UTC(2000, month - 1)));
 export const count = (value: number): string => NUMBER.format(value);
 export const when = (iso: string): string => DAY.format(new Date(iso));
 export const clock = (at: number): string => CLOCK.format(at);

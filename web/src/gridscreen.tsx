@@ -10,6 +10,7 @@ import { changes, scans } from "./events";
 import { count, items, moment } from "./format";
 import { GoToDate } from "./godate";
 import { Grid } from "./grid";
+import { MEANINGS } from "./help";
 import { useKeys } from "./keyboard";
 import { keyText } from "./keyboard";
 import type { KeyAction } from "./keys";
@@ -18,7 +19,7 @@ import { nameOf, shown } from "./paths";
 import { Review } from "./review";
 import { loadRootStatuses, rootStatuses } from "./rootstatus";
 import { go, gridAddress, place, queryText, reviewAddress } from "./router";
-import { change, settings, TILE_SIZES, type TileSize } from "./settings";
+import { change, settings, TILE_NAMES, TILE_SIZES, type TileSize } from "./settings";
 import { counts, open, recount, type Shelf, shelf, version } from "./shelf";
 import { folderPath, histogram, histogramOf, type Order, reloadDays, sameView, viewOf, viewQuery } from "./timeline";
 import { Tree } from "./tree";
@@ -56,9 +57,9 @@ export function TileSizes(): JSX.Element {
         value={settings.value.tile}
         onChange={(event) => change({ tile: Number(event.currentTarget.value) as TileSize })}
       >
-        {TILE_SIZES.map((size, index) => (
+        {TILE_SIZES.map((size) => (
           <option key={size} value={size}>
-            {["small", "medium", "large"][index]}
+            {TILE_NAMES[size]}
           </option>
         ))}
       </select>
@@ -221,8 +222,15 @@ export function GridScreen({ root, filter, folder }: GridScreenProps): JSX.Eleme
           {shown(nameOf(root))}
           {folder ? ` / ${shown(folder)}` : ""}
         </h1>
+        <Button
+          kind="primary"
+          disabled={!isOpen || !opened.rows.total}
+          onClick={() => openReview(opened?.focus.value ?? 0)}
+        >
+          Review
+        </Button>
         <Button icon="folder" pressed={settings.value.tree} onClick={() => change({ tree: !settings.value.tree })}>
-          Folders
+          Folder tree
         </Button>
         <div class="filters" role="group" aria-label="Filter">
           {FILTERS.map((one) => (
@@ -231,7 +239,7 @@ export function GridScreen({ root, filter, folder }: GridScreenProps): JSX.Eleme
               type="button"
               class="filter"
               aria-pressed={one === filter}
-              title={keyText(FILTER_KEYS[one])}
+              title={`${MEANINGS[one]} (${keyText(FILTER_KEYS[one])})`}
               onClick={() => show(one)}
             >
               {FILTER_NAMES[one]} <span class="number">{inView ? count(inView[one]) : "…"}</span>
@@ -250,13 +258,6 @@ export function GridScreen({ root, filter, folder }: GridScreenProps): JSX.Eleme
         </Button>
         <TileSizes />
         <Button onClick={openIt}>Refresh</Button>
-        <Button
-          kind="primary"
-          disabled={!isOpen || !opened.rows.total}
-          onClick={() => openReview(opened?.focus.value ?? 0)}
-        >
-          Review
-        </Button>
       </div>
       <RootNotice root={root} onRetry={openIt} />
       {told && !error ? (

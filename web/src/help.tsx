@@ -3,9 +3,20 @@ import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { ACTIONS, chordText, isCharacter, type KeyAction, type Place } from "./keys";
 import { bindings, isMac, settings } from "./settings";
+import type { Filter } from "./types";
 import { Button, Dialog } from "./ui";
 
 export const helpOpen = signal(false);
+
+/** What the marks mean, for whoever meets the words for the first time. */
+export const MEANINGS: Record<Filter, string> = {
+  unseen: "not decided on yet",
+  seen: "looked at",
+  locked: "to keep: nothing can trash or delete it until it is unlocked",
+  trashed: "to delete: the file stays where it is until the trash is emptied",
+  all: "whatever its mark",
+};
+const MARKS = ["unseen", "seen", "locked", "trashed"] as const;
 
 const GROUPS: [Place, string][] = [
   ["anywhere", "Everywhere"],
@@ -22,7 +33,7 @@ export function Help(): JSX.Element | null {
   };
   const works = (chord: string): boolean => settings.value.characters || !isCharacter(chord);
   return (
-    <Dialog title="Keys" wide onClose={close}>
+    <Dialog title="Keys and marks" wide onClose={close}>
       <div class="help">
         {GROUPS.map(([place, label]) => (
           <section key={place}>
@@ -43,6 +54,21 @@ export function Help(): JSX.Element | null {
             </dl>
           </section>
         ))}
+        <section>
+          <h3>The marks</h3>
+          <dl>
+            {MARKS.map((mark) => (
+              <div key={mark}>
+                <dt>{mark}</dt>
+                <dd>{MEANINGS[mark]}</dd>
+              </div>
+            ))}
+            <div>
+              <dt>★ 4</dt>
+              <dd>one of a stack of 4 pictures that are nearly the same; the star is on the suggested one</dd>
+            </div>
+          </dl>
+        </section>
         <section>
           <h3>Grid, by mouse and touch</h3>
           <p>

@@ -22,6 +22,9 @@ import { toast } from "./toasts";
 import type { Filter } from "./types";
 import { Button, Dialog, Empty, Icon, Progress } from "./ui";
 
+/** From the last letter until the folders that begin so are asked for. */
+const TYPING_MS = 250;
+
 const STATES: Record<RootStatus["state"], string> = {
   online: "online",
   "read-only": "read-only",
@@ -194,6 +197,29 @@ function FolderPicker({ onClose, onAdded }: { onClose: () => void; onAdded: () =
       (error: unknown) => setProblem(sentence(error) ?? ""),
     );
   };
+  // What is typed is gone into as far as it stands: the folders that begin so are offered, and no error is shown for half
+  // a name.
+  useEffect(() => {
+    const into = typed.slice(0, typed.lastIndexOf("/")) || "/";
+    if (!typed.startsWith("/") || typed === at) return undefined;
+    let mine = true;
+    const timer = setTimeout(() => {
+      foldersIn(into).then(
+        (told) => {
+          if (!mine) return;
+          setAt(told.path);
+          setInside(told.folders);
+        },
+        () => undefined,
+      );
+    }, TYPING_MS);
+    return () => {
+      mine = false;
+      clearTimeout(timer);
+    };
+  }, [typed]);
+  const begun = typed === at ? "" : typed.slice(typed.lastIndexOf("/") + 1).toLowerCase();
+  const offered = inside.filter((folder) => shown(folder.name).toLowerCase().startsWith(begun));
   const add = (): void => {
     setProblem("");
     addRoot(typed).then(
@@ -215,10 +241,18 @@ function FolderPicker({ onClose, onAdded }: { onClose: () => void; onAdded: () =
           placeholder="/home/me/photos"
           spellcheck={false}
           data-focus=""
-          onInput={(event) => setTyped(event.currentTarget.value)}
+          aria-describedby="folder-hint"
+          onInput={(event) => {
+            setTyped(event.currentTarget.value);
+            setProblem("");
+          }}
           onKeyDown={(event) => event.key === "Enter" && typed && add()}
         />
       </label>
+      <p class="hint" id="folder-hint">
+        Type its whole path, beginning with /, or choose below. It is a folder of the machine that Framewell runs on.
+        Its files stay where they are.
+      </p>
       <ul class="folders" aria-label="Folders">
         {at === null ? null : (
           <li>
@@ -227,7 +261,7 @@ function FolderPicker({ onClose, onAdded }: { onClose: () => void; onAdded: () =
             </button>
           </li>
         )}
-        {(at === null ? pickerStarts.value.map((path) => ({ path, name: path })) : inside).map((folder) => (
+        {(at === null ? pickerStarts.value.map((path) => ({ path, name: path })) : offered).map((folder) => (
           <li key={folder.path}>
             <button type="button" onClick={() => open(folder.path)}>
               <Icon name="folder" /> {shown(folder.name)}

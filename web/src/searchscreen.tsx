@@ -20,6 +20,7 @@ import { Review } from "./review";
 import { go, place, queryText } from "./router";
 import { Selection } from "./selection";
 import { counts, version } from "./shelf";
+import { valueText } from "./tagwords";
 import { histogramOf, viewOf } from "./timeline";
 import type { Encoder, Jobs, Row } from "./types";
 import { Button, Empty } from "./ui";
@@ -215,7 +216,7 @@ export function SearchScreen(): JSX.Element {
               <option value="video">videos</option>
             </select>
           </label>
-          <label>
+          <label title="How well a find has to fit: to the right fewer are found, and better ones">
             Least score <span class="number">{score.toFixed(2)}</span>
             <input
               type="range"
@@ -271,11 +272,11 @@ export function SearchScreen(): JSX.Element {
         {Object.entries(tags).flatMap(([group, values]) =>
           values.map((value) => (
             <span key={`${group}.${value}`} class="chip">
-              {group}: {value}
+              {group}: {valueText(group, value)}
               <Button
                 kind="quiet"
                 icon="close"
-                label={`Without ${group} ${value}`}
+                label={`Without ${group} ${valueText(group, value)}`}
                 onClick={() => toggleTag(group, value)}
               />
             </span>
@@ -303,12 +304,15 @@ export function SearchScreen(): JSX.Element {
           </Empty>
         ) : !asks ? (
           <Empty>
-            Say what to look for, choose a tag, or press “Similar” on an item. Then + and − teach the search.
+            Say in words what is in the picture, as in “a cat”, choose a tag or dates, or press “Similar” on an item.
+            Then + and − on what was found teach the search what you mean. One folder is searched at a time.
           </Empty>
         ) : listing === null ? (
           <p class="loading">Searching…</p>
         ) : listing.total === 0 ? (
-          <Empty>Nothing found.{minScore > 0 && q ? " A lower score lets more in." : ""}</Empty>
+          <Empty>
+            Nothing found.{minScore > 0 && (q || like !== null) ? " A lower least score lets more in." : ""}
+          </Empty>
         ) : (
           <div class="screen-body">
             <Grid
@@ -418,7 +422,7 @@ function Facets({ facets, chosen, onToggle }: FacetsProps): JSX.Element | null {
         onInput={(event) => setNarrow(event.currentTarget.value)}
       />
       {groups.map(([group, values]) => {
-        const fitting = values.filter((value) => value.toLowerCase().includes(narrow.toLowerCase()));
+        const fitting = values.filter((value) => valueText(group, value).toLowerCase().includes(narrow.toLowerCase()));
         if (!fitting.length) return null;
         return (
           <fieldset key={group}>
@@ -430,7 +434,7 @@ function Facets({ facets, chosen, onToggle }: FacetsProps): JSX.Element | null {
                   checked={chosen[group]?.includes(value) ?? false}
                   onChange={() => onToggle(group, value)}
                 />
-                {shown(value) || "(top)"}
+                {valueText(group, value)}
               </label>
             ))}
             {fitting.length > MOST_VALUES ? <p class="hint">and {count(fitting.length - MOST_VALUES)} more</p> : null}

@@ -4,6 +4,7 @@ import { bindingsOf, type Bindings, type Preset } from "./keys";
 
 export type Theme = "auto" | "light" | "dark";
 export const TILE_SIZES = [160, 224, 320] as const;
+export const TILE_NAMES: Record<TileSize, string> = { 160: "small", 224: "medium", 320: "large" };
 export type TileSize = (typeof TILE_SIZES)[number];
 
 export interface Settings {

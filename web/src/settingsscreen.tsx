@@ -6,7 +6,7 @@ import { when } from "./format";
 import { usePausedKeys } from "./keyboard";
 import { ACTIONS, bindingsOf, chordOf, chordText, type KeyAction, PRESETS, rebound, type Preset } from "./keys";
 import { may, session, signOut } from "./session";
-import { bindings, change, isMac, settings, TILE_SIZES, type Theme, type TileSize } from "./settings";
+import { bindings, change, isMac, settings, TILE_NAMES, TILE_SIZES, type Theme, type TileSize } from "./settings";
 import { toast } from "./toasts";
 import { Button } from "./ui";
 import { setBudget } from "./videos";
@@ -36,7 +36,7 @@ export function SettingsScreen(): JSX.Element {
           >
             {TILE_SIZES.map((size) => (
               <option key={size} value={size}>
-                {size} px
+                {TILE_NAMES[size]}
               </option>
             ))}
           </select>

@@ -17,8 +17,10 @@ export function stateText(status: Status): string {
 /** What a screen reader says of an item. */
 export function described(row: Row): string {
   const kind = row.video ? "video" : "image";
-  const date = row.modifiedAt ? `, ${when(row.modifiedAt)}` : "";
   const stack = stackOf(row.path);
+  // The listing knows when the file was changed, a stack when its pictures were taken: which of the two is said.
+  const taken = stack?.members.find((one) => one.path === row.path)?.takenAt;
+  const date = taken ? `, taken ${when(taken)}` : row.modifiedAt ? `, file of ${when(row.modifiedAt)}` : "";
   const takes = stack
     ? `, in a stack of ${stack.members.length}${stack.suggested === row.path ? ", suggested" : ""}`
     : "";
@@ -120,7 +122,7 @@ function StackBadge({ path }: { path: string }): JSX.Element | null {
   return (
     <span
       class={`stack-badge ${suggested ? "suggested" : ""} ${isOpen(stack) ? "" : "decided"}`}
-      title={`Stack of ${stack.members.length}${suggested ? ": this one is suggested" : ""}`}
+      title={`Stack of ${stack.members.length}, nearly the same${suggested ? ": this one is suggested" : ""}`}
     >
       {suggested ? "★ " : ""}
       {stack.members.length}
