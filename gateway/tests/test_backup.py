@@ -64,6 +64,10 @@ def test_what_is_restored_is_what_was_backed_up(state: Path, archive: Path, tmp_
     assert (told["previous"], told["left"], told["blobs"]["count"]) == (None, [], 3)
 
 
+#: Each starts the command several times, which a busy machine takes its time over.
+several_processes = pytest.mark.timeout(600)
+
+
 def command(state: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     environment |= {"FRAMEWELL_STATE_DIR": str(state), "TMPDIR": str(state.parent)}
@@ -71,6 +75,7 @@ def command(state: Path, *arguments: str, given: bytes = b"") -> subprocess.Comp
     return subprocess.run(line, env=environment, input=given, capture_output=True, timeout=120, check=False)
 
 
+@several_processes
 @pytest.mark.parametrize("options", [(), ("--gzip",)], ids=["plain", "gzipped"])
 def test_a_stream_out_is_a_backup_and_comes_back_by_a_stream(state: Path, tmp_path: Path, options: list[str]) -> None:
     before, around = truth(state), set(os.listdir(tmp_path))
@@ -87,6 +92,7 @@ def test_a_stream_out_is_a_backup_and_comes_back_by_a_stream(state: Path, tmp_pa
     assert truth(tmp_path / "new") == before
 
 
+@several_processes
 # The last 1,024 are zeros, behind everything.
 @pytest.mark.parametrize("end", [0, 1, 2, 511, -1025, -20_000])
 def test_a_stream_that_was_cut_off_is_refused(state: Path, tmp_path: Path, end: int) -> None:
@@ -97,6 +103,7 @@ def test_a_stream_that_was_cut_off_is_refused(state: Path, tmp_path: Path, end: 
     assert not (tmp_path / "new").exists()
 
 
+@several_processes
 def test_a_backup_that_fails_says_so_by_its_status_and_its_stream_is_none(state: Path, tmp_path: Path) -> None:
     (state / "config.yaml").write_text("[")
     failed = command(state, "backup", "-")
