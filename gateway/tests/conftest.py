@@ -58,7 +58,7 @@ def make_app(socket_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     @asynccontextmanager
     async def make(**changes: Any) -> AsyncIterator[FastAPI]:
         own = {name: changes.pop(name) for name in list(changes) if name in GatewaySettings.model_fields}
-        gateway = GatewaySettings(**{"fs_target": socket_path, "connect_wait_s": 0.4, **own})
+        gateway = GatewaySettings(**{"fs_target": socket_path, "connect_wait_s": 1.0, **own})
         trust = changes.pop("trust", ANYBODY)
         admin, signing = changes.pop("keys", (KEY, SIGNING_KEY))
         public = PublicSettings(state_dir=tmp_path / "state", **changes)
