@@ -77,8 +77,12 @@ async ([key, shown]) => {
     await new Promise(resolve => setTimeout(resolve, 0));
     if (performance.now() - began > 5000) throw new Error('nothing changed');
   }
-  const image = document.querySelector('.stage img');
-  if (image) await image.decode();
+  // One that is still being made has no picture yet, and cannot be decoded.
+  while (document.querySelector('.stage img')?.naturalWidth === 0) {
+    await new Promise(requestAnimationFrame);
+    if (performance.now() - began > 5000) throw new Error('no picture');
+  }
+  await document.querySelector('.stage img')?.decode();
   await new Promise(requestAnimationFrame);
   await new Promise(resolve => setTimeout(resolve, 0));
   return performance.now() - began;

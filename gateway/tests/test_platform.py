@@ -640,6 +640,6 @@ class TestTheDocumentation:
         page = paths["/api/folders/files"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
         assert page["items"][0]["metadata"] == review_docs.ITEM["metadata"]
         assert [parameter["name"] for parameter in paths["/api/media-items/stream"]["get"]["parameters"]] == [
-            "path", "limit", "offset", "statusFilter", "after"
+            "path", "limit", "offset", "statusFilter", "after", "sort", "folder", "dateFrom", "dateTo"
         ]  # fmt: skip
         assert paths["/api/keys/{key_id}"]["delete"]["parameters"][0]["in"] == "path"

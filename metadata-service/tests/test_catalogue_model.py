@@ -209,8 +209,8 @@ class Machine(RuleBasedStateMachine):
         since = data.draw(st.none() | st.sampled_from(times))
         before = data.draw(st.none() | st.sampled_from(times))
         query = ListQuery(
-            self.collection.id, limit, offset, folder, recursive, kinds, since, before, sort, descending, tags,
-            tuple(tag_filters.items()),
+            self.collection.id, limit, offset, folder, recursive, kinds, since, before, sort=sort,
+            descending=descending, tags=tags, tag_filters=tuple(tag_filters.items()),
         )  # fmt: skip
         assert self.database.read(listing.page, query) == self.model.page(query)
 

@@ -65,8 +65,9 @@ def test_both_of_nothing_said_is_everything() -> None:
 
 def test_every_field_that_can_be_asked_for_is_carried_indexed_and_its_own() -> None:
     facts = Facts(
-        1, 2, kind=3, listed=True, created_us=4, tag_ids=[5, 6], own_tag_ids=[6], group_ids=[7], folder_ids=[8]
-    )
+        1, 2, kind=3, listed=True, created_us=4, dated_us=9, tag_ids=[5, 6], own_tag_ids=[6], group_ids=[7],
+        folder_ids=[8],
+    )  # fmt: skip
     carried = payload(1, facts)
     passing_values = {}
     for field in pb.Field.values():
@@ -81,5 +82,5 @@ def test_every_field_that_can_be_asked_for_is_carried_indexed_and_its_own() -> N
         assert made.field in INDEXES
     assert passing_values == {
         "FIELD_ITEM": [1], "FIELD_KIND": [3], "FIELD_TAG": [5, 6], "FIELD_OWN_TAG": [6], "FIELD_GROUP": [7],
-        "FIELD_FOLDER": [8], "FIELD_CREATED_US": [4],
+        "FIELD_FOLDER": [8], "FIELD_CREATED_US": [4], "FIELD_DATED_US": [9],
     }  # fmt: skip
