@@ -161,6 +161,7 @@ def test_thumbnails_and_reading_are_held_back_and_go_on_also_over_a_restart(
 ) -> None:
     api = Api(own_stack.url)
     first = Shots(api, tmp_path / "first", 3)
+    api.wait_idle(60)
     page = visit(own_stack.url, "/#/a")
 
     def queue(name: str) -> dict[str, object]:

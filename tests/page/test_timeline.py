@@ -153,7 +153,7 @@ def test_the_strip_is_worked_with_keys_and_mouse_and_follows_the_grid(
 def test_by_name_the_strip_takes_to_the_listing_by_date(visit: Visit, stack: Stack, season: Season) -> None:
     page = opened(visit, stack, season.grid)
     strip = page.get_by_role("slider", name="Days")
-    expect(strip).to_have_attribute("aria-valuetext", "no day")
+    expect(strip).to_have_attribute("aria-valuetext", "no day chosen")
     strip.focus()
     page.keyboard.press("ArrowRight")
     expect(page).to_have_url(re.compile("s=date"))

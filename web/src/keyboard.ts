@@ -1,5 +1,5 @@
 // One listener for all keys, in the capture phase so that a <video> with the focus takes none of them.
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { chordOf, chordText, type KeyAction, meant } from "./keys";
 import { bindings, isMac, settings } from "./settings";
 
@@ -18,7 +18,8 @@ let paused = 0;
 export function useKeys(handlers: Handlers, modal = false, on = true): void {
   const current = useRef(handlers);
   current.current = handlers;
-  useEffect(() => {
+  // With what is drawn, not after it: a key that follows at once is meant for what is seen.
+  useLayoutEffect(() => {
     if (!on) return undefined;
     const layer = { handlers: current, modal };
     layers.push(layer);
