@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from api import eventually
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from shots import Shots, Visit
@@ -143,4 +144,5 @@ def test_a_finger_goes_on_locks_and_trashes(visit: Visit, stack: Stack, shots: S
     swipe(0, 130)
     expect(progress).to_contain_text("3 of 12")
     expect(page.locator(".toast", has_text="Trashed shot0001.jpg")).to_be_visible()
-    assert shots.api.item(shots.path, shots.files[0])["status"]["locked"]
+    # Painted at once, sent behind.
+    eventually(lambda: shots.api.item(shots.path, shots.files[0])["status"]["locked"], bool)
