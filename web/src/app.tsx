@@ -4,7 +4,7 @@ import { render } from "preact";
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import "./app.css";
-import { epoch, needsKey, sentence, serverGone } from "./api";
+import { epoch, needsKey, sentence, serverGone, Refused } from "./api";
 import { ActivityScreen } from "./activityscreen";
 import { EmptyDialog, EmptyPill } from "./emptydialog";
 import { run } from "./emptying";
@@ -286,14 +286,21 @@ if (mount) {
   mount.replaceChildren();
   render(<App />, mount);
 }
-signIn().then(
-  () => {
-    listen();
-    sendLeft();
-  },
-  // Without a key the sign-in asks for one; without a server the banner tells, and all begins when it is back.
-  () => undefined,
-);
+/** A part that is still starting may refuse for now: then it is asked again. */
+const SIGN_IN_AGAIN_MS = 2000;
+function begin(): void {
+  signIn().then(
+    () => {
+      listen();
+      sendLeft();
+    },
+    (error: unknown) => {
+      // Without a key the sign-in asks for one; without a server the banner tells, and all begins when it is back.
+      if (error instanceof Refused && error.status >= 429) setTimeout(begin, SIGN_IN_AGAIN_MS);
+    },
+  );
+}
+begin();
 effect(() => {
   if (epoch.value === 0) return;
   if (session.peek() === null && !needsKey.peek()) void signIn().then(sendLeft, () => undefined);

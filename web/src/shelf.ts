@@ -32,8 +32,9 @@ interface Asked {
   name: string;
   counts: Promise<Counts>;
   inside: Promise<{ total: number; ignored: number } | null>;
-  /** Where the number of rows comes from the days. */
-  days: Promise<Histogram> | null;
+  days: Promise<Histogram>;
+  /** The number of rows comes from the days. */
+  needsDays: boolean;
   pages: Fetch;
 }
 
@@ -58,7 +59,9 @@ function ask(root: string, filter: Filter, focus: number, view: View): Asked {
     name: nameOf(root, filter, focus, view),
     counts: countsOf(root),
     inside: plain === null ? Promise.resolve(null) : countsIn(plain),
-    days: plain === null && (folder !== null || view.order === "date") ? loadDays(root, folder) : null,
+    // Behind the rows, and behind who this is.
+    days: new Promise((resolve) => setTimeout(resolve)).then(() => loadDays(root, folder)),
+    needsDays: plain === null && (folder !== null || view.order === "date"),
     pages: (from, limit, signal) => {
       const had = first;
       first = null;
@@ -72,7 +75,8 @@ function ask(root: string, filter: Filter, focus: number, view: View): Asked {
   };
   asked.counts.catch(() => undefined);
   asked.inside.catch(() => undefined);
-  asked.days?.catch(() => undefined);
+  // Where the listing does not need them, it goes without.
+  asked.days.catch(() => undefined);
   return asked;
 }
 
@@ -88,7 +92,7 @@ export async function open(root: string, filter: Filter, focus = 0, view: View =
   const at = Math.max(0, Math.floor(focus));
   const asked = early?.name === nameOf(root, filter, at, view) ? early : ask(root, filter, at, view);
   early = null;
-  const [told, found, dated] = await Promise.all([asked.counts, asked.inside, asked.days]);
+  const [told, found, dated] = await Promise.all([asked.counts, asked.inside, asked.needsDays ? asked.days : null]);
   if (mine !== opening) return;
   counts.value = told;
   shelf.value?.rows.abort();
@@ -106,8 +110,6 @@ export async function open(root: string, filter: Filter, focus = 0, view: View =
   const ignored = found?.ignored ?? dated?.ignoredCount ?? 0;
   const days = daysOf(dated?.days ?? [], filter, view.range);
   shelf.value = { root, filter, view, days, ignored, rows, selection, focus: signal(first) };
-  // Where the listing does not need them, it goes without, and they come behind it.
-  if (!asked.days) loadDays(root, view.folder).catch(() => undefined);
 }
 
 export async function recount(root: string): Promise<void> {
