@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api import Api
+from api import Api, eventually
 from playwright.sync_api import Page, expect
 from search_service.shapes import COLOURS, SHAPES, caption, drawn
 from shots import Visit
@@ -121,6 +121,7 @@ def test_tags_narrow_and_a_find_can_be_trashed(visit: Visit, shapes: Shapes) -> 
     page.keyboard.press("d")
     page.keyboard.press("Escape")
     expect(page.locator('[data-index="0"] .is-trashed')).to_be_visible()
-    assert Path(first + ".trash").exists()
+    # Painted at once, sent behind.
+    eventually(Path(first + ".trash").exists, bool)
     page.keyboard.press("Control+z")
     expect(page.locator('[data-index="0"] .is-trashed')).to_have_count(0)

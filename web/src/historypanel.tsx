@@ -103,8 +103,9 @@ export function HistoryPanel({ onReceipt }: { onReceipt: (id: string) => void })
   };
   useEffect(load, [epoch.value, changes.value]);
   useEffect(() => {
-    if (roots.value === null) loadRoots().catch(() => undefined);
-  }, []);
+    // Another window may have added one.
+    loadRoots().catch(() => undefined);
+  }, [epoch.value]);
 
   return (
     <section class="panel" aria-labelledby="history-title">

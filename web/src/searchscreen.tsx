@@ -76,7 +76,8 @@ export function SearchScreen(): JSX.Element {
   useEffect(() => setTyped(q), [q]);
   useEffect(() => setScore(minScore), [minScore]);
   useEffect(() => {
-    if (roots.value === null) loadRoots().catch(() => undefined);
+    // Another window may have added one.
+    loadRoots().catch(() => undefined);
     get<Jobs>("/api/jobs").then(
       (jobs) => {
         encoder.value = jobs.encoder ?? null;

@@ -130,8 +130,9 @@ class Stacking:
         self._waiting: OrderedDict[FolderKey, set[bytes]] = OrderedDict()
         self._news = asyncio.Event()
         self._not_before: dict[FolderKey, float] = {}
-        #: Files whose row in the index is behind the disk: what they say of themselves is of these rows.
-        self._agreed: dict[tuple[FolderKey, bytes], Picture] = {}
+        #: Files whose row in the index is behind the disk: what they say of themselves is of these rows. Forgotten with
+        #: what is held of their folder.
+        self._agreed: dict[FolderKey, dict[bytes, Picture]] = {}
         self._held: OrderedDict[FolderKey, _Held] = OrderedDict()
 
     async def of(self, paths: Sequence[bytes]) -> Found:
@@ -240,7 +241,9 @@ class Stacking:
                     logger.exception("stacks of a folder stumble")
                     whole = False
                 if not whole and key not in self._waiting:
-                    self._not_before[key] = self._clock() + _AGAIN_S
+                    now = self._clock()
+                    self._not_before = {one: until for one, until in self._not_before.items() if until > now}
+                    self._not_before[key] = now + _AGAIN_S
             self._news.clear()
 
     def _tidy(self) -> None:
@@ -279,10 +282,11 @@ class Stacking:
     def _known(self, key: FolderKey) -> _Known:
         pictures = {one.name: one for one in self._store.pictures(key.root, key.relative)}
         kept = self._store.shots(key.path)
+        agreed = self._agreed.get(key, {})
         shots = {
             name: kept[name]
             for name, picture in pictures.items()
-            if name in kept and (kept[name].is_of(picture) or self._agreed.get((key, name)) == picture)
+            if name in kept and (kept[name].is_of(picture) or agreed.get(name) == picture)
         }
         undescribed = [name for name in pictures if name not in shots]
         token = hash(
@@ -300,7 +304,7 @@ class Stacking:
             unlooked = [shot.name for run in near for shot in run if not shots[shot.name].looked]
             self._held[key] = held = _Held(token, stacks, unlooked, by_run)
             while len(self._held) > _HELD:
-                self._held.popitem(last=False)
+                self._agreed.pop(self._held.popitem(last=False)[0], None)
         return _Known(pictures, shots, undescribed, held.unlooked, held.stacks)
 
     def _decide(self, key: FolderKey, names: set[bytes], decision: Decision) -> None:
@@ -319,7 +323,7 @@ class Stacking:
                 kept = _shot(picture.name, answer)
                 shots.append(kept)
                 if not kept.is_of(picture):
-                    self._agreed[key, picture.name] = picture
+                    self._agreed.setdefault(key, {})[picture.name] = picture
         self._store.keep(key.path, shots)
         return len(shots) == len(pictures)
 

@@ -262,7 +262,7 @@ class Shelf:
         rows = self.rows(found)
         self.remember(
             [
-                Probed(key, found[key], edited=row.inode is not None and row[4:7] != found[key][:3])
+                Probed(key, found[key], edited=row.inode is not None and not _is_of(row, found[key]))
                 for key, row in rows.items()
             ]
         )
@@ -525,6 +525,11 @@ def _folder(relative: bytes, listing: Listing) -> Folder:
     return Folder(relative, listing.stamp, listing.settled, listing.ignored, tuple(sorted(listing.links)))
 
 
+def _is_of(row: Row, facts: Facts) -> bool:
+    """Whether the facts are of the file as the row knows it."""
+    return (row.inode, row.size_bytes, row.mtime_ns) == (facts.inode, facts.size_bytes, facts.mtime_ns)
+
+
 def _is_new(row: Row, facts: Facts) -> bool:
     """Whether the facts say more than the row. A look that does not read when a file is from forgets nothing."""
-    return row[4:7] != facts[:3] or facts.dated_us not in (UNDATED, row.dated_us)
+    return not _is_of(row, facts) or facts.dated_us not in (UNDATED, row.dated_us)

@@ -77,16 +77,39 @@ class StoredShelves:
     ) -> Iterator[list[Item]]:
         shelf = self._shelf(root)
         shelf.fresh()
-        return self._batches(shelf, root, status, offset, after, limit)
+        key = None if after is None else key_of(after)
+
+        def page(behind: Row | None, skipped: int, most: int) -> list[Row]:
+            return shelf.page(status, key if behind is None else behind.key, skipped, most)
+
+        return self._batches(shelf, root, page, offset, limit)
+
+    def cut(self, root: bytes, cut: Cut, offset: int, after: bytes | None, limit: int) -> Iterator[list[Item]]:
+        shelf = self._shelf(root)
+        shelf.fresh()
+        spot: Spot | None = None
+        if after is not None:
+            spot = shelf.spot(after) if cut.by_date else (0, key_of(after))
+            if spot is None:
+                raise InvalidArgument("after must be an item that is there, when the order is by date.")
+
+        def page(behind: Row | None, skipped: int, most: int) -> list[Row]:
+            return shelf.cut_page(cut, spot if behind is None else (behind.dated_us, behind.key), skipped, most)
+
+        return self._batches(shelf, root, page, offset, limit)
 
     def _batches(
-        self, shelf: Shelf, root: bytes, status: StatusFilter, offset: int, after: bytes | None, limit: int
+        self, shelf: Shelf, root: bytes, page: Callable[[Row | None, int, int], list[Row]], offset: int, limit: int
     ) -> Iterator[list[Item]]:
-        key = None if after is None else key_of(after)
+        """
+        Args:
+            page: rows behind a row (None: from the listing's begin), after so many skipped, at most so many.
+        """
+        last: Row | None = None
         size = FIRST_BATCH
         while limit > 0:
             asked = min(size, limit)
-            rows = shelf.page(status, key, offset, asked)
+            rows = page(last, offset, asked)
             if not rows:
                 return
             items = self._seen(shelf, root, rows)
@@ -98,36 +121,7 @@ class StoredShelves:
                 return
             # Files that have gone meanwhile are made up for: a page is full while items remain.
             limit -= len(items)
-            key, offset, size = rows[-1].key, 0, BATCH
-
-    def cut(self, root: bytes, cut: Cut, offset: int, after: bytes | None, limit: int) -> Iterator[list[Item]]:
-        shelf = self._shelf(root)
-        shelf.fresh()
-        spot: Spot | None = None
-        if after is not None:
-            spot = shelf.spot(after) if cut.by_date else (0, key_of(after))
-            if spot is None:
-                raise InvalidArgument("after must be an item that is there, when the order is by date.")
-        return self._cut_batches(shelf, root, cut, offset, spot, limit)
-
-    def _cut_batches(
-        self, shelf: Shelf, root: bytes, cut: Cut, offset: int, spot: Spot | None, limit: int
-    ) -> Iterator[list[Item]]:
-        size = FIRST_BATCH
-        while limit > 0:
-            asked = min(size, limit)
-            rows = shelf.cut_page(cut, spot, offset, asked)
-            if not rows:
-                return
-            items = self._seen(shelf, root, rows)
-            if not items:
-                self._check_reachable(root)
-            else:
-                yield items
-            if len(rows) < asked:
-                return
-            limit -= len(items)
-            spot, offset, size = (rows[-1].dated_us, rows[-1].key), 0, BATCH
+            last, offset, size = rows[-1], 0, BATCH
 
     def folder_page(self, place: Place, offset: int, limit: int) -> FolderPage:
         if any(is_hidden(part) for part in place.relative.split(b"/")):
